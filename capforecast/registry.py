@@ -1,0 +1,59 @@
+"""Names of all exchangeable parts, and where each one lives.
+
+A new part is one file and one line here. Importing this module imports none of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from capforecast.errors import UnknownNameError
+
+PARTS: dict[str, dict[str, str]] = {
+    "model": {
+        "seasonal_naive": "capforecast.models.seasonal_naive:SeasonalNaive",
+        "double_seasonal": "capforecast.models.double_seasonal:DoubleSeasonal",
+        "trend": "capforecast.models.trend:Trend",
+        "statsforecast": "capforecast.models.statsforecast_adapter:StatsForecastModel",
+    },
+    "source": {
+        "delimited": "capforecast.sources.delimited:Delimited",
+        "jsonl": "capforecast.sources.jsonl:JsonLines",
+        "parquet": "capforecast.sources.parquet:Parquet",
+    },
+    "report": {
+        "table": "capforecast.report.table:render",
+        "html": "capforecast.report.html:render",
+        "csv": "capforecast.report.csv:render",
+        "jsonl": "capforecast.report.jsonl:render",
+        "md": "capforecast.report.markdown:render",
+        "xlsx": "capforecast.report.xlsx:render",
+        "parquet": "capforecast.report.parquet:render",
+    },
+    "engine": {
+        "threads": "capforecast.engine.threads:run",
+        "serial": "capforecast.engine.serial:run",
+    },
+}
+
+
+def names(kind: str) -> list[str]:
+    """Return the sorted names of one kind of part ("model", "source", "report", "engine")."""
+    if kind not in PARTS:
+        raise UnknownNameError("part", kind, PARTS)
+    return sorted(PARTS[kind])
+
+
+def load(kind: str, name: str) -> Any:
+    """Import and return the part `name` of `kind`.
+
+    Raises
+    ------
+    UnknownNameError
+        The kind or the name is not in the registry.
+    """
+    if name not in names(kind):
+        raise UnknownNameError(kind, name, PARTS[kind])
+    module, _, attribute = PARTS[kind][name].partition(":")
+    return getattr(import_module(module), attribute)

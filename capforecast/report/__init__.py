@@ -1,0 +1,39 @@
+"""Renderings of a run: each file turns the published tables into the bytes of one format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How to render.
+
+    Attributes
+    ----------
+    top : int, optional
+        Only the first rows of the ranked table.
+    width : int
+        Columns of the terminal.
+    colour : bool
+        May the text carry terminal colours.
+    table : str
+        Which published table, for the formats that render any table.
+    """
+
+    top: int | None = None
+    width: int = 100
+    colour: bool = False
+    table: str = "breaches"
+
+
+class Renderer(Protocol):
+    """One output format."""
+
+    def __call__(self, tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+        """Return the rendering of the published tables (names and columns of `capforecast.schema`)."""
+        ...
