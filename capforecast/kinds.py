@@ -54,7 +54,15 @@ class Kind:
 _FREE = (
     "*free*pct", "*free*percent", "*avail*pct", "*avail*percent", "*idle*pct", "*idle*percent",
 )  # fmt: skip
-_STORAGE = ("*disk_used*", "*fs_used*", "*filesystem*", "*storage*", "*inode*", "*volume_used*", "*checkout_bytes*")
+_STORAGE = (
+    "*disk_used*",
+    "*fs_used*",
+    "*filesystem*",
+    "*storage*",
+    "*inode*",
+    "*volume_used*",
+    "*checkout_bytes*",
+)
 _PCT = ("*_pct", "*_pct_*", "*pct", "*percent*", "*_util", "*utilization*", "*utilisation*")
 
 BUILT_IN: tuple[Kind, ...] = (

@@ -99,7 +99,9 @@ BREACHES = Table(
         Column("current_p95", "double", "95th percentile of the statistic over the last 28 days", "unit"),
         Column("headroom", "double", "distance to the threshold; negative once crossed", "unit"),
         Column("headroom_pct", "double", "headroom in percent of the threshold's magnitude", "percent"),
-        Column("growth_per_day", "double", "robust slope of the daily peak since the last change", "unit/day"),
+        Column(
+            "growth_per_day", "double", "robust slope of the daily peak since the last change", "unit/day"
+        ),
         Column("pattern", "text", "shape of the series: " + ", ".join(PATTERNS)),
         Column("p_breach_7d", "double", "probability of a sustained crossing within 7 days", "0-1"),
         Column("p_breach_30d", "double", "the same within 30 days; NULL past the evidence", "0-1"),
@@ -119,7 +121,9 @@ BREACHES = Table(
         Column("lead_time_days", "int64", "days needed to act", "days"),
         Column("start_by_date", "date", "breach_date_p10 less the lead time"),
         Column("model", "text", "members of the forecast with their weights, heaviest first"),
-        Column("skill_vs_naive", "double", "1 - error / error of the seasonal naive forecast, rolling origins"),
+        Column(
+            "skill_vs_naive", "double", "1 - error / error of the seasonal naive forecast, rolling origins"
+        ),
         Column("coverage_80", "double", "share of backtested values inside the 80 % band", "0-1"),
         Column("grade", "text", "A (believe) to F (no forecast)"),
         Column("grade_reasons", "text", "codes joined by ';' that lowered the grade"),
