@@ -8,6 +8,8 @@ from typing import Protocol
 
 import polars as pl
 
+from capforecast.errors import UnknownNameError
+
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
@@ -29,6 +31,19 @@ class RenderOptions:
     width: int = 100
     colour: bool = False
     table: str = "breaches"
+
+    def chosen(self, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        """Return the first rows of the table asked for.
+
+        Raises
+        ------
+        UnknownNameError
+            There is no such table.
+        """
+        if self.table not in tables:
+            raise UnknownNameError("table", self.table, tables)
+        frame = tables[self.table]
+        return frame if self.top is None else frame.head(self.top)
 
 
 class Renderer(Protocol):

@@ -1,0 +1,30 @@
+"""Comma-separated values after RFC 4180: UTF-8, a header, NULL as an empty field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+
+import polars as pl
+
+from capforecast.report import RenderOptions
+
+# A spreadsheet takes a cell that begins like this for a formula, whatever the file says.
+FORMULA_START = r"^[=+\-@\t\r]"
+
+
+def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+    """Return the chosen table as CSV.
+
+    Text that a spreadsheet would take for a formula gets a leading apostrophe; numbers do not.
+    """
+    text = pl.col(pl.String)
+    guarded = pl.when(text.str.contains(FORMULA_START)).then(pl.lit("'") + text).otherwise(text)
+    buffer = BytesIO()
+    options.chosen(tables).with_columns(guarded.name.keep()).write_csv(
+        buffer,
+        line_terminator="\r\n",
+        date_format="%Y-%m-%d",
+        datetime_format="%Y-%m-%dT%H:%M:%S%.fZ",
+    )
+    return buffer.getvalue()

@@ -1,0 +1,25 @@
+"""JSON lines: one object per row, NULL as null, dates and moments in ISO 8601, floats exact."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+import polars as pl
+
+from capforecast.report import RenderOptions
+
+# Legal inside a JSON string, but terminals obey the first and line readers break at the others.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029]")
+
+
+def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+    """Return the chosen table as JSON lines."""
+    frame = options.chosen(tables).with_columns(
+        pl.col(pl.Date).dt.strftime("%Y-%m-%d"),
+        pl.col(pl.Datetime).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"),
+    )
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+    text = "".join(encode(row) + "\n" for row in frame.iter_rows(named=True))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
