@@ -1,0 +1,397 @@
+"""Numbers, dates and charts for people: one line, the terminal, SVG.
+
+Everything here maps numbers to text. Titles, units and names of thresholds are data: control
+characters in them come out as escapes, markup as text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from html import escape
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from capforecast.errors import printable
+
+Floats = NDArray[np.float64]
+
+NOTHING = "-"
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_SI = ("", "k", "M", "G", "T", "P", "E")
+_IEC = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_PERCENT = {"percent", "%", "pct"}
+_BARE = {"count", "fraction", "ratio", "normalised_0_1"}
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_SYMBOLS = {"byte": "B", "bytes": "B", "byte/s": "B/s", "bytes/s": "B/s", "bps": "bit/s"}
+_SCALED = ("B", "B/s", "bit", "bit/s")
+_TIMES = ((172_800.0, 86_400.0, "d"), (7_200.0, 3_600.0, "h"), (120.0, 60.0, "min"), (1.0, 1.0, "s"))
+_STROKE = 'fill="none" stroke="currentColor" stroke-linecap="round"'
+_SHORT_TIMES = ((1e-3, "ms"), (1e-6, "us"), (0.0, "ns"))
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """Return a level the way people write it: ``1.2 TB``, ``93.4 %``, ``12.3 kB/s``, ``250 ms``.
+
+    Three significant digits; a dash for NULL, NaN and infinities. Bytes and bits climb in thousands,
+    KiB and its kin in 1024s, other units in thousands from 100,000 on.
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    unit = printable(unit).replace("\n", " ")
+    if unit in _PERCENT:
+        return f"{_digits(value)} %"
+    if unit in _SECONDS and math.isfinite(value * _SECONDS[unit]):
+        return _duration(value * _SECONDS[unit])
+    for prefixes, step in ((_SI, 1000.0), (_IEC, 1024.0)):
+        start = _prefix(unit, prefixes)
+        if start is not None:
+            level, symbol = start
+            scaled, prefix = _climb(value, prefixes[level:], step)
+            return f"{_digits(scaled)} {prefix}{symbol}"
+    if unit == "1/s":
+        scaled, prefix = _climb(value, _SI, 1000.0)
+        return f"{_digits(scaled)}{prefix and ' ' + prefix}/s"
+    scaled, prefix = _climb(value, _SI, 1000.0) if abs(value) >= 1e5 else (value, "")
+    return " ".join(part for part in (_digits(scaled), prefix, "" if unit in _BARE else unit) if part)
+
+
+def probability(p: float | None) -> str:
+    """Return a probability in whole percent; only certainty reads as 0 % or 100 %."""
+    if p is None or math.isnan(p):
+        return NOTHING
+    if 0.0 < p < 0.01:
+        return "<1 %"
+    if 0.99 < p < 1.0:
+        return ">99 %"
+    return f"{100 * p:.0f} %"
+
+
+def date_range(first: date | None, last: date | None) -> str:
+    """Return a range of dates, such as ``2026-02-03..02-17``; an open end is beyond the horizon."""
+    if first is None and last is None:
+        return NOTHING
+    if first == last:
+        return str(first)
+    end = "" if last is None else str(last)
+    if first is not None and last is not None and first.year == last.year:
+        end = end[5:]
+    return f"{'' if first is None else first}..{end}"
+
+
+def sparkline(values: ArrayLike) -> str:
+    """Return one block character per value; a blank where it is NaN or infinite."""
+    levels = np.asarray(values, dtype=np.float64)
+    seen = np.isfinite(levels)
+    if not seen.any():
+        return " " * levels.size
+    low, high = float(levels[seen].min()), float(levels[seen].max())
+    if low == high:
+        return "".join("▄" if ok else " " for ok in seen)
+    steps = np.where(seen, _share(levels, *_widened(low, high)) * 7.999, 0).astype(int)
+    return "".join(_BLOCKS[s] if ok else " " for s, ok in zip(steps, seen, strict=True))
+
+
+def terminal(
+    history: ArrayLike,
+    quantiles: ArrayLike,
+    *,
+    thresholds: Mapping[str, float],
+    width: int = 80,
+    height: int = 16,
+    start_label: str = "",
+    end_label: str = "",
+    unit: str = "",
+) -> str:
+    """Return a chart of braille dots: history, then the median in a shaded band, then the labels of time.
+
+    Parameters
+    ----------
+    history : float64 (N,)
+        Measured levels; NaN is a gap.
+    quantiles : float64 (3, H)
+        The 0.1, 0.5 and 0.9 quantiles of each step of the horizon.
+    thresholds : mapping of name to level
+        Drawn as dashed lines, named at the axis.
+    width, height : int
+        Size in characters, axis and labels included; at least 40 and 6 are used.
+    start_label, end_label : str
+        What stands below the first and the last step.
+    unit : str
+        Unit of the levels.
+    """
+    past = np.asarray(history, dtype=np.float64)
+    future = np.asarray(quantiles, dtype=np.float64).reshape(3, -1)
+    rows = max(height, 6) - 2
+    low, high = _limits([past, future[1], _levels(thresholds)], [future[0], future[2]])
+    names = _axis(low, high, rows, thresholds, unit)
+    margin = max(len(text) for text in names.values()) if names else 0
+    columns = max(width, 40) - margin - 2
+    now = past.size * columns // max(past.size + future.shape[1], 1)
+    dots = _dots(past, future, (low, high), (4 * rows, 2 * columns))
+    dashed = {_row(level, low, high, rows) for level in thresholds.values() if math.isfinite(level)}
+    lines = []
+    for row in range(rows):
+        cells = [_cell(dots[4 * row : 4 * row + 4, 2 * c : 2 * c + 2]) for c in range(columns)]
+        for c, cell in enumerate(cells):
+            if cell == " " and (row in dashed or c == now):
+                cells[c] = "╌" if row in dashed else "┊"
+        lines.append(
+            f"{names.get(row, ''):>{margin}} {'┤' if row in names else '│'}{''.join(cells)}".rstrip()
+        )
+    lines.append(f"{'':>{margin}} └{'─' * columns}")
+    lines.append(" " * (margin + 2) + _below(columns, now, printable(start_label), printable(end_label)))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def svg(
+    days: NDArray[np.datetime64],
+    actual: ArrayLike,
+    q10: ArrayLike,
+    q50: ArrayLike,
+    q90: ArrayLike,
+    thresholds: Mapping[str, float],
+    *,
+    title: str,
+    unit: str = "",
+) -> str:
+    """Return an inline SVG: history, fan q10 to q90 with its median, one line per threshold.
+
+    Parameters
+    ----------
+    days : datetime64 (N,)
+        Rising days.
+    actual, q10, q50, q90 : float64 (N,)
+        Levels per day; NaN is a gap.
+    thresholds : mapping of name to level
+        Drawn as dashed lines with their names.
+    title : str
+        What the chart shows, for those who cannot see it.
+    unit : str
+        Unit of the levels.
+
+    Notes
+    -----
+    Colours follow the page: everything is ``currentColor`` until a style sheet says otherwise for the
+    classes ``grid``, ``actual``, ``band``, ``median``, ``now`` and ``limit``.
+    """
+    past, lower, middle, upper = (np.asarray(v, dtype=np.float64) for v in (actual, q10, q50, q90))
+    offsets = days.astype("datetime64[D]").astype(np.int64)
+    low, high = _limits([past, middle, _levels(thresholds)], [lower, upper])
+    first, last = (int(offsets[0]), int(offsets[-1])) if offsets.size else (0, 0)
+    xs = 720 + 5560 * (offsets - first) / max(last - first, 1)
+
+    def height(levels: ArrayLike) -> Floats:
+        return 1900 - 1800 * _share(np.clip(np.asarray(levels, dtype=np.float64), low, high), low, high)
+
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 6400 2140" role="img"'
+        f' font-size="115" fill="currentColor"><title>{_text(title)}</title>'
+    ]
+    for tick in _ticks(low, high, 5):
+        y = round(float(height(tick)))
+        parts.append(
+            f'<path class="grid" {_STROKE} stroke-width="8" stroke-opacity=".15" d="M720 {y}H6280"/>'
+        )
+        parts.append(f'<text x="670" y="{y}" dy="40" text-anchor="end">{_text(number(tick, unit))}</text>')
+    for day in np.unique(np.linspace(first, last, 6).astype(np.int64)) if offsets.size else ():
+        x = round(720 + 5560 * int(day - first) / max(last - first, 1))
+        anchor = "start" if day == first else "end" if day == last else "middle"
+        parts.append(f'<text x="{x}" y="2080" text-anchor="{anchor}">{np.datetime64(int(day), "D")}</text>')
+    band = _band(xs, height(lower), height(upper))
+    parts.append(f'<path class="band" fill-opacity=".2" d="{band}"/>')
+    parts.append(f'<path class="actual" {_STROKE} stroke-width="15" d="{_line(xs, height(past))}"/>')
+    parts.append(f'<path class="median" {_STROKE} stroke-width="20" d="{_line(xs, height(middle))}"/>')
+    known = np.flatnonzero(np.isfinite(past))
+    if known.size and known[-1] + 1 < xs.size:
+        x = round(xs[known[-1]])
+        parts.append(f'<path class="now" {_STROKE} stroke-width="10" stroke-opacity=".4" d="M{x} 100V1900"/>')
+    for name, level in thresholds.items():
+        if math.isfinite(level):
+            y = round(float(height(level)))
+            dashes = f'{_STROKE} stroke-width="12" stroke-dasharray="60 40"'
+            label = _text(f"{name} {number(level, unit)}")
+            parts.append(f'<path class="limit" {dashes} d="M720 {y}H6280"/>')
+            parts.append(f'<text class="limit" x="760" y="{y}" dy="-35">{label}</text>')
+    return "".join(parts) + "</svg>"
+
+
+def _digits(value: float) -> str:
+    """Return three significant digits, all of those before the point, no exponent where it can be helped."""
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-4:
+        return f"{value:.3g}"
+    if size >= 999.5:
+        return f"{value:.0f}"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:.7f}".rstrip("0").rstrip(".") if rounded else "0"
+
+
+def _duration(seconds: float) -> str:
+    size = abs(seconds)
+    for least, divisor, name in _TIMES:
+        if size >= least:
+            return f"{_digits(seconds / divisor)} {name}"
+    for least, name in _SHORT_TIMES:
+        if size >= least and size:
+            return f"{_digits(seconds / {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}[name])} {name}"
+    return "0 s"
+
+
+def _prefix(unit: str, prefixes: tuple[str, ...]) -> tuple[int, str] | None:
+    """Return where on the ladder a unit of bytes or bits stands, and its symbol without the prefix."""
+    unit = _SYMBOLS.get(unit, unit)
+    for level, prefix in enumerate(prefixes):
+        for symbol in _SCALED:
+            if unit == prefix + symbol or (prefix == "k" and unit == "K" + symbol):
+                return level, symbol
+    return None
+
+
+def _climb(value: float, prefixes: tuple[str, ...], step: float) -> tuple[float, str]:
+    """Return the value under the largest prefix that leaves something before the point."""
+    level = 0
+    while level + 1 < len(prefixes) and abs(float(f"{value:.3g}")) >= step:
+        value, level = value / step, level + 1
+    return value, prefixes[level]
+
+
+def _levels(thresholds: Mapping[str, float]) -> Floats:
+    return np.fromiter(thresholds.values(), dtype=np.float64, count=len(thresholds))
+
+
+def _share(values: ArrayLike, low: float, high: float) -> Floats:
+    """Return where the values lie between low (0) and high (1); halved first, so that nothing overflows."""
+    share: Floats = (np.asarray(values, dtype=np.float64) / 2 - low / 2) / (high / 2 - low / 2)
+    return share
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """Return limits that differ enough to divide by their distance."""
+    size = max(abs(low), abs(high))
+    if high / 2 - low / 2 > 1e-12 * size and size > 1e-290:
+        return low, high
+    pad = 0.05 * size if size > 1e-290 else 1.0
+    return low - pad, min(high + pad, 1.7e308)
+
+
+def _limits(core: list[Floats], wide: list[Floats]) -> tuple[float, float]:
+    """Return the range to draw: all of the core, and of the rest no more than the core's own width again."""
+    everything = np.concatenate([*core, *wide])
+    inner, outer = np.concatenate(core), everything[np.isfinite(everything)]
+    inner = inner[np.isfinite(inner)]
+    if not outer.size:
+        return 0.0, 1.0
+    inner = inner if inner.size else outer
+    low, high = float(inner.min()), float(inner.max())
+    reach = min(high / 2 - low / 2, 8e307) * 2 or max(abs(high), 1.0) / 4
+    low, high = max(float(outer.min()), low - reach), min(float(outer.max()), high + reach)
+    if 0 < low <= high / 4:
+        low = 0.0
+    return _widened(max(low, -1.7e308), min(high, 1.7e308))
+
+
+def _ticks(low: float, high: float, most: int) -> list[float]:
+    """Return at most `most` + 1 round levels between the limits: multiples of 1, 2 or 5."""
+    raw = 2 * ((high / 2 - low / 2) / max(most, 2))
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+    if not math.isfinite(step):
+        return [low, high]
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _row(level: float, low: float, high: float, rows: int) -> int:
+    """Return the row of characters in which a level is drawn, 0 at the top."""
+    return min(rows - 1, int((1 - float(_share(level, low, high))) * rows))
+
+
+def _axis(low: float, high: float, rows: int, thresholds: Mapping[str, float], unit: str) -> dict[int, str]:
+    """Return the label of each labelled row; thresholds win over round numbers."""
+    names = {_row(tick, low, high, rows): number(tick, unit) for tick in _ticks(low, high, max(rows // 3, 2))}
+    limits: dict[int, list[str]] = {}
+    for name, level in thresholds.items():
+        if math.isfinite(level):
+            text = f"{printable(name)[:16]} {number(level, unit)}".replace("\n", " ")
+            limits.setdefault(_row(level, low, high, rows), []).append(text)
+    return names | {row: ", ".join(texts)[:24] for row, texts in limits.items()}
+
+
+def _dots(
+    past: Floats, future: Floats, limits: tuple[float, float], shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return which dots are set: lines of history and median, a sparse shade between the outer quantiles."""
+    dots = np.zeros(shape, dtype=np.bool_)
+    steps = past.size + future.shape[1]
+    xs = np.arange(steps) * (shape[1] - 1) / max(steps - 1, 1)
+
+    def heights(levels: Floats) -> Floats:
+        return (1 - np.clip(_share(levels, *limits), 0, 1)) * (shape[0] - 1)
+
+    lower, middle, upper = heights(future)
+    ahead = xs[past.size :]
+    known = np.isfinite(lower) & np.isfinite(upper)
+    if known.any():
+        for x in range(math.ceil(ahead[known][0]), math.floor(ahead[known][-1]) + 1):
+            top, bottom = (round(float(np.interp(x, ahead[known], edge[known]))) for edge in (upper, lower))
+            shade = np.arange(top, bottom + 1)
+            dots[shade[(x + 2 * shade) % 4 == 0], x] = True
+    for line_x, line_y in ((xs[: past.size], heights(past)), (ahead, middle)):
+        for i in np.flatnonzero(np.isfinite(line_y)):
+            j = i + 1 if i + 1 < line_y.size and math.isfinite(line_y[i + 1]) else i
+            count = int(max(abs(line_x[j] - line_x[i]), abs(line_y[j] - line_y[i]))) + 2
+            ys, columns = np.linspace(line_y[i], line_y[j], count), np.linspace(line_x[i], line_x[j], count)
+            dots[np.rint(ys).astype(int), np.rint(columns).astype(int)] = True
+    return dots
+
+
+def _cell(dots: NDArray[np.bool_]) -> str:
+    """Return the braille character of 4 x 2 dots; a blank when none is set."""
+    bits = (
+        dots[0, 0] | dots[1, 0] << 1 | dots[2, 0] << 2 | dots[0, 1] << 3 | dots[1, 1] << 4 | dots[2, 1] << 5
+    )
+    code = int(bits) | int(dots[3, 0]) << 6 | int(dots[3, 1]) << 7
+    return chr(0x2800 + code) if code else " "
+
+
+def _below(columns: int, now: int, start: str, end: str) -> str:
+    """Return the labels of time in one line: start, now, end; now gives way where there is no room."""
+    line = start[: columns // 2].ljust(columns - len(end[: columns // 2])) + end[: columns // 2]
+    if line[max(now - 2, 0) : now + 4].strip() == "" and now + 3 <= columns:
+        return line[: max(now - 1, 0)] + "now" + line[max(now - 1, 0) + 3 :]
+    return line
+
+
+def _runs(known: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Return the indices of each unbroken run of true values."""
+    places = np.flatnonzero(known)
+    if not places.size:
+        return []
+    return np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+
+
+def _points(xs: Floats, ys: Floats) -> str:
+    """Return a point and the whole-numbered steps from it to the next ones, as path data."""
+    places = np.rint(np.column_stack([xs, ys])).astype(np.int64)
+    steps = "".join(f"l{dx} {dy}" for dx, dy in np.diff(places, axis=0).tolist())
+    return f"M{places[0, 0]} {places[0, 1]}{steps}"
+
+
+def _line(xs: Floats, ys: Floats) -> str:
+    """Return path data that breaks at gaps; a lone point is a dot."""
+    runs = _runs(np.isfinite(ys))
+    return "".join(_points(xs[run], ys[run]) + ("h0" if run.size == 1 else "") for run in runs)
+
+
+def _band(xs: Floats, lower: Floats, upper: Floats) -> str:
+    """Return path data around the area between two lines."""
+    runs = _runs(np.isfinite(lower) & np.isfinite(upper))
+    around = [np.concatenate([run, run[::-1]]) for run in runs]
+    edges = [np.concatenate([upper[run], lower[run][::-1]]) for run in runs]
+    return "".join(_points(xs[run], edge) + "Z" for run, edge in zip(around, edges, strict=True))
+
+
+def _text(value: str) -> str:
+    return escape(printable(value).replace("\n", "\\n"))
