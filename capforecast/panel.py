@@ -18,6 +18,7 @@ Ints = NDArray[np.int64]
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
+WEEK_US = 7 * DAY_US
 
 
 @dataclass(frozen=True, slots=True)

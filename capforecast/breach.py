@@ -1,0 +1,109 @@
+"""Paths times thresholds: probabilities and dates of breaches, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capforecast.kernels.grid import path_peaks
+from capforecast.kernels.passage import passage, path_maxima, splice
+from capforecast.kernels.paths import weighted_quantiles
+from capforecast.panel import DAY_US, Floats, Forecast, Ints
+
+BAND = (0.1, 0.5, 0.9)
+"""Quantiles of dates and levels that are published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Sustained peaks per day of the possible futures of some series, high hurts.
+
+    Attributes
+    ----------
+    peaks : float64 (S, P, D)
+        Peak of each path per day.
+    weights : float64 (S, P)
+        Probability of each path.
+    """
+
+    peaks: Floats
+    weights: Floats
+
+    @property
+    def days(self) -> int:
+        """Days ahead."""
+        return int(self.peaks.shape[2])
+
+
+def outlook(result: Forecast, recent: Floats, k: int, n: int) -> Outlook:
+    """Reduce the paths of a forecast to sustained peaks per day (per step, where a step is a day or more).
+
+    Parameters
+    ----------
+    result : Forecast
+        Paths of S series.
+    recent : float64 (S, n - 1)
+        Newest measured levels.
+    k, n : int
+        A crossing is sustained when k of n consecutive steps are beyond the threshold; steps of a day
+        or more hold peaks that are sustained already.
+    """
+    if result.step_us >= DAY_US:
+        repeat = result.step_us // DAY_US
+        peaks = np.repeat(result.paths, repeat, axis=2) if repeat > 1 else result.paths
+        return Outlook(peaks, result.path_weights)
+    per_day = DAY_US // result.step_us
+    peaks = np.empty((*result.paths.shape[:2], result.paths.shape[2] // per_day))
+    path_peaks(np.ascontiguousarray(recent), result.paths, per_day, k, n, peaks)
+    return Outlook(peaks, result.path_weights)
+
+
+def probabilities(near: Outlook | None, far: Outlook, owner: Ints, threshold: Floats) -> Floats:
+    """Return P(first sustained crossing by day d), float64 (R, D), for each threshold.
+
+    Parameters
+    ----------
+    near, far : Outlook
+        Futures on the fine step over few days, and on the coarse one over D days.
+    owner : int64 (R,)
+        Series of each threshold.
+    threshold : float64 (R,)
+        Levels, high hurts.
+    """
+    late = np.empty((owner.size, far.days))
+    passage(far.peaks, far.weights, owner, threshold, late)
+    early = np.empty((owner.size, near.days if near else 0))
+    if near:
+        passage(near.peaks, near.weights, owner, threshold, early)
+    out = np.empty_like(late)
+    splice(early, late, out)
+    return out
+
+
+def days_to(cumulative: Floats, probability: float) -> Floats:
+    """Return the first day, counted from 1, by which the probability is reached; NaN beyond the horizon."""
+    reached = cumulative >= probability - 1e-12
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.nan)
+
+
+def levels(near: Outlook | None, far: Outlook) -> Floats:
+    """Return the published quantiles of the peak of each day ahead, float64 (S, D, 3)."""
+    out = np.empty((far.peaks.shape[0], far.days, len(BAND)))
+    weighted_quantiles(far.peaks, far.weights, np.array(BAND), out)
+    if near:
+        head = np.empty((near.peaks.shape[0], near.days, len(BAND)))
+        weighted_quantiles(near.peaks, near.weights, np.array(BAND), head)
+        out[:, : near.days] = head
+    return out
+
+
+def level_needed(near: Outlook | None, far: Outlook, target: float) -> Floats:
+    """Return the level that the futures exceed within the horizon with probability `target`, float64 (S,)."""
+    out = np.empty(far.peaks.shape[0])
+    path_maxima(far.peaks, far.weights, target, out)
+    if near:
+        head = np.empty_like(out)
+        path_maxima(near.peaks, near.weights, target, head)
+        out = np.fmax(out, head)
+    return out

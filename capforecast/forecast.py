@@ -1,0 +1,181 @@
+"""Pool, weights, paths and quantiles: everything that is said once for all models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from capforecast.kernels.combination import combine, fill_gaps, place_origins, weigh
+from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
+from capforecast.models import Model
+from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
+
+NAIVE = "season"
+"""Member that skill is measured against: the last season repeated (the last value without a season)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Settings of the combination.
+
+    Attributes
+    ----------
+    origins : int
+        Rolling origins.
+    temperature : float
+        Sharpness of the weights.
+    widen : float
+        Factor on residual paths.
+    share : float
+        Probability of the blocks of history together.
+    blocks : int
+        Most blocks of history.
+    """
+
+    origins: int = 10
+    temperature: float = 20.0
+    widen: float = 1.15
+    share: float = 0.4
+    blocks: int = 40
+
+
+def seasons_of(step_us: int) -> tuple[int, ...]:
+    """Return the season lengths of a step, in steps, shortest first.
+
+    Steps below a day have a day and a week where both are whole; daily steps have a week; longer steps
+    have a year.
+    """
+    if step_us < DAY_US:
+        day, week = DAY_US // step_us, WEEK_US // step_us
+        return (day, week) if day > 1 else (week,)
+    if step_us < WEEK_US:
+        return (WEEK_US // step_us,)
+    return (52 * WEEK_US // step_us,)
+
+
+def buckets_of(horizon: int, season: int) -> tuple[tuple[int, int], ...]:
+    """Split a horizon into buckets that are weighed apart: one season, a week of seasons, a month, the rest."""
+    edges = [0]
+    for edge in (season, 7 * season, 30 * season):
+        if edge < horizon:
+            edges.append(edge)
+    edges.append(horizon)
+    return tuple((a + 1, b) for a, b in zip(edges, edges[1:], strict=False))
+
+
+def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe | None = None) -> Forecast:
+    """Forecast every series of a panel.
+
+    Parameters
+    ----------
+    panel : Panel
+        Series on one grid, S of them.
+    models : sequence of Model
+        Families whose members compete and are combined.
+    horizon : int
+        Steps ahead.
+    recipe : Recipe, optional
+        Settings of the combination.
+
+    Returns
+    -------
+    Forecast
+        Every path inside the bounds of its series; NaN and weight zero where nothing can be forecast.
+    """
+    recipe = recipe or Recipe()
+    seasons = seasons_of(panel.step_us)
+    season = seasons[0]
+    daily = panel.step_us >= DAY_US
+    reach = horizon if daily else min(horizon, seasons[-1])
+    filled = np.empty_like(panel.values)
+    first = np.empty(len(panel), np.int64)
+    fill_gaps(panel.values, 1 if daily else season, filled, first)
+    back = np.empty((len(panel), recipe.origins + 1), np.int64)
+    spacing = max(1, min(season, reach // 4)) if daily else season
+    place_origins(first, panel.values.shape[1], reach, spacing, 10 if daily else 2 * season, back)
+    candidates = np.concatenate(
+        [m.forecast(filled, first, back, reach, seasons, panel.lower, panel.upper) for m in models], axis=2
+    )
+    np.clip(candidates, panel.lower[:, None, None, None], panel.upper[:, None, None, None], out=candidates)
+    members = tuple(name for m in models for name in m.members(seasons))
+    buckets = buckets_of(reach, season)
+    edges = np.array([0, *(last for _, last in buckets)], np.int64)
+    shape = (len(panel), len(buckets))
+    weights, error = np.empty((*shape, len(members))), np.empty((*shape, len(members)))
+    scored = np.empty(shape, np.int64)
+    scale = _seasonal_scale(filled, season)
+    prior = _prior(members)
+    weigh(candidates, panel.values, back, edges, scale, prior, recipe.temperature, weights, error, scored)
+    combined = np.empty((len(panel), back.shape[1], reach))
+    combine(candidates, weights, edges, combined)
+    mean = _extend(combined[:, 0], horizon, seasons[-1])
+    paths = np.empty((len(panel), 2 * recipe.origins + recipe.blocks, horizon))
+    chances = np.empty(paths.shape[:2])
+    make_paths(
+        filled, first, back, combined, mean, recipe.widen, recipe.share,
+        1 if daily else season, seasons[-1], 3 if daily else season, float(daily), paths, chances,
+    )  # fmt: skip
+    np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
+    coverage = np.empty(shape)
+    covered(panel.values, back, combined, edges, recipe.widen, coverage)
+    own, naive = _errors(panel.values, back, combined, candidates, members, edges)
+    return Forecast(
+        mean=mean, paths=paths, path_weights=chances, members=members, weights=weights, error=own,
+        error_naive=naive, coverage=coverage, origins=scored, buckets=buckets, step_us=panel.step_us,
+    )  # fmt: skip
+
+
+def quantiles(result: Forecast, probabilities: Sequence[float]) -> Floats:
+    """Return the quantiles of a forecast's paths at each step, float64 (S, H, Q), rising along Q."""
+    out = np.empty((result.paths.shape[0], result.paths.shape[2], len(probabilities)))
+    weighted_quantiles(result.paths, result.path_weights, np.array(probabilities, float), out)
+    return out
+
+
+def _prior(members: tuple[str, ...]) -> Floats:
+    """Return the weights without any evidence: the plain members of the seasonal naive pool, else all alike."""
+    plain = np.array([float(name in ("last", "season", "season_mean", "season5")) for name in members])
+    return plain if plain.any() else np.ones(len(members))
+
+
+def _seasonal_scale(filled: Floats, season: int) -> Floats:
+    """Return the mean absolute seasonal difference of each series, one where it is zero or unknown."""
+    if filled.shape[1] <= season:
+        return np.ones(filled.shape[0])
+    steps = np.abs(filled[:, season:] - filled[:, :-season])
+    known = ~np.isnan(steps)
+    scale = np.where(known, steps, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.where(scale > 0.0, scale, 1.0)
+
+
+def _extend(mean: Floats, horizon: int, season: int) -> Floats:
+    """Repeat the last season of a forecast until the horizon."""
+    if mean.shape[1] == horizon:
+        return np.ascontiguousarray(mean)
+    steps = np.arange(horizon)
+    reach = mean.shape[1]
+    steps[reach:] = reach - season + (steps[reach:] - reach) % season
+    return np.ascontiguousarray(mean[:, steps])
+
+
+def _errors(
+    values: Floats, back: Ints, combined: Floats, candidates: Floats, members: tuple[str, ...], edges: Ints
+) -> tuple[Floats, Floats]:
+    """Return the mean absolute errors of the combination and of the naive member, (S, B) each, on the same steps."""
+    columns = values.shape[1]
+    steps = columns - back[:, 1:, None] + np.arange(combined.shape[2])[None, None, :]
+    known = (back[:, 1:, None] >= 0) & (steps < columns)
+    truth = np.where(known, np.take_along_axis(values[:, None, :], np.minimum(steps, columns - 1), axis=2), np.nan)
+    naive = candidates[:, 1:, members.index(NAIVE) if NAIVE in members else 0]
+    miss, miss_naive = np.abs(truth - combined[:, 1:]), np.abs(truth - naive)
+    both = ~np.isnan(miss) & ~np.isnan(miss_naive)
+    out = []
+    for errors in (miss, miss_naive):
+        kept = np.where(both, errors, 0.0)
+        parts = [kept[:, :, a:b].sum(axis=(1, 2)) for a, b in zip(edges, edges[1:], strict=False)]
+        counts = [both[:, :, a:b].sum(axis=(1, 2)) for a, b in zip(edges, edges[1:], strict=False)]
+        total, number = np.stack(parts, axis=1), np.stack(counts, axis=1)
+        out.append(np.where(number > 0, total / np.maximum(number, 1), np.nan))
+    return out[0], out[1]

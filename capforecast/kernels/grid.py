@@ -1,0 +1,163 @@
+"""From rollups in rows to levels on a grid, and from hours to sustained daily peaks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from capforecast.panel import Floats, Ints
+
+
+@njit(cache=True, nogil=True)
+def natural_gaps(starts: Ints, buckets: Ints, gaps: Ints) -> None:
+    """Find the usual distance between neighbouring rollups of each series.
+
+    Parameters
+    ----------
+    starts : int64 (S + 1,)
+        Series s owns the rows ``starts[s]:starts[s + 1]``.
+    buckets : int64 (N,)
+        Numbers of the rollups, rising within a series.
+    gaps : int64 (S,)
+        Receives the lower median distance; 1 for fewer than two rollups.
+    """
+    for s in range(starts.shape[0] - 1):
+        count = starts[s + 1] - starts[s] - 1
+        gaps[s] = 1
+        if count > 0:
+            steps = np.empty(count, np.int64)
+            for i in range(count):
+                steps[i] = buckets[starts[s] + i + 1] - buckets[starts[s] + i]
+            steps.sort()
+            gaps[s] = max(steps[(count - 1) // 2], 1)
+
+
+@njit(cache=True, nogil=True)
+def scatter(
+    starts: Ints, buckets: Ints, values: Floats, chosen: Ints, end: int, width: int, sign: Floats, out: Floats
+) -> None:
+    """Put the rollups of some series on a grid that ends at one moment.
+
+    A step holds `width` rollups and takes the largest of them times the series' sign.
+
+    Parameters
+    ----------
+    starts : int64 (S + 1,)
+        Rows of each series.
+    buckets : int64 (N,)
+        Numbers of the rollups.
+    values : float64 (N,)
+        Statistic of the rollups.
+    chosen : int64 (I,)
+        Series to place.
+    end : int
+        Number of the first rollup after the grid.
+    width : int
+        Rollups per step.
+    sign : float64 (I,)
+        1, or -1 for series whose low values hurt.
+    out : float64 (I, T)
+        Receives the levels, right-aligned; NaN where no rollup is.
+    """
+    columns = out.shape[1]
+    out[:, :] = np.nan
+    for i in range(chosen.shape[0]):
+        for r in range(starts[chosen[i]], starts[chosen[i] + 1]):
+            if buckets[r] >= end:
+                continue
+            t = columns - 1 - (end - 1 - buckets[r]) // width
+            if t >= 0 and not np.isnan(values[r]):
+                level = sign[i] * values[r]
+                if np.isnan(out[i, t]) or level > out[i, t]:
+                    out[i, t] = level
+
+
+@njit(cache=True, nogil=True)
+def _sustained(window: Floats, k: int) -> float:
+    """Return the k-th largest known value of a window; NaN when fewer are known."""
+    best = np.full(k, -np.inf)
+    known = 0
+    for v in window:
+        if np.isnan(v):
+            continue
+        known += 1
+        if v > best[k - 1]:
+            j = k - 1
+            while j > 0 and best[j - 1] < v:
+                best[j] = best[j - 1]
+                j -= 1
+            best[j] = v
+    return best[k - 1] if known >= k else np.nan
+
+
+@njit(cache=True, nogil=True)
+def sustained_peaks(values: Floats, per_day: int, k: int, n: int, out: Floats) -> None:
+    """Reduce each day to the highest level that was held in k of n consecutive steps.
+
+    A level is crossed for k of n steps within a day exactly when it lies at or below this peak, so
+    that daily peaks answer the question for every threshold at once. Days end at the last column;
+    a window may begin in the day before.
+
+    Parameters
+    ----------
+    values : float64 (S, T)
+        Levels, right-aligned, NaN where missing.
+    per_day : int
+        Steps of a day.
+    k, n : int
+        A crossing is sustained when k of n consecutive steps are beyond the threshold.
+    out : float64 (S, D)
+        Receives the peaks, right-aligned; NaN for days without k known steps in any window.
+    """
+    columns = values.shape[1]
+    days = out.shape[1]
+    for s in range(values.shape[0]):
+        for d in range(days):
+            stop = columns - (days - 1 - d) * per_day
+            peak = np.nan
+            for t in range(max(stop - per_day, 0), stop):
+                if np.isnan(values[s, t]):
+                    continue
+                level = _sustained(values[s, max(t - n + 1, 0) : t + 1], k)
+                if not np.isnan(level) and (np.isnan(peak) or level > peak):
+                    peak = level
+            out[s, d] = peak
+
+
+@njit(cache=True, nogil=True)
+def path_peaks(recent: Floats, paths: Floats, per_day: int, k: int, n: int, out: Floats) -> None:
+    """Do the same for every path, continuing the newest measured steps.
+
+    Parameters
+    ----------
+    recent : float64 (S, n - 1)
+        Newest measured levels before the origin, NaN where missing.
+    paths : float64 (S, P, H)
+        Possible futures.
+    per_day, k, n : int
+        As for `sustained_peaks`.
+    out : float64 (S, P, D)
+        Receives the peaks of each day; D times per_day may be at most H.
+    """
+    lead = recent.shape[1]
+    row = np.empty(lead + paths.shape[2])
+    for s in range(paths.shape[0]):
+        row[:lead] = recent[s]
+        for p in range(paths.shape[1]):
+            row[lead:] = paths[s, p]
+            for d in range(out.shape[2]):
+                peak = -np.inf
+                for h in range(d * per_day, (d + 1) * per_day):
+                    if k == 1:
+                        level = row[lead + h]
+                    elif k == 2 and n == 3:
+                        a, b, c = row[lead + h - 2], row[lead + h - 1], row[lead + h]
+                        if np.isnan(a) or np.isnan(b):
+                            level = _sustained(row[lead + h - 2 : lead + h + 1], 2)
+                        else:
+                            level = max(min(a, b), min(max(a, b), c))
+                    else:
+                        level = _sustained(row[lead + h - n + 1 : lead + h + 1], k)
+                    if level > peak:
+                        peak = level
+                out[s, p, d] = peak if peak > -np.inf else np.nan

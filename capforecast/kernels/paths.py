@@ -1,0 +1,216 @@
+"""Possible futures: whole residual paths of past origins, and level-adjusted blocks of history."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from capforecast.panel import Floats, Ints
+
+
+@njit(cache=True, nogil=True)
+def _average(y: Floats, start: int, stop: int) -> float:
+    total = 0.0
+    for t in range(start, stop):
+        total += y[t]
+    return total / (stop - start)
+
+
+@njit(cache=True, nogil=True)
+def make_paths(
+    filled: Floats,
+    first: Ints,
+    back: Ints,
+    combined: Floats,
+    mean: Floats,
+    widen: float,
+    share: float,
+    align: int,
+    week: int,
+    span: int,
+    drift: float,
+    paths: Floats,
+    weights: Floats,
+) -> None:
+    """Enumerate weighted possible futures of each series, without random numbers.
+
+    The first ``2 (O - 1)`` paths are the point forecast plus and minus the residual path of each past
+    origin, times `widen`; a residual path shorter than the horizon repeats, growing with the square
+    root of the number of repetitions. The others are blocks of history that start whole multiples of
+    `align` back, shifted so that the mean of the `span` steps before them meets the mean of the newest
+    `span` steps; a block shorter than the horizon repeats, each time moved by `drift` times the change
+    of level over it.
+
+    Parameters
+    ----------
+    filled : float64 (S, T)
+        Levels without gaps, NaN before ``first``.
+    first : int64 (S,)
+        First known column.
+    back : int64 (S, O)
+        Unknown steps per origin; 0 first, -1 for none.
+    combined : float64 (S, O, M)
+        Combined forecasts of M steps from each origin.
+    mean : float64 (S, H)
+        Point forecast, M <= H.
+    widen : float
+        Factor on residuals: choosing weights on the same origins makes residuals too small.
+    share : float
+        Probability of the blocks together, where both sorts exist.
+    align, week, span : int
+        Distance of block starts; steps of the long season, whose multiples count threefold; steps of a level.
+    drift : float
+        0 for levels that return, 1 for levels that keep what they gained.
+    paths : float64 (S, P, H)
+        Receives the paths, P >= 2 (O - 1).
+    weights : float64 (S, P)
+        Receives the probabilities; all zero where there is no point forecast.
+    """
+    columns = filled.shape[1]
+    horizon = mean.shape[1]
+    reach = combined.shape[2]
+    origins = back.shape[1] - 1
+    most = paths.shape[1] - 2 * origins
+    for s in range(filled.shape[0]):
+        weights[s, :] = 0.0
+        paths[s, :, :] = np.nan
+        if np.isnan(mean[s, 0]):
+            continue
+        y = filled[s]
+        residuals = 0
+        for o in range(1, origins + 1):
+            known = min(back[s, o], reach)
+            if known < 1 or np.isnan(combined[s, o, 0]):
+                continue
+            residuals += 1
+            start = columns - back[s, o]
+            for h in range(horizon):
+                rest = widen * np.sqrt(1.0 + h // known) * (y[start + h % known] - combined[s, o, h % known])
+                paths[s, 2 * o - 2, h] = mean[s, h] + rest
+                paths[s, 2 * o - 1, h] = mean[s, h] - rest
+            weights[s, 2 * o - 2] = 1.0
+            weights[s, 2 * o - 1] = 1.0
+        length = columns - first[s]
+        step = align if length >= 3 * align else 1
+        width = min(span, max(length // 3, 1))
+        far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
+        near = max(min(-(-horizon // step), far - 11), 1)
+        count = min(far - near + 1, most)
+        blocks = 0.0
+        now = _average(y, columns - width, columns)
+        for i in range(count):
+            j = near + i * (far - near + 1) // count
+            size = j * step
+            start = columns - size
+            then = _average(y, start - width, start)
+            p = 2 * origins + i
+            for h in range(horizon):
+                paths[s, p, h] = now + (y[start + h % size] - then) + drift * (h // size) * (now - then)
+            weights[s, p] = 3.0 if week > 1 and size % week == 0 else 1.0
+            blocks += weights[s, p]
+        part = share if residuals > 0 and blocks > 0.0 else (0.0 if residuals > 0 else 1.0)
+        for p in range(2 * origins):
+            weights[s, p] *= (1.0 - part) / max(2 * residuals, 1)
+        for p in range(2 * origins, paths.shape[1]):
+            weights[s, p] *= part / max(blocks, 1.0)
+        if residuals == 0 and blocks == 0.0:
+            paths[s, 0, :] = mean[s, :]
+            weights[s, 0] = 1.0
+
+
+@njit(cache=True, nogil=True)
+def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, out: Floats) -> None:
+    """Take quantiles of weighted paths at every step.
+
+    The distribution function is linear between the midpoints of the sorted weights.
+
+    Parameters
+    ----------
+    paths : float64 (S, P, H)
+        Values; paths of weight 0 are ignored.
+    weights : float64 (S, P)
+        Probabilities.
+    probabilities : float64 (Q,)
+        Rising, inside (0, 1).
+    out : float64 (S, H, Q)
+        Receives the quantiles, rising along Q; NaN where no path has weight.
+    """
+    for s in range(paths.shape[0]):
+        chosen = np.flatnonzero(weights[s] > 0.0)
+        if chosen.size == 0:
+            out[s, :, :] = np.nan
+            continue
+        column = np.empty(chosen.size)
+        for h in range(paths.shape[2]):
+            for i in range(chosen.size):
+                column[i] = paths[s, chosen[i], h]
+            order = np.argsort(column)
+            below = 0.0
+            q = 0
+            middle_before = 0.0
+            value_before = column[order[0]]
+            for i in range(order.size):
+                w = weights[s, chosen[order[i]]]
+                middle = below + 0.5 * w
+                value = column[order[i]]
+                while q < probabilities.size and probabilities[q] <= middle:
+                    if i == 0 or middle <= middle_before:
+                        out[s, h, q] = value
+                    else:
+                        part = (probabilities[q] - middle_before) / (middle - middle_before)
+                        out[s, h, q] = value_before + part * (value - value_before)
+                    q += 1
+                below += w
+                middle_before = middle
+                value_before = value
+            while q < probabilities.size:
+                out[s, h, q] = value_before
+                q += 1
+
+
+@njit(cache=True, nogil=True)
+def covered(values: Floats, back: Ints, combined: Floats, edges: Ints, widen: float, coverage: Floats) -> None:
+    """Measure how often the band that the other origins' residuals give would have held the truth.
+
+    Parameters
+    ----------
+    values : float64 (S, T)
+        Measured levels, NaN where missing.
+    back : int64 (S, O)
+        Unknown steps per origin.
+    combined : float64 (S, O, M)
+        Combined forecasts.
+    edges : int64 (B + 1,)
+        First step of each bucket, and M.
+    widen : float
+        Factor on residuals.
+    coverage : float64 (S, B)
+        Receives the share inside the 80 % band; NaN with fewer than 3 origins.
+    """
+    columns = values.shape[1]
+    origins = back.shape[1]
+    rest = np.empty(origins)
+    for s in range(values.shape[0]):
+        for b in range(edges.shape[0] - 1):
+            inside, outside = 0, 0
+            for h in range(edges[b], edges[b + 1]):
+                count = 0
+                for o in range(1, origins):
+                    if back[s, o] > h:
+                        r = values[s, columns - back[s, o] + h] - combined[s, o, h]
+                        if not np.isnan(r):
+                            rest[count] = abs(r)
+                            count += 1
+                if count < 3:
+                    continue
+                for i in range(count):
+                    smaller = 0
+                    for j in range(count):
+                        if j != i and widen * rest[j] >= rest[i]:
+                            smaller += 1
+                    # The truth is inside when at least a fifth of the other residuals reach as far.
+                    if smaller >= 0.2 * (count - 1):
+                        inside += 1
+                    else:
+                        outside += 1
+            coverage[s, b] = inside / (inside + outside) if inside + outside > 0 else np.nan

@@ -1,0 +1,82 @@
+"""What a series looks like: numbers from which its pattern is named."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from capforecast.panel import Floats, Ints
+
+
+@njit(cache=True, nogil=True)
+def _explained(y: Floats, season: int) -> float:
+    """Return the share of the variance of ``y`` that repeats with a season, adjusted for chance."""
+    n = y.shape[0]
+    if season < 2 or n < 2 * season:
+        return 0.0
+    sums, counts = np.zeros(season), np.zeros(season)
+    mean, known = 0.0, 0
+    for t in range(n):
+        if not np.isnan(y[t]):
+            sums[t % season] += y[t]
+            counts[t % season] += 1.0
+            mean += y[t]
+            known += 1
+    if known <= season:
+        return 0.0
+    mean /= known
+    total, rest = 0.0, 0.0
+    for t in range(n):
+        if not np.isnan(y[t]):
+            total += (y[t] - mean) ** 2
+            rest += (y[t] - sums[t % season] / counts[t % season]) ** 2
+    if total <= 0.0:
+        return 0.0
+    return 1.0 - (rest / (known - season)) / (total / (known - 1))
+
+
+@njit(cache=True, nogil=True)
+def describe(values: Floats, first: Ints, m1: int, m2: int, out: Floats) -> None:
+    """Measure each series over its known columns.
+
+    Parameters
+    ----------
+    values : float64 (S, T)
+        Levels, NaN where missing.
+    first : int64 (S,)
+        First known column.
+    m1, m2 : int
+        Season lengths in steps; 1 for none.
+    out : float64 (S, 8)
+        Receives: share of missing steps; range; largest absolute level; share of variance that repeats
+        with m1, and with m2; large sudden drops; share of rising among changing steps; distance of the
+        0.98 quantile from the median over the distance of the 0.75 quantile from it.
+    """
+    for s in range(values.shape[0]):
+        y = values[s, first[s] :]
+        out[s, :] = 0.0
+        n = y.shape[0]
+        known = y[~np.isnan(y)]
+        if known.size == 0:
+            out[s, 0] = 1.0
+            continue
+        ordered = np.sort(known)
+        out[s, 0] = 1.0 - known.size / n
+        out[s, 1] = ordered[-1] - ordered[0]
+        out[s, 2] = max(abs(ordered[0]), abs(ordered[-1]))
+        out[s, 3] = _explained(y, m1)
+        out[s, 4] = _explained(y, m2)
+        rises, falls = 0, 0
+        for t in range(1, known.size):
+            step = known[t] - known[t - 1]
+            if step > 0.0:
+                rises += 1
+            elif step < 0.0:
+                falls += 1
+                if -step > 0.3 * out[s, 1]:
+                    out[s, 5] += 1.0
+        out[s, 6] = rises / max(rises + falls, 1)
+        middle = ordered[known.size // 2]
+        upper = ordered[(3 * known.size) // 4] - middle
+        top = ordered[min((98 * known.size) // 100, known.size - 1)] - middle
+        out[s, 7] = top / upper if upper > 0.0 else (np.inf if top > 0.0 else 0.0)

@@ -1,0 +1,92 @@
+"""Double-seasonal exponential smoothing as a model, on the scale of the data and on a log or logit scale."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from capforecast.kernels.double_seasonal import double_seasonal
+from capforecast.panel import Floats, Ints
+
+ALPHAS = (0.0, 0.1)
+GAMMAS1 = (0.05, 0.3)
+GAMMAS2 = (0.05, 0.3)
+PHIS = (0.0, 0.9)
+
+MARGIN = 0.01
+"""Share of the range that keeps the logarithm away from the bounds."""
+
+
+class DoubleSeasonal:
+    """A small grid of smoothing parameters instead of an optimiser, on two scales."""
+
+    name = "double_seasonal"
+
+    def members(self, seasons: tuple[int, ...]) -> tuple[str, ...]:
+        """Return one name per cell and scale, such as ``smooth(0.1,0.3,0.05,0.9)`` and ``log(...)``."""
+        cells = [f"({a:g},{g1:g},{g2:g},{p:g})" for a, g1, g2, p in _cells(seasons).T]
+        return tuple(scale + cell for scale in ("smooth", "log") for cell in cells)
+
+    def forecast(
+        self,
+        values: Floats,
+        first: Ints,
+        back: Ints,
+        horizon: int,
+        seasons: tuple[int, ...],
+        lower: Floats,
+        upper: Floats,
+    ) -> Floats:
+        """Forecast; see ``capforecast.models.Model``."""
+        m1 = seasons[0] if seasons else 1
+        m2 = seasons[1] if len(seasons) > 1 else 1
+        cells = np.ascontiguousarray(_cells(seasons))
+        count = cells.shape[1]
+        out = np.empty((2, values.shape[0], back.shape[1], count, horizon))
+        double_seasonal(values, first, back, m1, m2, cells, out[0])
+        scaled, low, high = _to_scale(values, back, lower, upper)
+        double_seasonal(scaled, first, back, m1, m2, cells, out[1])
+        _from_scale(out[1], low, high)
+        return np.concatenate((out[0], out[1]), axis=2)
+
+
+def _cells(seasons: tuple[int, ...]) -> Floats:
+    gammas2 = GAMMAS2 if len(seasons) > 1 else (0.0,)
+    alphas = ALPHAS if len(seasons) > 1 else (0.05, 0.1, 0.3, 0.6)
+    return np.array(list(itertools.product(alphas, GAMMAS1, gammas2, PHIS))).T
+
+
+def _to_scale(values: Floats, back: Ints, lower: Floats, upper: Floats) -> tuple[Floats, Floats, Floats]:
+    """Map each series to the logit of its place between its bounds, or to the logarithm above the lower one.
+
+    The width of the margin comes from what the oldest origin knew, so no later value touches it.
+    A series without a lower bound is NaN, one that leaves its bounds is NaN from there on.
+    """
+    oldest = values.shape[1] - np.maximum(back.max(axis=1), 0)
+    known = np.where(np.arange(values.shape[1])[None, :] < oldest[:, None], values, np.nan)
+    filled = np.where(np.isnan(known), 0.0, np.abs(known))
+    size = filled.sum(axis=1) / np.maximum((~np.isnan(known)).sum(axis=1), 1)
+    bounded = np.isfinite(upper)
+    margin = MARGIN * np.where(bounded, np.where(bounded, upper, 0.0) - np.where(bounded, lower, 0.0), size)
+    margin = np.where(margin > 0.0, margin, 1.0)
+    low = np.where(np.isfinite(lower), lower - margin, np.nan)
+    high = np.where(bounded, upper + margin, np.inf)
+    above = values - low[:, None]
+    below = np.where(bounded[:, None], high[:, None] - values, 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inside = (above > 0.0) & (below > 0.0)
+        scaled = np.where(inside, np.log(above) - np.log(below), np.nan)
+    return scaled, low, high
+
+
+def _from_scale(out: Floats, low: Floats, high: Floats) -> None:
+    """Map forecasts back in place; the logarithm is kept from overflowing."""
+    bounded = np.isfinite(high)
+    np.clip(out, -700.0, 700.0, out=out)
+    np.exp(out, out=out)
+    for s in range(out.shape[0]):
+        if bounded[s]:
+            out[s] = low[s] + (high[s] - low[s]) * (out[s] / (1.0 + out[s]))
+        else:
+            out[s] += low[s]

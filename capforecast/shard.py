@@ -1,0 +1,355 @@
+"""One shard of series: rollups in, outlooks per series and per threshold out, all as arrays.
+
+A shard is a pure function of its input; the engine decides where it runs. Series are forecast on
+their natural step over a near horizon and on daily sustained peaks over the far one, and the two are
+spliced (series whose natural step is a day or more have the far one only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from capforecast import breach
+from capforecast.forecast import Recipe, forecast, seasons_of
+from capforecast.kernels.combination import fill_gaps
+from capforecast.kernels.grid import natural_gaps, scatter, sustained_peaks
+from capforecast.kernels.shape import describe
+from capforecast.kernels.trend import slopes
+from capforecast.models import Model
+from capforecast.panel import DAY_US, HOUR_US, WEEK_US, Floats, Forecast, Ints, Panel
+from capforecast.schema import PATTERNS
+
+NEAR_DAYS = 14
+NEAR_HISTORY_DAYS = 60
+BLOCK = 64
+STEPS_US = tuple(HOUR_US * h for h in (1, 2, 3, 4, 6, 8, 12, 24, 24 * 7))
+PARTS_OF_HOUR_US = tuple(60_000_000 * m for m in (1, 2, 5, 10, 15, 20, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Rollups:
+    """Rollups of the series of a shard: series s owns the rows ``starts[s]:starts[s + 1]``, in order of time."""
+
+    starts: Ints
+    buckets: Ints
+    statistics: dict[str, Floats]
+    step_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What is forecast: one item per series and direction.
+
+    Attributes
+    ----------
+    series : int64 (I,)
+        Index into the shard's rollups.
+    sign : float64 (I,)
+        1 where high values hurt, -1 where low ones do.
+    statistic : object (I,)
+        Name of the rollup column.
+    lower, upper : float64 (I,)
+        Physical bounds in the unit of the series.
+    k, n : int64 (I,)
+        A crossing is sustained when k of n consecutive steps are beyond the threshold.
+    """
+
+    series: Ints
+    sign: Floats
+    statistic: np.ndarray
+    lower: Floats
+    upper: Floats
+    k: Ints
+    n: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run forecasts."""
+
+    end_us: int
+    horizon_days: int
+    near: Sequence[Model]
+    far: Sequence[Model]
+    target: float = 0.1
+    minimum_steps: int = 14
+    recipe_near: Recipe = field(default_factory=Recipe)
+    recipe_far: Recipe = field(default_factory=lambda: Recipe(origins=24, temperature=10.0, widen=1.1, share=0.4))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Results of a shard: per item (I), per threshold (R); NaN where nothing can be said.
+
+    Levels are in the unit of the series. `enough` tells whether an item was forecast.
+    """
+
+    enough: np.ndarray
+    step_us: Ints
+    last: Floats
+    last_us: Ints
+    recent_p95: Floats
+    sustained_now: Floats
+    growth: Floats
+    change_days: Floats
+    gap: Floats
+    beyond: Floats
+    constant: np.ndarray
+    pattern: Ints
+    skill: Floats
+    coverage: Floats
+    history: Floats
+    quantiles: Floats
+    needed: Floats
+    cumulative: Floats
+    model: np.ndarray
+    scores: list[tuple[int, int, str, int, float, float, float, str]]
+
+
+def run(rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Plan) -> Outcome:
+    """Forecast the items of a shard and pass their futures over the thresholds.
+
+    Parameters
+    ----------
+    rollups : Rollups
+        History of the shard's series; rows at or after the plan's end are ignored.
+    items : Items
+        What is forecast.
+    owner : int64 (R,)
+        Item of each threshold.
+    threshold : float64 (R,)
+        Level of each threshold, in the unit of the series.
+    plan : Plan
+        Settings.
+    """
+    out = _empty(items.series.size, owner.size, plan.horizon_days)
+    gaps = np.empty(rollups.starts.size - 1, np.int64)
+    natural_gaps(rollups.starts, rollups.buckets, gaps)
+    steps = _natural_steps(gaps * rollups.step_us, rollups.step_us)
+    out.step_us[:] = steps[items.series]
+    for chosen in _groups(items, out.step_us, rollups):
+        _block(rollups, items, chosen, owner, threshold, plan, out)
+    return out
+
+
+def _empty(count: int, thresholds: int, days: int) -> Outcome:
+    def blank(*shape: int) -> Floats:
+        return np.full(shape, np.nan)
+
+    return Outcome(
+        enough=np.zeros(count, bool), step_us=np.zeros(count, np.int64), last=blank(count),
+        last_us=np.zeros(count, np.int64), recent_p95=blank(count), sustained_now=blank(count),
+        growth=blank(count), change_days=blank(count), gap=blank(count), beyond=blank(count),
+        constant=np.zeros(count, bool), pattern=np.full(count, -1, np.int64), skill=blank(count),
+        coverage=blank(count), history=blank(count, days), quantiles=blank(count, days, 3),
+        needed=blank(count), cumulative=blank(thresholds, days), model=np.full(count, None, object), scores=[],
+    )  # fmt: skip
+
+
+def _natural_steps(distance_us: Ints, store_step_us: int) -> Ints:
+    """Round the usual distance of rollups up to a step that divides a day or a week, and is whole in the store's."""
+    allowed = np.array([s for s in PARTS_OF_HOUR_US + STEPS_US if s % store_step_us == 0] or [store_step_us])
+    return allowed[np.minimum(np.searchsorted(allowed, distance_us), allowed.size - 1)]
+
+
+def _groups(items: Items, steps: Ints, rollups: Rollups) -> Iterator[Ints]:
+    """Yield blocks of items alike in step, statistic and rule, and near in length."""
+    length = (rollups.starts[1:] - rollups.starts[:-1])[items.series]
+    names = {name: i for i, name in enumerate(sorted(rollups.statistics))}
+    code = np.array([names[s] for s in items.statistic], np.int64)
+    order = np.lexsort((np.arange(length.size), length, items.n, items.k, code, steps))
+    keys = np.stack((steps, code, items.k, items.n), axis=1)[order]
+    cuts = np.flatnonzero(np.any(keys[1:] != keys[:-1], axis=1)) + 1
+    for group in np.split(order, cuts):
+        for start in range(0, group.size, BLOCK):
+            yield group[start : start + BLOCK]
+
+
+def _block(
+    rollups: Rollups, items: Items, chosen: Ints, owner: Ints, threshold: Floats, plan: Plan, out: Outcome
+) -> None:
+    """Forecast one block of items and write its part of the outcome."""
+    step_us = int(out.step_us[chosen[0]])
+    sign, k, n = items.sign[chosen], int(items.k[chosen[0]]), int(items.n[chosen[0]])
+    values = _grid(rollups, items, chosen, step_us, plan.end_us)
+    known = ~np.isnan(values)
+    _observe(values, known, items, chosen, plan.end_us, step_us, (k, n), out)
+    ready = known.sum(axis=1) >= plan.minimum_steps
+    out.enough[chosen] = ready
+    keep = chosen[ready]
+    if keep.size == 0:
+        return
+    values, sign = np.ascontiguousarray(values[ready]), sign[ready]
+    lower = np.where(sign > 0, items.lower[keep], -items.upper[keep])
+    upper = np.where(sign > 0, items.upper[keep], -items.lower[keep])
+    # A metric that was seen beyond its bound is not bounded there.
+    lower = np.fmin(lower, np.nanmin(values, axis=1))
+    upper = np.fmax(upper, np.nanmax(values, axis=1))
+    per_day = max(DAY_US // step_us, 1)
+    daily = values
+    near, near_result = None, None
+    if step_us < DAY_US:
+        recent = np.ascontiguousarray(values[:, -NEAR_HISTORY_DAYS * per_day :])
+        panel = Panel(recent, step_us, np.full(keep.size, plan.end_us), lower, upper)
+        near_result = forecast(panel, plan.near, min(NEAR_DAYS, plan.horizon_days) * per_day, plan.recipe_near)
+        near = breach.outlook(near_result, _tail(values, n - 1), k, n)
+        daily = np.empty((keep.size, -(-values.shape[1] // per_day)))
+        sustained_peaks(values, per_day, k, n, daily)
+    far_step = max(step_us, DAY_US)
+    horizon = -(-plan.horizon_days * DAY_US // far_step)
+    panel = Panel(daily, far_step, np.full(keep.size, plan.end_us), lower, upper)
+    far_result = forecast(panel, plan.far, horizon, plan.recipe_far)
+    far = breach.outlook(far_result, _tail(daily, 0), k, n)
+    far = breach.Outlook(np.ascontiguousarray(far.peaks[:, :, : plan.horizon_days]), far.weights)
+    _conclude(values, daily, near, far, keep, sign, plan, out)
+    _judge(near_result, far_result, keep, out)
+    position = np.full(items.series.size, -1, np.int64)
+    position[keep] = np.arange(keep.size)
+    rows = np.flatnonzero(position[owner] >= 0)
+    if rows.size:
+        level = threshold[rows] * items.sign[owner[rows]]
+        out.cumulative[rows] = breach.probabilities(near, far, position[owner[rows]], level)
+
+
+def _grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: int) -> Floats:
+    """Return the block's levels on its grid, high hurts, right-aligned at the end."""
+    width = step_us // rollups.step_us
+    end = end_us // rollups.step_us
+    starts = rollups.starts
+    oldest = min(
+        (int(rollups.buckets[starts[s]]) for s in items.series[chosen] if starts[s + 1] > starts[s]), default=end
+    )
+    columns = max(-(-(end - oldest) // width), 1)
+    values = np.empty((chosen.size, columns))
+    scatter(
+        starts, rollups.buckets, rollups.statistics[items.statistic[chosen[0]]], items.series[chosen], end, width,
+        items.sign[chosen], values,
+    )  # fmt: skip
+    return values
+
+
+def _observe(
+    values: Floats, known: np.ndarray, items: Items, chosen: Ints, end_us: int, step_us: int,
+    rule: tuple[int, int], out: Outcome,
+) -> None:  # fmt: skip
+    """Record what was measured: newest level, gaps, shape."""
+    k, n = rule
+    columns = values.shape[1]
+    per_day = max(DAY_US // step_us, 1)
+    has = known.any(axis=1)
+    last = columns - 1 - known[:, ::-1].argmax(axis=1)
+    first = np.where(has, known.argmax(axis=1), columns)
+    rows = np.arange(chosen.size)
+    sign = items.sign[chosen]
+    out.last[chosen] = np.where(has, values[rows, last] * sign, np.nan)
+    out.last_us[chosen] = np.where(has, end_us - (columns - 1 - last) * step_us, 0)
+    window = 28 * per_day
+    for row, item in zip(rows, chosen, strict=True):
+        if not has[row]:
+            out.gap[item] = 1.0
+            continue
+        recent = values[row, max(first[row], columns - window) :]
+        recent = np.sort(recent[~np.isnan(recent)])
+        if recent.size:
+            out.recent_p95[item] = recent[-(-95 * recent.size // 100) - 1] * sign[row]
+        held = values[row, max(last[row] - (n if step_us < DAY_US else 1) + 1, 0) : last[row] + 1]
+        held = np.sort(held[~np.isnan(held)])
+        need = k if step_us < DAY_US else 1
+        out.sustained_now[item] = held[-need] * sign[row] if held.size >= need else np.nan
+        original = values[row, first[row] :] * sign[row]
+        with np.errstate(invalid="ignore"):
+            out.beyond[item] = np.mean(original > items.upper[item])
+    seasons = seasons_of(step_us)
+    shape = np.empty((chosen.size, 8))
+    describe(values, first.astype(np.int64), seasons[0], seasons[1] if len(seasons) > 1 else 1, shape)
+    out.gap[chosen] = shape[:, 0]
+    out.constant[chosen] = has & (shape[:, 1] <= 1e-9 * shape[:, 2])
+    out.pattern[chosen] = _patterns(shape, out.constant[chosen])
+
+
+def _patterns(shape: Floats, constant: np.ndarray) -> Ints:
+    """Name the shape of each series, most specific first; see the columns of ``describe``."""
+    day, week, drops, rising, burst = shape[:, 3], shape[:, 4], shape[:, 5], shape[:, 6], shape[:, 7]
+    rules = (
+        ("flat", constant),
+        ("sawtooth", (drops >= 2) & (rising >= 0.6)),
+        ("weekly", (week >= 0.4) & (week - day >= 0.15)),
+        ("daily", day >= 0.3),
+        ("bursty", burst >= 8.0),
+    )
+    out = np.full(shape.shape[0], PATTERNS.index("steady"), np.int64)
+    for name, holds in reversed(rules):
+        out[holds] = PATTERNS.index(name)
+    return out
+
+
+def _conclude(
+    values: Floats, daily: Floats, near: breach.Outlook | None, far: breach.Outlook, keep: Ints, sign: Floats,
+    plan: Plan, out: Outcome,
+) -> None:  # fmt: skip
+    """Record growth, recent daily peaks and the quantiles of the futures, back in the unit of the series."""
+    filled, first = np.empty_like(daily), np.empty(keep.size, np.int64)
+    fill_gaps(daily, 1, filled, first)
+    slope, change = np.empty(keep.size), np.empty(keep.size, np.int64)
+    slopes(filled, first, 365, 56, slope, change)
+    far_step = max(int(out.step_us[keep[0]]), DAY_US)
+    out.growth[keep] = slope * sign * (DAY_US / far_step)
+    changed = change > np.maximum(first, daily.shape[1] - 365)
+    out.change_days[keep] = np.where(changed, (daily.shape[1] - change) * (far_step / DAY_US), np.nan)
+    steady = np.isin(out.pattern[keep], (PATTERNS.index("steady"), PATTERNS.index("bursty")))
+    out.pattern[keep[changed & steady]] = PATTERNS.index("stepped")
+    if far_step == DAY_US:
+        shown = min(daily.shape[1], out.history.shape[1])
+        out.history[keep, out.history.shape[1] - shown :] = daily[:, daily.shape[1] - shown :] * sign[:, None]
+    elif far_step == WEEK_US:
+        weeks = min(daily.shape[1], out.history.shape[1] // 7)
+        places = out.history.shape[1] - 1 - 7 * np.arange(weeks)
+        out.history[np.ix_(keep, places)] = daily[:, ::-1][:, :weeks] * sign[:, None]
+    band = breach.levels(near, far) * sign[:, None, None]
+    out.quantiles[keep] = np.where(sign[:, None, None] > 0, band, band[:, :, ::-1])
+    out.needed[keep] = breach.level_needed(near, far, plan.target) * sign
+
+
+def _judge(near: Forecast | None, far: Forecast, keep: Ints, out: Outcome) -> None:
+    """Record the rolling-origin scores, the members and their weights."""
+    legs = [leg for leg in (near, far) if leg is not None]
+    lead = legs[0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own, naive = np.nansum(lead.error, axis=1), np.nansum(lead.error_naive, axis=1)
+        scored = (lead.origins > 0).any(axis=1)
+        out.skill[keep] = np.where(scored, np.where(naive > 0, 1.0 - own / naive, np.where(own > 0, -1.0, 0.0)), np.nan)
+    inside = np.where(np.isnan(lead.coverage), 0.0, lead.coverage)
+    tested = (~np.isnan(lead.coverage)).sum(axis=1)
+    out.coverage[keep] = np.where(tested > 0, inside.sum(axis=1) / np.maximum(tested, 1), np.nan)
+    for row, item in enumerate(keep):
+        texts = [_members(leg, row, -1 if leg is far else 0) for leg in legs]
+        out.model[item] = " | ".join(texts) if texts[0] else None
+        for leg in legs:
+            for b, (start, stop) in enumerate(leg.buckets):
+                if leg.origins[row, b] > 0:
+                    out.scores.append(
+                        (
+                            int(item), leg.step_us, f"{start}-{stop}", int(leg.origins[row, b]),
+                            float(leg.error[row, b]), float(leg.error_naive[row, b]), float(leg.coverage[row, b]),
+                            _members(leg, row, b),
+                        )
+                    )  # fmt: skip
+
+
+def _members(leg: Forecast, row: int, bucket: int) -> str:
+    """Return the heaviest three members and their weights."""
+    weights = leg.weights[row, bucket]
+    order = np.argsort(-weights, kind="stable")[:3]
+    return ", ".join(f"{leg.members[m]} {weights[m]:.0%}" for m in order if weights[m] > 0.0)
+
+
+def _tail(values: Floats, count: int) -> Floats:
+    """Return the newest ``count`` columns, NaN-padded on the left."""
+    out = np.full((values.shape[0], count), np.nan)
+    have = min(count, values.shape[1])
+    if have:
+        out[:, count - have :] = values[:, values.shape[1] - have :]
+    return out
