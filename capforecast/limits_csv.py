@@ -1,0 +1,185 @@
+"""limits.csv as a typed frame; what its lines mean for a series is said in `capforecast.limits`."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from capforecast.errors import ConfigError, SchemaError, SourceError
+from capforecast.schema import LABELS
+from capforecast.times import from_us, parse_moment
+
+SERIES = ("host", "metric", "instance")
+COLUMNS: dict[str, str] = {
+    "host": "glob on the host; empty or * is all",
+    "metric": "glob on the metric",
+    "instance": "glob on the instance",
+    "capacity": "the most the resource can give, in the unit of the metric",
+    "threshold_name": "warning, critical, full or a name of your own",
+    "threshold": "a number in the unit of the metric, a share of the capacity such as 90%, or off",
+    "direction": "above or below; empty: as usual for the metric",
+    "lead_time_days": "days needed to act",
+    "valid_from": "ISO date or time from which the line holds; empty: always",
+    **{label: f"label {label!r} of the series" for label in LABELS},
+}
+"""Columns of limits.csv and their meaning."""
+
+FRAME: dict[str, Any] = {
+    "pattern_host": pl.String(),
+    "pattern_metric": pl.String(),
+    "pattern_instance": pl.String(),
+    "capacity": pl.Float64(),
+    "threshold_name": pl.String(),
+    "threshold": pl.Float64(),
+    "percent": pl.Boolean(),
+    "direction": pl.String(),
+    "lead_time_days": pl.Int64(),
+    "valid_from": pl.Datetime("us", "UTC"),
+    **dict.fromkeys(LABELS, pl.String()),
+    "line": pl.Int64(),
+}
+"""Columns of `read`: a threshold that is switched off has a name and no value."""
+
+
+def read(path: str | Path, *, missing_ok: bool = False) -> pl.DataFrame:
+    """Return the lines of a limits.csv as a frame with the columns `FRAME`.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8 text with a header; lines that begin with ``#`` are comments.
+    missing_ok : bool
+        Return no lines where there is no such file.
+
+    Raises
+    ------
+    SourceError
+        The file cannot be read.
+    SchemaError
+        A column is unknown, missing or doubled, or a value is wrong; file and line are named.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        if missing_ok:
+            return pl.DataFrame(schema=FRAME)
+        raise SourceError("the limits must be a file", got="nothing", where=str(path)) from error
+    except OSError as error:
+        raise SourceError("the limits must be readable", got=error.strerror, where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise SchemaError("the limits must be UTF-8 text", got=error.reason, where=str(path)) from error
+    return pl.DataFrame(list(_lines(text, path)), schema=FRAME, orient="row")
+
+
+def _lines(text: str, path: Path) -> Iterator[tuple[object, ...]]:
+    kept = ("" if line.lstrip().startswith("#") else line for line in text.split("\n"))
+    reader = csv.reader(kept, strict=True)
+    header: list[str] | None = None
+    try:
+        for cells in reader:
+            where = f"{path}:{reader.line_num}"
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
+            if header is None:
+                header = _header(cells, where)
+            elif len(cells) != len(header):
+                raise SchemaError(
+                    "a line must have as many fields as the header",
+                    got=f"{len(cells)}, not {len(header)}",
+                    where=where,
+                )
+            else:
+                yield _line(dict(zip(header, cells, strict=True)), reader.line_num, where)
+    except csv.Error as error:
+        raise SchemaError(
+            "the limits must be CSV", got=str(error), where=f"{path}:{reader.line_num}"
+        ) from error
+    if header is None:
+        raise SchemaError("the limits must have a header", got="nothing", where=str(path), do=_columns_hint())
+
+
+def _header(cells: list[str], where: str) -> list[str]:
+    for cell in cells:
+        if cell not in COLUMNS:
+            near = difflib.get_close_matches(cell, COLUMNS, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            raise SchemaError(
+                "a column must be known", got=repr(cell), where=where, do=hint + _columns_hint()
+            )
+        if cells.count(cell) > 1:
+            raise SchemaError("a column must stand once", got=f"{cell!r} twice", where=where)
+    missing = [name for name in ("host", "metric") if name not in cells]
+    if ("threshold" in cells) != ("threshold_name" in cells):
+        missing.append("threshold" if "threshold_name" in cells else "threshold_name")
+    if missing:
+        raise SchemaError(
+            f"column {missing[0]!r} must be there", got=", ".join(cells), where=where, do=_columns_hint()
+        )
+    return cells
+
+
+def _columns_hint() -> str:
+    return f"Columns are {', '.join(COLUMNS)}, separated by commas"
+
+
+def _line(cells: Mapping[str, str], number: int, where: str) -> tuple[object, ...]:
+    value, percent = _threshold(cells, where)
+    direction = cells.get("direction", "") or None
+    if direction not in (None, "above", "below"):
+        raise SchemaError("direction must be above or below", got=repr(direction), where=where)
+    lead = cells.get("lead_time_days", "")
+    if lead and not re.fullmatch(r"[0-9]{1,5}", lead):
+        raise SchemaError("lead_time_days must be a whole number of days", got=repr(lead), where=where)
+    capacity = _number(cells["capacity"], "capacity", where) if cells.get("capacity") else None
+    if capacity is not None and capacity <= 0:
+        raise SchemaError("capacity must be positive", got=cells["capacity"], where=where)
+    return (
+        *(cells.get(name, "") or "*" for name in SERIES),
+        capacity,
+        cells.get("threshold_name", "") or None,
+        value,
+        percent,
+        direction,
+        int(lead) if lead else None,
+        _valid_from(cells.get("valid_from", ""), where),
+        *(cells.get(label, "") or None for label in LABELS),
+        number,
+    )
+
+
+def _threshold(cells: Mapping[str, str], where: str) -> tuple[float | None, bool]:
+    text, name = cells.get("threshold", ""), cells.get("threshold_name", "")
+    if bool(text) != bool(name):
+        missing = "threshold" if name else "threshold_name"
+        raise SchemaError(f"{missing} must be given with {text or name!r}", got="nothing", where=where)
+    if not text or text.lower() == "off":
+        return None, False
+    percent = text.endswith("%")
+    return _number(text.removesuffix("%").strip(), "threshold", where), percent
+
+
+def _number(text: str, name: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or "_" in text:
+        allowed = "a number, a share such as 90%, or off" if name == "threshold" else "a number"
+        raise SchemaError(f"{name} must be {allowed}", got=repr(text), where=where)
+    return value
+
+
+def _valid_from(text: str, where: str) -> object:
+    try:
+        return from_us(parse_moment(text, name="valid_from")) if text else None
+    except ConfigError as error:
+        raise SchemaError(error.must, got=error.got, where=where, do=error.do) from error

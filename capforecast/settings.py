@@ -1,0 +1,250 @@
+"""What can be set: each setting once, with its default, its check and its meaning.
+
+`capforecast.config` merges a file, the environment and options into these tables; the template of
+``capforecast init`` is made from the same fields.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from capforecast.errors import ConfigError, UnknownNameError
+from capforecast.kinds import Kind
+from capforecast.registry import names
+from capforecast.times import parse_duration, parse_moment
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+def _moment(moment: object) -> str:
+    text = moment.isoformat() if isinstance(moment, date) else str(moment)
+    parse_moment(text)
+    return text
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            "timezone must be a name of the time zone database", do="Write UTC or Europe/Berlin"
+        ) from error
+    return name
+
+
+def _model(name: str) -> str:
+    if name != "pool" and not name.startswith("statsforecast:") and name not in names("model"):
+        raise UnknownNameError("model", name, ["pool", *names("model"), "statsforecast:AutoETS"])
+    return name
+
+
+def _source_format(name: str) -> str:
+    if name not in names("source"):
+        raise UnknownNameError("format", name, names("source"))
+    return name
+
+
+def _number_only(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+Moment = Annotated[str, BeforeValidator(_moment)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
+Whole = Annotated[int, BeforeValidator(_number_only)]
+Number = Annotated[float, BeforeValidator(_number_only), Field(allow_inf_nan=False)]
+Direction = Literal["above", "below"]
+Canonical = Literal["host", "metric", "instance", "unit", "ts", "value"]
+
+
+def usable_cpus() -> int:
+    """Return the processors this process may use: its affinity, cut by the quota of its cgroup."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        group = Path("/proc/self/cgroup").read_text(encoding="ascii").strip().rpartition("::")[2]
+        quota, period = Path(f"/sys/fs/cgroup{group}/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return cpus  # No cgroup of version 2: there is no quota to respect.
+    return cpus if quota == "max" else max(1, min(cpus, int(quota) // int(period)))
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+
+
+class StoreSettings(Section):
+    """Where the data are kept."""
+
+    path: str = Field(default="capforecast-store", min_length=1, description="directory of the store")
+
+
+class RunSettings(Section):
+    """The nightly job."""
+
+    horizon: Duration = Field(default="90d", description="how far ahead breaches are looked for")
+    threads: Whole = Field(
+        default_factory=usable_cpus,
+        ge=1,
+        le=1024,
+        description="threads of the forecast; default: usable processors",
+    )
+    target_probability: Number = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="accepted probability of a breach, for the capacity that is needed",
+    )
+    stale_after: Duration = Field(default="2d", description="a series without samples for this long is stale")
+    min_history: Duration = Field(default="2d", description="a series with less history is too_short")
+    shard_series: Whole = Field(default=512, ge=1, le=1_000_000, description="series in memory at a time")
+
+    @property
+    def horizon_us(self) -> int:
+        """The horizon in microseconds."""
+        return parse_duration(self.horizon)
+
+    @property
+    def stale_after_us(self) -> int:
+        """`stale_after` in microseconds."""
+        return parse_duration(self.stale_after)
+
+    @property
+    def min_history_us(self) -> int:
+        """`min_history` in microseconds."""
+        return parse_duration(self.min_history)
+
+
+class ForecastSettings(Section):
+    """How forecasts are made."""
+
+    model: Annotated[str, AfterValidator(_model)] = Field(
+        default="pool",
+        description="pool (the built-in combination), one of its members, or statsforecast:NAME",
+    )
+
+
+class IngestSettings(Section):
+    """What is accepted."""
+
+    timezone: Timezone = Field(default="UTC", description="zone of times that carry none")
+    future_tolerance: Duration = Field(
+        default="1d", description="samples further in the future are quarantined"
+    )
+    samples_days: Whole | None = Field(
+        default=None, ge=0, description="days that raw samples are kept; left out: for ever; 0: not at all"
+    )
+
+    @property
+    def future_tolerance_us(self) -> int:
+        """`future_tolerance` in microseconds."""
+        return parse_duration(self.future_tolerance)
+
+
+class LimitsSettings(Section):
+    """Capacities and thresholds."""
+
+    file: str = Field(
+        default="limits.csv", min_length=1, description="table of capacities, thresholds and labels"
+    )
+
+
+class Exclusion(Section):
+    """Series that are not forecast: globs, all three must match."""
+
+    host: str = Field(default="*", description="glob on the host")
+    metric: str = Field(default="*", description="glob on the metric")
+    instance: str = Field(default="*", description="glob on the instance")
+
+
+class SourceSettings(Section):
+    """A source that the nightly job reads."""
+
+    location: str = Field(min_length=1, description="file, glob or address")
+    format: Annotated[str, AfterValidator(_source_format)] | None = Field(
+        default=None, description="name of the format; recognised when left out"
+    )
+    map: dict[Canonical, str] = Field(
+        default={}, description="canonical column to the source's column, such as host = 'vm'"
+    )
+    timezone: Timezone | None = Field(
+        default=None, description="zone of times that carry none; else that of [ingest]"
+    )
+    host: str | None = Field(
+        default=None, description="host of every row, where the data have no such column"
+    )
+    metric: str | None = Field(default=None, description="metric of every row, likewise")
+    unit: str | None = Field(default=None, description="unit of every row, likewise")
+    delimiter: str | None = Field(
+        default=None, min_length=1, max_length=1, description="of text; recognised when left out"
+    )
+    encoding: str | None = Field(default=None, description="of text; recognised when left out")
+    epoch: Literal["s", "ms", "us", "ns"] | None = Field(
+        default=None, description="unit of whole-number times"
+    )
+    header: bool | None = Field(default=None, description="does the first line name the columns")
+    layout: Literal["long", "wide"] | None = Field(
+        default=None, description="long or wide; recognised when left out"
+    )
+    start: Moment | None = Field(default=None, description="time of the first row, where rows carry no time")
+    step: Duration | None = Field(default=None, description="distance of the rows, where rows carry no time")
+
+
+class KindSettings(Section):
+    """A metric kind of your own; it comes before the built-in ones and replaces one of the same name."""
+
+    name: str = Field(min_length=1, description="name of the kind")
+    unit: str = Field(default="", description="unit of its values when the data name none")
+    lower: Number | None = Field(default=None, description="smallest possible value")
+    upper: Number | None = Field(default=None, description="largest possible value")
+    direction: Direction = Field(
+        default="above", description="above when high values hurt, below when low ones do"
+    )
+    statistic: Literal["mean", "max", "p95", "last", "min"] = Field(
+        default="mean", description="rollup that is forecast"
+    )
+    patterns: tuple[str, ...] = Field(default=(), description="globs on the lower-case metric name")
+    units: tuple[str, ...] = Field(
+        default=(), description="units that identify the kind where no pattern does"
+    )
+    thresholds: dict[str, Number] = Field(
+        default={}, description="default thresholds in the unit of the kind"
+    )
+    sustain: tuple[Whole, Whole] = Field(
+        default=(2, 3), description="a crossing counts when k of n steps are beyond"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lower is not None and self.upper is not None and self.lower >= self.upper:
+            raise ValueError(f"lower must be less than upper, got {self.lower} and {self.upper}")
+        if not 1 <= self.sustain[0] <= self.sustain[1]:
+            raise ValueError(f"sustain must be [k, n] with 1 <= k <= n, got {list(self.sustain)}")
+        return self
+
+    def kind(self) -> Kind:
+        """Return the settings as a kind."""
+        bounds = {key: value for key in ("lower", "upper") if (value := getattr(self, key)) is not None}
+        return Kind(
+            name=self.name,
+            unit=self.unit,
+            direction=self.direction,
+            statistic=self.statistic,
+            patterns=tuple(pattern.lower() for pattern in self.patterns),
+            units=self.units,
+            thresholds=tuple(self.thresholds.items()),
+            sustain=self.sustain,
+            **bounds,
+        )
