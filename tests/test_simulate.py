@@ -188,6 +188,13 @@ def test_thresholds_of_the_truth_follow_from_limits_and_kinds(made: Fleet) -> No
         assert found == pytest.approx(expected), key
 
 
+def test_every_threshold_comes_with_a_lead_time(made: Fleet) -> None:
+    for key in made.truth.filter(pl.col("threshold").is_not_null()).select(SERIES).unique().iter_rows():
+        days = {row["lead_time_days"] for row in matching(made.limits, key)} - {""}
+
+        assert len(days) == 1, key
+
+
 def test_links_have_thresholds_on_some_hosts_and_none_on_others(made: Fleet) -> None:
     links = made.truth.filter(pl.col("metric") == "net_rx_kbps")
 

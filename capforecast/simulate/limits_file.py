@@ -6,7 +6,7 @@ from collections.abc import Collection
 from fnmatch import fnmatchcase
 
 from capforecast.simulate.hosts import DATA, DISK_THRESHOLDS_PCT, LINK_THRESHOLDS, LINKS_KBPS, MOUNTS
-from capforecast.simulate.plan import DISK, NETWORK, Window
+from capforecast.simulate.plan import CPU, DISK, DISK_PCT, MEMORY, NETWORK, Window
 from capforecast.simulate.plants import RESIZE_DAY, RESIZED, RESIZED_TO
 from capforecast.times import DAY_US, from_us
 
@@ -16,6 +16,7 @@ COLUMNS = (
 )  # fmt: skip
 DISK_LEAD_DAYS = 21
 LINK_LEAD_DAYS = 45
+OTHER_LEAD_DAYS = {CPU: 30, MEMORY: 14, DISK_PCT: DISK_LEAD_DAYS}
 _LABELS = (
     ("web-*", "webshop", "team-web", "prod", "fra1", "high"),
     ("app-*", "webshop", "team-web", "prod", "fra1", "medium"),
@@ -36,6 +37,7 @@ def limits_text(window: Window, hosts: Collection[str]) -> str:
         ("Labels: the same for all metrics of a host.", _labels()),
         ("Capacities; without valid_from they have always held.", _capacities(window)),
         ("Thresholds: a number in the unit of the metric, or a percentage of the capacity.", _thresholds()),
+        ("Days needed to act, where the metric's own default thresholds hold.", _lead_times()),
     )
     lines = [",".join(COLUMNS)]
     for title, rows in blocks:
@@ -92,3 +94,7 @@ def _thresholds() -> list[Row]:
         for name, level in thresholds
     ]
     return rows
+
+
+def _lead_times() -> list[Row]:
+    return [_row("*", metric, "*", lead_time_days=str(days)) for metric, days in OTHER_LEAD_DAYS.items()]
