@@ -12,10 +12,6 @@ from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
 from capforecast.models import Model
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 
-NAIVE = "season"
-"""Member that skill is measured against: the last season repeated (the last value without a season)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Settings of the combination.
@@ -36,8 +32,8 @@ class Recipe:
 
     origins: int = 10
     temperature: float = 20.0
-    widen: float = 1.15
-    share: float = 0.4
+    widen: float = 1.0
+    share: float = 0.2
     blocks: int = 40
 
 
@@ -120,7 +116,7 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
     coverage = np.empty(shape)
     covered(panel.values, back, combined, edges, recipe.widen, coverage)
-    own, naive = _errors(panel.values, back, combined, candidates, members, edges)
+    own, naive = _errors(panel.values, filled, back, combined, season, edges)
     return Forecast(
         mean=mean, paths=paths, path_weights=chances, members=members, weights=weights, error=own,
         error_naive=naive, coverage=coverage, origins=scored, buckets=buckets, step_us=panel.step_us,
@@ -161,14 +157,17 @@ def _extend(mean: Floats, horizon: int, season: int) -> Floats:
 
 
 def _errors(
-    values: Floats, back: Ints, combined: Floats, candidates: Floats, members: tuple[str, ...], edges: Ints
+    values: Floats, filled: Floats, back: Ints, combined: Floats, season: int, edges: Ints
 ) -> tuple[Floats, Floats]:
-    """Return the mean absolute errors of the combination and of the naive member, (S, B) each, on the same steps."""
+    """Return the mean absolute errors of the combination and of the last season repeated, (S, B), on the same steps."""
     columns = values.shape[1]
-    steps = columns - back[:, 1:, None] + np.arange(combined.shape[2])[None, None, :]
+    ahead = np.arange(combined.shape[2])[None, None, :]
+    origin = columns - back[:, 1:, None]
+    steps = origin + ahead
     known = (back[:, 1:, None] >= 0) & (steps < columns)
-    truth = np.where(known, np.take_along_axis(values[:, None, :], np.minimum(steps, columns - 1), axis=2), np.nan)
-    naive = candidates[:, 1:, members.index(NAIVE) if NAIVE in members else 0]
+    truth = np.where(known, _take(values, steps), np.nan)
+    before = origin - season + ahead % season
+    naive = np.where(before >= 0, _take(filled, np.maximum(before, 0)), np.nan)
     miss, miss_naive = np.abs(truth - combined[:, 1:]), np.abs(truth - naive)
     both = ~np.isnan(miss) & ~np.isnan(miss_naive)
     out = []
@@ -179,3 +178,9 @@ def _errors(
         total, number = np.stack(parts, axis=1), np.stack(counts, axis=1)
         out.append(np.where(number > 0, total / np.maximum(number, 1), np.nan))
     return out[0], out[1]
+
+
+def _take(values: Floats, steps: Ints) -> Floats:
+    """Return the values of (S, T) at the columns (S, O, H), the last one for columns past the end."""
+    rows = np.arange(values.shape[0])[:, None, None]
+    return values[rows, np.minimum(steps, values.shape[1] - 1)]
