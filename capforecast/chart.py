@@ -162,7 +162,7 @@ def svg(
     Parameters
     ----------
     days : datetime64 (N,)
-        Rising days.
+        Rising days; where some are left out there is a gap too.
     actual, q10, q50, q90 : float64 (N,)
         Levels per day; NaN is a gap.
     thresholds : mapping of name to level
@@ -190,13 +190,12 @@ def svg(
         '<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 6400 2140" role="img"'
         f' font-size="115" fill="currentColor"><title>{_text(title)}</title>'
     ]
-    for tick in _ticks(low, high, 5):
-        y = round(float(height(tick)))
-        parts.append(
-            f'<path class="grid" {_STROKE} stroke-width="8" stroke-opacity=".15" d="M720 {y}H6280"/>'
-        )
+    ticks = {tick: round(float(height(tick))) for tick in _ticks(low, high, 5)}
+    lines = "".join(f"M720 {y}H6280" for y in ticks.values())
+    parts.append(f'<path class="grid" {_STROKE} stroke-width="8" stroke-opacity=".15" d="{lines}"/>')
+    for tick, y in ticks.items():
         parts.append(f'<text x="670" y="{y}" dy="40" text-anchor="end">{_text(number(tick, unit))}</text>')
-    for day in np.unique(np.linspace(first, last, 6).astype(np.int64)) if offsets.size else ():
+    for day in np.unique(np.linspace(first, last, 5).astype(np.int64)) if offsets.size else ():
         x = round(720 + 5560 * int(day - first) / max(last - first, 1))
         anchor = "start" if day == first else "end" if day == last else "middle"
         parts.append(f'<text x="{x}" y="2080" text-anchor="{anchor}">{np.datetime64(int(day), "D")}</text>')
@@ -364,12 +363,14 @@ def _below(columns: int, now: int, start: str, end: str) -> str:
     return line
 
 
-def _runs(known: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """Return the indices of each unbroken run of true values."""
+def _runs(known: NDArray[np.bool_], xs: Floats) -> list[NDArray[np.int64]]:
+    """Return the indices of each unbroken run: known values, no further apart than usual."""
     places = np.flatnonzero(known)
     if not places.size:
         return []
-    return np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    usual = np.median(np.diff(xs)) if xs.size > 1 else 0.0
+    apart = (np.diff(places) > 1) | (np.diff(xs[places]) > 1.5 * usual)
+    return np.split(places, np.flatnonzero(apart) + 1)
 
 
 def _points(xs: Floats, ys: Floats) -> str:
@@ -381,13 +382,13 @@ def _points(xs: Floats, ys: Floats) -> str:
 
 def _line(xs: Floats, ys: Floats) -> str:
     """Return path data that breaks at gaps; a lone point is a dot."""
-    runs = _runs(np.isfinite(ys))
+    runs = _runs(np.isfinite(ys), xs)
     return "".join(_points(xs[run], ys[run]) + ("h0" if run.size == 1 else "") for run in runs)
 
 
 def _band(xs: Floats, lower: Floats, upper: Floats) -> str:
     """Return path data around the area between two lines."""
-    runs = _runs(np.isfinite(lower) & np.isfinite(upper))
+    runs = _runs(np.isfinite(lower) & np.isfinite(upper), xs)
     around = [np.concatenate([run, run[::-1]]) for run in runs]
     edges = [np.concatenate([upper[run], lower[run][::-1]]) for run in runs]
     return "".join(_points(xs[run], edge) + "Z" for run, edge in zip(around, edges, strict=True))
