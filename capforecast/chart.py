@@ -19,6 +19,8 @@ from capforecast.errors import printable
 Floats = NDArray[np.float64]
 
 NOTHING = "-"
+# Levels beyond count as this much, so that distances stay finite.
+_MOST = 1e300
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SI = ("", "k", "M", "G", "T", "P", "E")
 _IEC = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
@@ -85,13 +87,10 @@ def sparkline(values: ArrayLike) -> str:
     """Return one block character per value; a blank where it is NaN or infinite."""
     levels = np.asarray(values, dtype=np.float64)
     seen = np.isfinite(levels)
-    if not seen.any():
-        return " " * levels.size
-    low, high = float(levels[seen].min()), float(levels[seen].max())
-    if low == high:
-        return "".join("▄" if ok else " " for ok in seen)
-    steps = np.where(seen, _share(levels, *_widened(low, high)) * 7.999, 0).astype(int)
-    return "".join(_BLOCKS[s] if ok else " " for s, ok in zip(steps, seen, strict=True))
+    low, high = _limits([levels], [])
+    flat = seen.any() and levels[seen].min() == levels[seen].max()
+    steps = np.where(seen, 0.5 if flat else _share(levels, low, high), 0) * 7.999
+    return "".join(_BLOCKS[s] if ok else " " for s, ok in zip(steps.astype(int), seen, strict=True))
 
 
 def terminal(
@@ -184,7 +183,7 @@ def svg(
     xs = 720 + 5560 * (offsets - first) / max(last - first, 1)
 
     def height(levels: ArrayLike) -> Floats:
-        return 1900 - 1800 * _share(np.clip(np.asarray(levels, dtype=np.float64), low, high), low, high)
+        return 1900 - 1800 * _share(levels, low, high)
 
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 6400 2140" role="img"'
@@ -262,43 +261,42 @@ def _levels(thresholds: Mapping[str, float]) -> Floats:
 
 
 def _share(values: ArrayLike, low: float, high: float) -> Floats:
-    """Return where the values lie between low (0) and high (1); halved first, so that nothing overflows."""
-    share: Floats = (np.asarray(values, dtype=np.float64) / 2 - low / 2) / (high / 2 - low / 2)
+    """Return where the values lie between low (0) and high (1); those beyond count as the nearest."""
+    share: Floats = (np.clip(np.asarray(values, dtype=np.float64), low, high) - low) / (high - low)
     return share
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
     """Return limits that differ enough to divide by their distance."""
     size = max(abs(low), abs(high))
-    if high / 2 - low / 2 > 1e-12 * size and size > 1e-290:
+    if high - low > 1e-12 * size and size > 1 / _MOST:
         return low, high
-    pad = 0.05 * size if size > 1e-290 else 1.0
-    return low - pad, min(high + pad, 1.7e308)
+    pad = 0.05 * size if size > 1 / _MOST else 1.0
+    return low - pad, high + pad
 
 
 def _limits(core: list[Floats], wide: list[Floats]) -> tuple[float, float]:
     """Return the range to draw: all of the core, and of the rest no more than the core's own width again."""
-    everything = np.concatenate([*core, *wide])
-    inner, outer = np.concatenate(core), everything[np.isfinite(everything)]
-    inner = inner[np.isfinite(inner)]
+    inner, outer = (
+        np.clip(levels[np.isfinite(levels)], -_MOST, _MOST)
+        for levels in (np.concatenate(core), np.concatenate([*core, *wide]))
+    )
     if not outer.size:
         return 0.0, 1.0
     inner = inner if inner.size else outer
     low, high = float(inner.min()), float(inner.max())
-    reach = min(high / 2 - low / 2, 8e307) * 2 or max(abs(high), 1.0) / 4
+    reach = high - low or max(abs(high), 1.0) / 4
     low, high = max(float(outer.min()), low - reach), min(float(outer.max()), high + reach)
     if 0 < low <= high / 4:
         low = 0.0
-    return _widened(max(low, -1.7e308), min(high, 1.7e308))
+    return _widened(low, high)
 
 
 def _ticks(low: float, high: float, most: int) -> list[float]:
     """Return at most `most` + 1 round levels between the limits: multiples of 1, 2 or 5."""
-    raw = 2 * ((high / 2 - low / 2) / max(most, 2))
+    raw = (high - low) / max(most, 2)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
-    if not math.isfinite(step):
-        return [low, high]
     return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
@@ -327,7 +325,7 @@ def _dots(
     xs = np.arange(steps) * (shape[1] - 1) / max(steps - 1, 1)
 
     def heights(levels: Floats) -> Floats:
-        return (1 - np.clip(_share(levels, *limits), 0, 1)) * (shape[0] - 1)
+        return (1 - _share(levels, *limits)) * (shape[0] - 1)
 
     lower, middle, upper = heights(future)
     ahead = xs[past.size :]

@@ -10,8 +10,8 @@ import polars as pl
 
 from capforecast.report import RenderOptions
 
-# Legal inside a JSON string, but terminals obey the first and line readers break at the others.
-_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029]")
+# Legal inside a JSON string, but terminals obey some of them and line readers break at others.
+_UNSAFE = re.compile("[\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:

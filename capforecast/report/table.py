@@ -25,7 +25,7 @@ NAMES = ("host", "metric", "instance")
 NUMBERS = ("threshold", "now", "headroom", "p30", "breach p10..p90", "start by", "grade")
 HEADS = ("severity", *NAMES, *NUMBERS)
 # Widths that no text may exceed, and what the names need before a row is written in one line.
-MOST = {"severity": 11, "threshold": 24, "now": 14, "headroom": 14}
+MOST = {"severity": 11, "threshold": 24, "now": 10, "headroom": 10}
 NAMES_ROOM = 50
 RIGHT = {"now", "headroom", "p30"}
 STYLES = {
@@ -79,7 +79,7 @@ def _table(rows: list[dict[str, str]], width: int, colour: bool) -> Iterator[str
     groups, widths, gap = _layout(rows, width)
     for row in ({head: head for head in HEADS} | {"style": "head"}, *rows):
         for index, group in enumerate(groups):
-            cells = [_cell(row[head], widths[head], head in RIGHT) for head in group]
+            cells = [_cell(row[head], widths[head], head) for head in group]
             if colour and (row["style"] == "head" or index == 0):
                 painted = len(cells) if row["style"] == "head" else 1
                 style = STYLES.get(row["style"], STYLES["none"])
@@ -118,14 +118,14 @@ def _shared(natural: dict[str, int], room: int) -> dict[str, int]:
     return widths
 
 
-def _cell(text: str, width: int, right: bool) -> str:
-    """Return the text in exactly this many cells; the middle of a longer one becomes an ellipsis."""
+def _cell(text: str, width: int, head: str) -> str:
+    """Return the text in exactly this many cells; a name gives up its middle, other texts their end."""
     length = cell_len(text)
     if length > width:
-        tail = (width - 1) // 2
-        head = set_cell_size(text, width - 1 - tail).rstrip()
-        return set_cell_size(f"{head}…{text[-tail:] if tail else ''}", width)
-    return " " * (width - length) + text if right else text + " " * (width - length)
+        tail = (width - 1) // 2 if head in NAMES else 0
+        start = set_cell_size(text, width - 1 - tail).rstrip()
+        return set_cell_size(f"{start}…{text[-tail:] if tail else ''}", width)
+    return " " * (width - length) + text if head in RIGHT else text + " " * (width - length)
 
 
 def _reasons(listed: pl.DataFrame, width: int) -> list[str]:

@@ -1,0 +1,206 @@
+"""The renderings for people: table, html, md."""
+
+from __future__ import annotations
+
+import html.parser
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+import polars as pl
+import pytest
+from rich.cells import cell_len
+
+from capforecast import registry
+from capforecast.report import RenderOptions
+from tests.tables import HOSTILE, breach_tables, empty_tables
+
+
+def _text(name: str, tables: dict[str, pl.DataFrame], **options: object) -> str:
+    return registry.load("report", name)(tables, RenderOptions(**options)).decode()
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 160])
+def test_table_stays_within_its_width(width: int) -> None:
+    """Numbers need 76 columns; narrower than that only they may stick out."""
+    hosts = [{"host": h, "threshold_name": h, "unit": "widgets per fortnight"} for h in HOSTILE]
+    text = _text("table", breach_tables([{}] * 6 + hosts), width=width)
+    assert max(cell_len(line) for line in text.splitlines()) <= max(width, 80)
+
+
+def test_table_says_everything_about_a_row_at_80_columns() -> None:
+    text = _text("table", breach_tables([{"host": "web-01.dc1.example.com"}]), width=80)
+    for part in ("critical", "web-01.dc1.example.com", "disk_used_pct", "/var", "90 %", "81.2 %", "8.75 %"):
+        assert part in text
+    for part in ("97 %", "2026-03-04..03-19", "2026-02-18", "B\n"):
+        assert part in text
+
+
+def test_table_at_160_columns_has_one_line_per_row() -> None:
+    text = _text("table", breach_tables(5), width=160)
+    assert [line.split()[0] for line in text.splitlines()[1:6]] == [
+        "critical",
+        "critical",
+        "high",
+        "medium",
+        "ok",
+    ]
+
+
+def test_table_gives_reasons_of_the_urgent_rows_only() -> None:
+    text = _text("table", breach_tables(12), width=160)
+    assert text.count("growing 0.33") == 4
+    assert "too little history" not in text
+
+
+def test_table_counts_all_rows_also_those_not_listed() -> None:
+    last = _text("table", breach_tables(7), width=160, top=2).splitlines()[-1]
+    assert last == (
+        "2 of 7 rows; status: ok 1, will_breach 3, breached 1, too_short 2; "
+        "days to the median breach: 0-7 1, 8-30 2, 31-60 1, none 3"
+    )
+
+
+def test_table_colours_add_nothing_but_colours() -> None:
+    tables = breach_tables([{"host": h} for h in ("web", "[red]x[/red]", "[/]")])
+    plain, coloured = (_text("table", tables, width=160, colour=c) for c in (False, True))
+    assert "\x1b" not in plain
+    assert "\x1b[1;31mcritical\x1b[0m" in coloured
+    stripped = [line.rstrip() for line in re.sub(r"\x1b\[[\d;]*m", "", coloured).splitlines()]
+    assert stripped == plain.splitlines()
+
+
+def test_table_shortens_a_long_name_in_its_middle() -> None:
+    text = _text("table", breach_tables([{"host": "a" * 200 + "z"}]), width=160)
+    assert re.search("a+…a+z", text.splitlines()[1])
+
+
+def test_markdown_cells_survive_hostile_names() -> None:
+    """Every row has the same number of cells, and nothing in it is markup."""
+    tables = breach_tables(
+        [dict.fromkeys(("host", "metric", "reason", "threshold_name"), h) for h in HOSTILE]
+    )
+    rows = [line for line in _text("md", tables).splitlines() if line.startswith("|")]
+    assert len(rows) == len(HOSTILE) + 2
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {13}
+    for sign in "<>`[]":
+        assert not [
+            row for row in rows if re.search(rf"(?<!\\)(\\\\)*{re.escape(sign)}", row) and sign in "`[]<>"
+        ]
+
+
+def test_markdown_lists_what_changed() -> None:
+    rows = [{"change_class": "new", "days_slipped": None}, {}, {"change_class": "cleared", "days_slipped": 2}]
+    text = _text("md", breach_tables(rows))
+    assert "## New: 1\n\n- On host-0000 disk_used_pct /var: critical\n" in text
+    assert "## Worse: 1\n\n- On host-0000 disk_used_pct /var: critical, median date 3 days sooner\n" in text
+    assert "## Cleared: 1\n\n- On host-0001 disk_used_pct /var: critical, median date 2 days later\n" in text
+
+
+class _Page(html.parser.HTMLParser):
+    """All tags, attributes and texts of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.setdefault(self.tags[-1] if self.tags else "", []).append(data)
+
+
+def _hostile() -> dict[str, pl.DataFrame]:
+    fields = ("host", "metric", "instance", "unit", "team", "threshold_name", "threshold_source", "reason")
+    return breach_tables([dict.fromkeys((*fields, "model", "grade_reasons"), text) for text in HOSTILE])
+
+
+def test_html_has_no_tag_or_attribute_that_the_data_brought() -> None:
+    tame, hostile = (_Page(_text("html", t)) for t in (breach_tables(12), _hostile()))
+    assert set(hostile.tags) <= set(tame.tags)
+    assert {(t, a) for t, a, _ in hostile.attributes} <= {(t, a) for t, a, _ in tame.attributes}
+    assert hostile.tags.count("script") == 1
+
+
+def test_html_asks_for_nothing() -> None:
+    page = _Page(_text("html", _hostile()))
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+    assert not {name for _, name, _ in page.attributes} & {
+        "src",
+        "href",
+        "style",
+        "srcset",
+        "action",
+        "onclick",
+    }
+    styles = "".join(page.texts["style"])
+    assert "url(" not in styles
+    assert "@import" not in styles
+
+
+def test_html_policy_allows_exactly_the_style_and_script_of_the_page() -> None:
+    text = _text("html", breach_tables(2))
+    policy = dict(
+        part.split(" ", 1) for part in re.search('content="(default-src[^"]*)"', text)[1].split("; ")
+    )
+    assert policy["default-src"] == "'none'"
+    for tag in ("style", "script"):
+        inside = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)[1]
+        digest = b64encode(sha256(inside.encode()).digest()).decode()
+        assert policy[f"{tag}-src"] == f"'sha256-{digest}'"
+
+
+def test_html_says_the_facts_of_the_run() -> None:
+    text = _text("html", breach_tables(6))
+    assert "<h1>Capacity forecast of 2026-03-01 02:00 UTC</h1>" in text
+    assert "Newest data: 2026-03-01 01:55 UTC. 3 series, 3 with a forecast." in text
+    assert "3 rows were rejected and are kept in quarantine." in text
+    assert "<dt>will_breach</dt><dd>3</dd>" in text
+    assert "<dt>8-30</dt><dd>2</dd>" in text
+    assert "prefers-color-scheme:dark" in text
+
+
+def test_html_row_holds_chart_reason_grade_and_model() -> None:
+    body = _text("html", breach_tables(1)).split("<tbody>")[1]
+    assert "<summary>/var crosses 90 % in 3 to 18 days" in body
+    assert "<title>host-0000 disk_used_pct /var: history, forecast and thresholds</title>" in body
+    assert "critical 90 %" in body
+    assert "<dt>Grade<dd>B, gaps, few_origins" in body
+    assert "<dt>Model<dd>trend 0.71, double_seasonal 0.29" in body
+
+
+def test_html_chart_shows_all_thresholds_of_the_series() -> None:
+    rows = [
+        {"host": "a", "threshold_name": n, "threshold": v} for n, v in (("warning", 80.0), ("full", 100.0))
+    ]
+    first = _text("html", breach_tables(rows)).split("<tbody>")[1]
+    assert "warning 80 %</text>" in first
+    assert "full 100 %</text>" in first
+
+
+def test_html_of_a_thousand_series_stays_small_and_says_what_it_draws() -> None:
+    names = (("warning", 80.0), ("critical", 90.0), ("full", 100.0))
+    reason = "It crosses its threshold in 40 to 60 days as it grows by 0.33 percent a day, and has for weeks."
+    rows = [
+        {"host": f"host-{i:04d}.dc1.example.com", "threshold_name": n, "threshold": v, "reason": reason}
+        for i in range(1000)
+        for n, v in names
+    ]
+    tables = breach_tables(rows, history=1, horizon=0)
+    tables["forecasts"] = breach_tables(rows[:450], history=120)["forecasts"]
+    text = _text("html", tables)
+    assert len(text.encode()) < 3_000_000
+    assert text.count("<svg") == 150
+    assert text.count("<tbody>") == 3000
+    assert "All 3000 rows, most urgent first, the first 150 with a chart;" in text
+
+
+def test_html_without_rows_still_says_so() -> None:
+    text = _text("html", empty_tables())
+    assert "The table of the run is empty." in text
+    assert "All 0 rows" in text
