@@ -1,0 +1,13 @@
+"""The store: a directory that keeps samples, rollups, limits and published runs.
+
+Immutable Parquet files and one catalog that says which of them count: a writer writes all files of
+the next state, then one transaction of the catalog makes them the state. See `durable` for what a
+kill can leave, `append` for an ingest, `publish` for a report.
+"""
+
+from capforecast.store.ledger import Ingested
+from capforecast.store.publish import Published
+from capforecast.store.rollups import Rollups
+from capforecast.store.store import Store
+
+__all__ = ["Ingested", "Published", "Rollups", "Store"]

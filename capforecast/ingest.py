@@ -1,0 +1,226 @@
+"""From a source to the store: what is acceptable is decided here, row by row, with a reason for each no."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from capforecast.errors import DataError, SourceError
+from capforecast.kinds import Kind, kind_of
+from capforecast.sources import REJECTS, Batch, ReadOptions, Source
+from capforecast.store import Ingested, Store
+from capforecast.store.identify import identify
+from capforecast.times import DAY_US
+
+NAME_BYTES = 1024
+"""Longest host, metric, instance or unit in bytes of UTF-8."""
+RAW_CHARS = 2000
+"""Longest text of a rejected row that is kept in quarantine."""
+_NAMES = ("host", "metric", "instance", "unit")
+
+
+def ingest(
+    store: Store,
+    location: str,
+    source: Source,
+    options: ReadOptions,
+    *,
+    as_of_us: int,
+    run_id: str,
+    tolerance_us: int = DAY_US,
+    kinds: Iterable[Kind] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Ingested:
+    """Read a location and bring its samples into the store: all of it, or nothing.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    location : str
+        What the source reads.
+    source : Source
+        How it is read.
+    options : ReadOptions
+        What the location does not say itself.
+    as_of_us : int
+        The moment of this run; rows later than this plus `tolerance_us` are quarantined.
+    run_id : str
+        Run that ingests.
+    tolerance_us : int
+        How far clocks may be ahead.
+    kinds : iterable of Kind
+        Kinds before the built-in ones; a kind gives the unit where the data name none.
+    progress : callable, optional
+        Called with the number of rows read so far.
+
+    Raises
+    ------
+    SourceError, SchemaError
+        From the source; the store is as it was before.
+    DataError
+        The location holds no rows at all.
+    """
+    # The number of the last change makes each ingest another one, also of the same file.
+    stamp = json.dumps([run_id, location, store.commit])
+    ingest_id = hashlib.sha256(stamp.encode()).hexdigest()[:20]
+    file = _file(location)
+    batches = _checked(
+        source.read(location, options), location, as_of_us + tolerance_us, tuple(kinds), progress
+    )
+    if file is None:
+        # Content that can be read only once has no hash beforehand: it is another source each time.
+        content = hashlib.sha256(f"{location}\0{ingest_id}".encode())
+    else:
+        content = _digest(file)
+        batches = _unchanged(batches, file)
+    content.update(json.dumps(asdict(options), sort_keys=True, default=str).encode())
+    return store.append(
+        location, content.hexdigest(), batches, ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us
+    )
+
+
+def _file(location: str) -> Path | None:
+    path = Path(location)
+    try:
+        return path if path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _digest(path: Path) -> hashlib._Hash:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256")
+    except OSError as error:
+        raise SourceError(
+            "a source must be readable", got=error.strerror, where=str(path), do="Check its permissions"
+        ) from error
+
+
+def _unchanged(batches: Iterator[Batch], path: Path) -> Iterator[Batch]:
+    before = os.stat(path)
+    yield from batches
+    after = os.stat(path)
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise SourceError(
+            "a source must not change while it is read",
+            where=str(path),
+            do="Ingest it again when it is complete; nothing was taken from it",
+        )
+
+
+def _checked(
+    batches: Iterable[Batch],
+    location: str,
+    latest_us: int,
+    kinds: tuple[Kind, ...],
+    progress: Callable[[int], None] | None,
+) -> Iterator[Batch]:
+    total = 0
+    for batch in batches:
+        total += batch.rows.height + batch.rejects.height
+        yield check(batch, latest_us, kinds)
+        if progress is not None:
+            progress(total)
+    if not total:
+        raise DataError(
+            "a source must hold at least one row",
+            got="none",
+            where=location,
+            do="Check that it is the right one and not empty; name its format with --format",
+        )
+
+
+def check(batch: Batch, latest_us: int, kinds: tuple[Kind, ...] = ()) -> Batch:
+    """Return a batch whose rows are all acceptable; the others are among its rejects, with the reason.
+
+    Parameters
+    ----------
+    batch : Batch
+        As it came from the source.
+    latest_us : int
+        Last acceptable time.
+    kinds : tuple of Kind
+        Kinds before the built-in ones, for units.
+    """
+    rows = batch.rows
+    if not rows.height:
+        return batch
+    found = identify(rows, _NAMES)
+    names = _judged(found.names, kinds)
+    bad_names = (names["reason"].is_not_null()).to_numpy()
+    rejects = batch.rejects
+    if bad_names.any() or not _numbers_are_fine(rows, latest_us):
+        which = pl.Series("which", found.spread(np.arange(names.height, dtype=np.int32)))
+        reason = pl.coalesce(names["reason"].gather(which), _number_reasons(latest_us))
+        rows = rows.with_columns(reason=reason)
+        rejects = pl.concat([rejects.select(REJECTS), _rejected(rows.filter(pl.col("reason").is_not_null()))])
+        keep = rows["reason"].is_null()
+        # Names that only rejected rows have must not become series.
+        return check(Batch(rows.filter(keep).drop("reason"), rejects), latest_us, kinds)
+    if names["unit"].equals(found.names["unit"]) and not found.names["instance"].null_count():
+        return batch
+    which = found.spread(np.arange(names.height, dtype=np.int32))
+    filled = [pl.Series(c, names[c]).gather(which).alias(c) for c in ("instance", "unit")]
+    return Batch(rows.with_columns(filled), rejects)
+
+
+def _judged(names: pl.DataFrame, kinds: tuple[Kind, ...]) -> pl.DataFrame:
+    """Fill instance and unit of distinct names and say why some are not acceptable."""
+    reason = pl.coalesce(
+        *(pl.when(pl.col(c).fill_null("") == "").then(pl.lit(f"{c} is missing")) for c in ("host", "metric")),
+        *(
+            pl.when(pl.col(c).str.len_bytes() > NAME_BYTES).then(pl.lit(f"{c} is longer than {NAME_BYTES} bytes"))
+            for c in _NAMES
+        ),
+        *(
+            pl.when(pl.col(c).str.contains("\0", literal=True)).then(pl.lit(f"{c} contains a NUL character"))
+            for c in _NAMES
+        ),
+        pl.lit(None, dtype=pl.String),
+    )
+    units = {
+        metric: kind_of(metric, "", kinds).unit
+        for metric in names.filter(pl.col("unit").fill_null("") == "")["metric"].drop_nulls().unique().to_list()
+    }
+    by_kind = pl.Series([units.get(metric, "") for metric in names["metric"].to_list()], dtype=pl.String)
+    return names.with_columns(
+        reason=reason,
+        instance=pl.col("instance").fill_null(""),
+        unit=pl.when(pl.col("unit").fill_null("") == "").then(by_kind).otherwise(pl.col("unit")),
+    )
+
+
+def _numbers_are_fine(rows: pl.DataFrame, latest_us: int) -> bool:
+    ts, value = rows["ts"], rows["value"]
+    if ts.null_count() or value.null_count():
+        return False
+    first, last = ts.min(), ts.max()
+    assert isinstance(first, int)
+    assert isinstance(last, int)
+    return first >= 0 and last <= latest_us and bool(value.is_finite().all())
+
+
+def _number_reasons(latest_us: int) -> pl.Expr:
+    ts, value = pl.col("ts"), pl.col("value")
+    return pl.coalesce(
+        pl.when(ts.is_null()).then(pl.lit("timestamp is missing")),
+        pl.when(ts < 0).then(pl.lit("timestamp before 1970")),
+        pl.when(ts > latest_us).then(pl.lit("timestamp in the future")),
+        pl.when(value.is_null()).then(pl.lit("value is missing")),
+        pl.when(~value.is_finite()).then(pl.lit("value is not a finite number")),
+        pl.lit(None, dtype=pl.String),
+    )
+
+
+def _rejected(rows: pl.DataFrame) -> pl.DataFrame:
+    raw = pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in (*_NAMES, "ts", "value")], separator=",")
+    return rows.select("line", "reason", raw=raw.str.slice(0, RAW_CHARS)).cast(REJECTS)

@@ -1,0 +1,277 @@
+"""Every durable write of the package, the lock of a run, and the opening of DuckDB.
+
+Only this module opens files for writing, renames, removes, fsyncs and connects to DuckDB, so this is
+the seam at which faults are injected. A file becomes visible under its name only when it is whole and
+on disk: temporary name in the same directory, write, fsync, rename, fsync of the directory.
+A failed fsync is never repeated: the run fails, and what was published before stands.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from capforecast.errors import LockedError, StoreError
+
+LOCK_POLL_SECONDS = 0.05
+CATALOG_SETTINGS: dict[str, Any] = {
+    "threads": 2,
+    "memory_limit": "1GB",
+    "temp_directory": "",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+}
+
+
+@contextmanager
+def _telling(action: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"the store must be able to {action}",
+            got=f"{errno.errorcode.get(error.errno or 0, 'an error')} ({error.strerror or error})",
+            where=str(path),
+            do="Check free space, permissions and the disk, then run again: what was published stands",
+        ) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_directory(path: Path, *, private: bool = True) -> None:
+    """Make a directory and its missing parents, durably; private ones are for the owner alone."""
+    if path.is_dir():
+        return
+    make_directory(path.parent, private=private)
+    with _telling("make a directory", path):
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700 if private else 0o777)
+        sync_directory(path.parent)
+
+
+def atomic_write(path: Path, data: Any, *, private: bool = True) -> None:
+    """Write bytes (or a buffer) under a name so that readers see the old file or the whole new one.
+
+    Raises
+    ------
+    StoreError
+        The operating system refused; the file of that name is as it was.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _telling("write a file", path):
+        try:
+            with os.fdopen(os.open(temporary, flags, 0o600 if private else 0o666), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+
+
+def write_scratch(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays one after another for this process alone; lost with it, so without fsync."""
+    with _telling("write a scratch file", path), open(path, "xb") as file:
+        for array in arrays.values():
+            file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+
+
+def rename_directory(source: Path, target: Path) -> None:
+    """Give a whole directory its final name, durably."""
+    with _telling("rename a directory", target):
+        sync_directory(source)
+        os.rename(source, target)
+        sync_directory(target.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory with all it holds; nothing there is fine."""
+    with _telling("remove a leftover", path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+class RunLock:
+    """The lock of a store: one writer or many readers, released by the kernel when a process dies."""
+
+    def __init__(self, fd: int, *, exclusive: bool):
+        self._fd, self._exclusive = fd, exclusive
+
+    def release(self) -> None:
+        """Give the lock back; a second call does nothing."""
+        if self._fd < 0:
+            return
+        if self._exclusive:
+            os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+        self._fd = -1
+
+
+def _open_lock(path: Path, *, exclusive: bool) -> int:
+    flags = os.O_RDWR if exclusive else os.O_RDONLY
+    try:
+        return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        pass
+    try:
+        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno == errno.EROFS and not exclusive:
+            return -1  # Nobody can write to a read-only file system: there is nobody to lock out.
+        raise
+
+
+def run_lock(path: Path, *, exclusive: bool, wait_seconds: float = 0.0) -> RunLock:
+    """Take the lock, waiting at most `wait_seconds`.
+
+    Raises
+    ------
+    LockedError
+        Another process holds it; the message names the process.
+    """
+    with _telling("open its lock", path):
+        fd = _open_lock(path, exclusive=exclusive)
+    if fd < 0:
+        return RunLock(fd, exclusive=False)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = _holder(fd)
+                os.close(fd)
+                raise LockedError(
+                    "the lock of the store must be free",
+                    got=f"held by {holder}",
+                    where=str(path),
+                    do="Try again later, or wait for it with --wait SECONDS",
+                ) from None
+            time.sleep(LOCK_POLL_SECONDS)
+    if exclusive:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "start": now})
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, text.encode() + b"\n", 0)
+    return RunLock(fd, exclusive=exclusive)
+
+
+def _holder(fd: int) -> str:
+    try:
+        told = json.loads(os.pread(fd, 4096, 0))
+        return f"process {told['pid']} on {told['host']} since {told['start']}"
+    except (ValueError, KeyError, TypeError):
+        return "a process that reads it"
+
+
+def _connect(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:
+    try:
+        con = duckdb.connect(str(path), read_only=not writable, config=CATALOG_SETTINGS)
+        if not con.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0]:
+            con.execute("SET GLOBAL TimeZone = 'UTC'")
+            con.execute("SET enable_external_access = false")
+            con.execute("SET lock_configuration = true")
+    except duckdb.Error as error:
+        raise StoreError(
+            "the catalog must open",
+            got=str(error).splitlines()[0],
+            where=str(path),
+            do="Nothing was changed. Restore the store from a backup, or ingest its sources into a new one",
+        ) from error
+    return con
+
+
+def create_catalog(path: Path, statements: list[str]) -> None:
+    """Make a catalog under a temporary name and rename it, so that a killed creation leaves none.
+
+    Raises
+    ------
+    StoreError
+        The file could not be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    con = _connect(temporary, writable=True)
+    try:
+        for statement in statements:
+            con.execute(statement)
+        con.execute("CHECKPOINT")
+    finally:
+        con.close()
+    with _telling("write its catalog", path):
+        fd = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.chmod(temporary, 0o600)
+        os.replace(temporary, path)
+        sync_directory(path.parent)
+
+
+def open_catalog(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:
+    """Connect to an existing catalog with settings that allow it nothing but itself.
+
+    Raises
+    ------
+    StoreError
+        The file is missing or cannot be opened.
+    """
+    if not path.is_file():
+        raise StoreError(
+            "the store must hold its catalog",
+            got="none",
+            where=str(path),
+            do="Restore the store from a backup, or ingest its sources into a new one",
+        )
+    return _connect(path, writable=writable)
+
+
+def commit(con: duckdb.DuckDBPyConnection) -> None:
+    """Commit the open transaction; after an error the outcome is unknown until the catalog is read again."""
+    con.execute("COMMIT")
+
+
+def checkpoint(con: duckdb.DuckDBPyConnection) -> None:
+    """Move everything from the write-ahead log into the catalog file.
+
+    Raises
+    ------
+    StoreError
+        It could not be written; nothing is lost, the log is replayed at the next opening.
+    """
+    try:
+        con.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        raise StoreError(
+            "the catalog must be checkpointed",
+            got=str(error).splitlines()[0],
+            do="Check free space; what was committed is safe",
+        ) from error

@@ -1,0 +1,130 @@
+"""Taking in the batches of one ingest: names become numbers, rows are grouped by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from capforecast.errors import SchemaError
+from capforecast.store import durable
+from capforecast.store.identify import KEY, SeriesIndex, identify
+from capforecast.store.pieces import Piece
+from capforecast.times import DAY_US, format_moment
+
+REJECTS = {"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()}
+
+
+class Batch(Protocol):
+    """What a source hands over: good rows and rows that could not be read."""
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """Columns host, metric, instance, unit, ts (microseconds), value, line."""
+        ...
+
+    @property
+    def rejects(self) -> pl.DataFrame:
+        """Columns line, reason, raw."""
+        ...
+
+
+@dataclass(slots=True)
+class Intake:
+    """All batches of one ingest.
+
+    Attributes
+    ----------
+    index : SeriesIndex
+        Numbers of the series.
+    staging : Path
+        Where batches go when there are several.
+    retained_us : int
+        Older rows belong to samples that were pruned.
+    pieces : list of Piece
+        The good rows, columns id, ts, value.
+    rejects : list of DataFrame
+        Rows for quarantine.
+    units : dict
+        Unit by series number: the smallest text that is not empty, so that order does not matter.
+    rows_in, rows_good : int
+        All rows, and those in `pieces`.
+    """
+
+    index: SeriesIndex
+    staging: Path
+    retained_us: int
+    pieces: list[Piece] = field(default_factory=list)
+    rejects: list[pl.DataFrame] = field(default_factory=list)
+    units: dict[int, str] = field(default_factory=dict)
+    rows_in: int = 0
+    rows_good: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+
+    @property
+    def spilled(self) -> bool:
+        """Did the batches not fit into one."""
+        return len(self.pieces) > 1
+
+    def take(self, batches: Iterable[Batch]) -> None:
+        """Take in all batches."""
+        for batch in batches:
+            self.rows_in += batch.rows.height + batch.rejects.height
+            if batch.rejects.height:
+                self.rejects.append(batch.rejects.select(REJECTS).cast(REJECTS))
+            rows = self._retained(batch.rows)
+            if rows.height:
+                self._add(rows)
+
+    def _retained(self, rows: pl.DataFrame) -> pl.DataFrame:
+        if not self.retained_us or not rows.height or int(rows["ts"].min()) >= self.retained_us:  # type: ignore[arg-type]
+            return rows
+        late = rows.filter(pl.col("ts") < self.retained_us)
+        reason = f"older than the retained samples, which begin at {format_moment(self.retained_us)}"
+        raw = pl.concat_str([*KEY, "ts", "value"], separator=",", ignore_nulls=True)
+        self.rejects.append(late.select("line", reason=pl.lit(reason), raw=raw).cast(REJECTS))
+        return rows.filter(pl.col("ts") >= self.retained_us)
+
+    def _add(self, rows: pl.DataFrame) -> None:
+        ids = self._ids(rows)
+        ts, value = _numbers(rows)
+        low, high = int(ts.min()), int(ts.max())
+        self.first_us = low if self.first_us is None else min(low, self.first_us)
+        self.last_us = high if self.last_us is None else max(high, self.last_us)
+        self.rows_good += rows.height
+        self.pieces.append(Piece.of(ts // DAY_US, {"id": ids, "ts": ts, "value": value}))
+        if self.spilled:
+            durable.make_directory(self.staging)
+            for number, piece in enumerate(self.pieces):
+                if piece.path is None:
+                    piece.spill(self.staging / f"batch-{number}")
+
+    def _ids(self, rows: pl.DataFrame) -> NDArray[np.int32]:
+        found = identify(rows, [*KEY, "unit"])
+        names = found.names.with_columns(pl.col("instance", "unit").fill_null(""))
+        if names["host"].null_count() or names["metric"].null_count():
+            raise SchemaError("every row must name a host and a metric", got="null")
+        ids = self.index.ids(names.select(KEY).iter_rows())
+        for number, unit in zip(ids.tolist(), names["unit"].to_list(), strict=True):
+            if unit:
+                self.units[number] = min(unit, self.units.get(number, unit))
+        return found.spread(ids)
+
+
+def _numbers(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    if rows["ts"].null_count() or rows["value"].null_count():
+        raise SchemaError("every row must have a time and a value", got="null")
+    ts = rows["ts"].to_numpy()
+    # Adding zero turns -0.0 into 0.0: which of two equal values stays must not show.
+    value = rows["value"].to_numpy() + 0.0
+    if ts.dtype != np.int64 or int(ts.min()) < 0 or not np.isfinite(value).all():
+        raise SchemaError(
+            "times must be whole microseconds from 1970 on and values finite", got=f"{ts.dtype} times"
+        )
+    return ts, value

@@ -1,0 +1,231 @@
+"""One line of the ledger: what became of the rows of an ingest, and the transaction that says so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from capforecast.errors import StoreError
+from capforecast.store import durable
+from capforecast.store.append import Done, Workplace, merge_rollups, merge_samples, total
+from capforecast.store.catalog import Catalog
+from capforecast.store.identify import KEY, SeriesIndex
+from capforecast.store.intake import Batch, Intake
+from capforecast.store.parquet import Part, write_part
+
+_QUARANTINE = pa.schema(
+    [("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of the rows of one ingest.
+
+    Attributes
+    ----------
+    ingest_id, source : str
+        Which ingest, and what was read.
+    rows_in : int
+        Rows read; always ``accepted + duplicate + quarantined``.
+    accepted : int
+        Samples that were not there before.
+    duplicate, conflict : int
+        Rows whose series and time were there already (or earlier in the same rows), and those of them
+        with another value; the larger value stays.
+    quarantined : int
+        Rows that are in quarantine, with their reason.
+    series_new : int
+        Series that were not known before.
+    first_us, last_us : int, optional
+        First and last time of the rows that were not quarantined.
+    reasons : dict
+        Quarantined rows by reason.
+    """
+
+    ingest_id: str
+    source: str
+    rows_in: int
+    accepted: int
+    duplicate: int
+    conflict: int
+    quarantined: int
+    series_new: int
+    first_us: int | None
+    last_us: int | None
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an ingest is told besides its rows."""
+
+    source: str
+    sha256: str
+    ingest_id: str
+    run_id: str
+    as_of_us: int
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise StoreError("sha256 must be 64 hexadecimal digits", got=repr(self.sha256))
+
+
+def take_in(
+    catalog: Catalog,
+    store: Path,
+    step_us: int,
+    request: Request,
+    batches: Iterable[Batch],
+    committed: Callable[[int], None],
+) -> Ingested:
+    """Bring batches into the store in one transaction.
+
+    Parameters
+    ----------
+    catalog, store, step_us
+        The store, open for writing.
+    request : Request
+        Who asks.
+    batches : iterable of Batch
+        Rows that may be accepted, and rows for quarantine.
+    committed : callable
+        Called with the number of the commit as soon as it is durable.
+    """
+    known = _known(catalog, request)
+    if known:
+        return known
+    staging = store / ".staging"
+    durable.remove(staging)
+    removed: list[Part] = []
+    with catalog.transaction() as number:
+        series = catalog.series().sort("sid")
+        intake = Intake(SeriesIndex(series), staging, catalog.meta("samples_from_us"))
+        intake.take(batches)
+        place = Workplace(store, staging, number, step_us, intake.index)
+        done = merge_samples(place, intake, catalog.parts("samples"))
+        rolled = [one.rolled for one in done if one.rolled is not None]
+        added, removed = merge_rollups(place, rolled, catalog.parts("rollups"))
+        added += [part for one in done for part in one.added]
+        removed += [part for one in done for part in one.removed]
+        kept, dropped = _quarantine(place, request, intake, catalog.parts("quarantine"))
+        seen = _seen(intake, done, series)
+        result = _result(request, intake, done, seen)
+        catalog.record_parts(added + kept, removed + dropped)
+        catalog.record_series(seen.drop("known"))
+        catalog.record_ingest(_row(result, request, number))
+    committed(number)
+    for part in removed + dropped:
+        durable.remove(store / part.path)
+    durable.remove(staging)
+    return result
+
+
+def _known(catalog: Catalog, request: Request) -> Ingested | None:
+    row = catalog.ingest(request.ingest_id)
+    if row is None:
+        return None
+    if row["sha256"] != request.sha256:
+        raise StoreError(
+            "an ingest_id must name one ingest", got=repr(request.ingest_id), where="the ledger",
+            do="Ingest other content under another ingest_id",
+        )  # fmt: skip
+    names = Ingested.__dataclass_fields__
+    return Ingested(
+        **{name: row[name] for name in names if name != "reasons"}, reasons=json.loads(row["reasons"])
+    )
+
+
+def _quarantine(
+    place: Workplace, request: Request, intake: Intake, parts: list[Part]
+) -> tuple[list[Part], list[Part]]:
+    before = [part for part in parts if part.owner == request.sha256]
+    if not intake.rejects:
+        return [], before
+    rejects = pl.concat(intake.rejects).sort("line", maintain_order=True)
+    table = rejects.select(pl.lit(request.source).alias("source"), "line", "reason", "raw").to_arrow()
+    path = f"quarantine/{request.sha256[:32]}.c{place.commit:08d}.parquet"
+    part = Part("quarantine", path, -1, -1, 0, 0, 0, "", request.sha256)
+    return [write_part(place.store, part, table.cast(_QUARANTINE))], before
+
+
+def _seen(intake: Intake, done: list[Done], series: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the series table that this ingest adds or widens."""
+    index = intake.index
+    sums = total(done, len(index))
+    units = pl.DataFrame(
+        {"id": list(intake.units), "given": list(intake.units.values())},
+        schema={"id": pl.Int32, "given": pl.String},
+    )
+    frame = (
+        index.keys()
+        .with_columns(
+            id=pl.Series(sums.ids),
+            sid=pl.Series(index.sids()),
+            first_us=pl.Series(sums.first_us),
+            last_us=pl.Series(sums.last_us),
+            samples=pl.Series(sums.accepted),
+            before=pl.concat([series["unit"], pl.Series([""] * (len(index) - index.known), dtype=pl.String)]),
+            known=pl.arange(len(index)) < index.known,
+        )
+        .join(units, on="id", how="left", maintain_order="left")
+    )
+    named = [pl.when(pl.col(c) != "").then(pl.col(c)) for c in ("before", "given")]
+    frame = frame.with_columns(unit=pl.min_horizontal(named).fill_null(""))
+    touched = (pl.col("last_us") >= 0) | (pl.col("unit") != pl.col("before"))
+    return frame.filter(touched).select("sid", *KEY, "unit", "first_us", "last_us", "samples", "known")
+
+
+def _result(request: Request, intake: Intake, done: list[Done], seen: pl.DataFrame) -> Ingested:
+    reasons: dict[str, int] = {}
+    for frame in intake.rejects:
+        for reason, rows in frame["reason"].value_counts(sort=False).iter_rows():
+            reasons[reason] = reasons.get(reason, 0) + rows
+    result = Ingested(
+        request.ingest_id,
+        request.source,
+        rows_in=intake.rows_in,
+        accepted=int(seen["samples"].sum()),
+        duplicate=sum(one.duplicate for one in done),
+        conflict=sum(one.conflict for one in done),
+        quarantined=sum(reasons.values()),
+        series_new=int((~seen["known"]).sum()),
+        first_us=intake.first_us,
+        last_us=intake.last_us,
+        reasons=dict(sorted(reasons.items())),
+    )
+    if result.rows_in != result.accepted + result.duplicate + result.quarantined:
+        raise StoreError(
+            "rows in must equal accepted + duplicate + quarantined",
+            got=f"{result.rows_in} != {result.accepted} + {result.duplicate} + {result.quarantined}",
+            where=request.source,
+            do="This is a bug of capforecast, please report it; nothing was committed",
+        )
+    return result
+
+
+def _row(result: Ingested, request: Request, number: int) -> dict[str, object]:
+    return {
+        "ingest_id": request.ingest_id,
+        "source": request.source,
+        "sha256": request.sha256,
+        "run_id": request.run_id,
+        "started_us": request.as_of_us,
+        "rows_in": result.rows_in,
+        "accepted": result.accepted,
+        "duplicate": result.duplicate,
+        "conflict": result.conflict,
+        "quarantined": result.quarantined,
+        "series_new": result.series_new,
+        "first_us": result.first_us,
+        "last_us": result.last_us,
+        "reasons": json.dumps(result.reasons, ensure_ascii=False),
+        "status": "partial" if result.quarantined else "complete",
+        "commit_number": number,
+    }

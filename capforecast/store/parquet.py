@@ -1,0 +1,132 @@
+"""Parquet in and out of memory: page checksums always written and always checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capforecast.errors import StoreError
+from capforecast.store import durable
+
+ROW_GROUP = 122_880
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One immutable data file as the catalog knows it.
+
+    Attributes
+    ----------
+    family : str
+        "samples", "rollups" or "quarantine".
+    path : str
+        Relative to the store, with slashes.
+    first_day, last_day : int
+        Span in days since the epoch; -1 in quarantine.
+    days : int
+        Days of the span that have rows.
+    rows, bytes : int
+        Size of the content and of the file.
+    sha256 : str
+        Of the file.
+    owner : str
+        In quarantine the sha256 of the source, else empty.
+    """
+
+    family: str
+    path: str
+    first_day: int
+    last_day: int
+    days: int
+    rows: int
+    bytes: int
+    sha256: str
+    owner: str = ""
+
+
+def encode(table: pa.Table, **options: Any) -> pa.Buffer:
+    """Return a table as the bytes of a Parquet file; equal tables give equal bytes."""
+    sink = pa.BufferOutputStream()
+    options.setdefault("row_group_size", ROW_GROUP)
+    pq.write_table(table, sink, write_page_checksum=True, **options)
+    return sink.getvalue()
+
+
+def write_part(store: Path, part: Part, table: pa.Table, **options: Any) -> Part:
+    """Write the file of a part and return the part with the size and the hash of what was written."""
+    data = encode(table, compression="zstd", **options)
+    path = store / part.path
+    durable.make_directory(path.parent)
+    durable.atomic_write(path, data)
+    return Part(
+        part.family,
+        part.path,
+        part.first_day,
+        part.last_day,
+        part.days,
+        table.num_rows,
+        data.size,
+        hashlib.sha256(data).hexdigest(),
+        part.owner,
+    )
+
+
+def damaged(path: Path, error: object) -> StoreError:
+    """Return the error for a data file that cannot be read."""
+    return StoreError(
+        "every data file of the store must be readable and undamaged",
+        got=str(error).splitlines()[0] if str(error) else repr(error),
+        where=str(path),
+        do="Run `capforecast doctor`; restore the file from a backup, nothing was changed",
+    )
+
+
+def read(path: Path, columns: Sequence[str], *, names: Sequence[str] = ()) -> pa.Table:
+    """Read columns of a data file; `names` come as dictionaries.
+
+    Raises
+    ------
+    StoreError
+        The file is missing or damaged.
+    """
+    try:
+        with pq.ParquetFile(
+            path, read_dictionary=list(names), page_checksum_verification=True, memory_map=False
+        ) as file:
+            return file.read(columns=list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise damaged(path, error) from error
+
+
+def read_groups(
+    path: Path, columns: Sequence[str], wanted: Callable[[dict[str, tuple[Any, Any]]], bool]
+) -> Iterator[pa.Table]:
+    """Yield the row groups that `wanted` accepts from their smallest and largest values per column.
+
+    Raises
+    ------
+    StoreError
+        The file is missing or damaged.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True, memory_map=False) as file:
+            groups = [i for i in range(file.num_row_groups) if wanted(_bounds(file.metadata.row_group(i)))]
+            if groups:
+                yield file.read_row_groups(groups, columns=list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise damaged(path, error) from error
+
+
+def _bounds(group: Any) -> dict[str, tuple[Any, Any]]:
+    bounds = {}
+    for i in range(group.num_columns):
+        column = group.column(i)
+        if column.is_stats_set and column.statistics.has_min_max:
+            bounds[column.path_in_schema] = (column.statistics.min, column.statistics.max)
+    return bounds

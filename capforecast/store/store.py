@@ -1,0 +1,453 @@
+"""The store: one object over the directory, the catalog and the lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from capforecast.errors import ConfigError, StoreError, UnknownNameError
+from capforecast.store import durable, layout, limits, publish, rollups, samples
+from capforecast.store.append import sweep
+from capforecast.store.catalog import STATEMENTS, Catalog
+from capforecast.store.intake import Batch
+from capforecast.store.layout import Manifest
+from capforecast.store.ledger import Ingested, Request, take_in
+from capforecast.store.parquet import Part, read
+from capforecast.store.publish import Published
+from capforecast.store.rollups import Rollups
+from capforecast.store.spans import Span
+from capforecast.store.verify import FAMILIES, known_paths, problems
+from capforecast.times import DAY_US, HOUR_US, MINUTE_US, format_duration
+
+_FAR = 1 << 62
+
+
+class Store:
+    """A directory with samples, rollups, quarantine, reports and their catalog; a context manager.
+
+    One process may have it open for writing, or any number for reading.
+    """
+
+    def __init__(
+        self, path: Path, manifest: Manifest, catalog: Catalog, lock: durable.RunLock, *, writable: bool
+    ):
+        self.path = path
+        self._manifest, self._catalog, self._lock, self._writable = manifest, catalog, lock, writable
+        self._closed = False
+
+    @classmethod
+    def exists(cls, path: Path | str) -> bool:
+        """Tell whether there is a store, of whatever format."""
+        return layout.is_store(Path(path))
+
+    @classmethod
+    def create(cls, path: Path | str, *, step_us: int = HOUR_US, created_us: int) -> Self:
+        """Make a store and open it for writing.
+
+        Parameters
+        ----------
+        path : Path
+            An empty directory or none.
+        step_us : int
+            Width of a rollup: from a minute to a day, a divisor of a day.
+        created_us : int
+            When this is, microseconds since the epoch.
+
+        Raises
+        ------
+        StoreError
+            The path is a file, a store already, or a directory with other things.
+        LockedError
+            Another process is making it.
+        ConfigError
+            The step does not divide a day.
+        """
+        path = Path(path)
+        if not MINUTE_US <= step_us <= DAY_US or DAY_US % step_us:
+            raise ConfigError(
+                "the step of a store must be from 1m to 1d and divide a day", got=format_duration(step_us),
+                do="Take 1h: forecasts of other steps are made from it",
+            )  # fmt: skip
+        layout.refuse_foreign(path)
+        durable.make_directory(path, private=False)
+        lock = durable.run_lock(path / layout.LOCK, exclusive=True)
+        try:
+            layout.refuse_foreign(path)
+            for leftover in sorted(path.glob(f"*{layout.CATALOG}*")):
+                durable.remove(leftover)
+            durable.create_catalog(path / layout.CATALOG, STATEMENTS)
+            for family in FAMILIES:
+                durable.make_directory(path / family)
+            Manifest(step_us, created_us, 0).write(path)
+            return cls._opened(path, lock, writable=True)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def open(cls, path: Path | str, *, writable: bool = False, wait_seconds: float = 0.0) -> Self:
+        """Open a store.
+
+        Parameters
+        ----------
+        path : Path
+            Directory of the store.
+        writable : bool
+            Only reading works on a read-only file system too.
+        wait_seconds : float
+            How long to wait for the lock.
+
+        Raises
+        ------
+        StoreError
+            There is no store, it is damaged or of a newer format, or its catalog has lost commits.
+        LockedError
+            Another process writes (or, for writing, reads) it.
+        """
+        path = Path(path)
+        layout.read_manifest(path)
+        lock = durable.run_lock(path / layout.LOCK, exclusive=writable, wait_seconds=wait_seconds)
+        try:
+            return cls._opened(path, lock, writable=writable)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def open_or_create(
+        cls, path: Path | str, *, step_us: int = HOUR_US, created_us: int, wait_seconds: float = 0.0
+    ) -> Self:
+        """Open a store for writing, making it if there is none."""
+        if cls.exists(path):
+            return cls.open(path, writable=True, wait_seconds=wait_seconds)
+        return cls.create(path, step_us=step_us, created_us=created_us)
+
+    @classmethod
+    def _opened(cls, path: Path, lock: durable.RunLock, *, writable: bool) -> Self:
+        manifest = layout.read_manifest(path)
+        if manifest.format_version < layout.FORMAT_VERSION:
+            if not writable:
+                raise StoreError(
+                    f"the format of the store must be {layout.FORMAT_VERSION}", got=manifest.format_version,
+                    where=str(path), do="Run an ingest once: it migrates the store",
+                )  # fmt: skip
+            manifest = layout.migrate(path, manifest)
+        catalog = Catalog(path / layout.CATALOG, writable=writable)
+        try:
+            commit = catalog.meta("commit")
+            if commit < manifest.commit:
+                raise StoreError(
+                    f"the catalog must hold commit {manifest.commit}, as {layout.MANIFEST} says", got=commit,
+                    where=str(path),
+                    do="Its write-ahead log was lost or cut: restore the store from a backup; nothing was changed",
+                )  # fmt: skip
+            store = cls(path, manifest, catalog, lock, writable=writable)
+            if writable:
+                if commit > manifest.commit:
+                    store._committed(commit)
+                store._sweep()
+        except BaseException:
+            catalog.close()
+            raise
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            # The first error is the one to tell; what was committed is safe without a checkpoint.
+            with suppress(StoreError):
+                self.close()
+
+    def close(self) -> None:
+        """Close the catalog and give the lock back; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._catalog.close()
+        finally:
+            self._lock.release()
+
+    @property
+    def step_us(self) -> int:
+        """Width of a rollup in microseconds."""
+        return self._manifest.step_us
+
+    @property
+    def format_version(self) -> int:
+        """Format of the directory."""
+        return self._manifest.format_version
+
+    @property
+    def commit(self) -> int:
+        """Number of the last change."""
+        return self._catalog.meta("commit")
+
+    def series(self) -> pl.DataFrame:
+        """Return the series: sid, host, metric, instance, unit, first_ts, last_ts, samples, sorted by name."""
+        times = [
+            pl.from_epoch(f"{name}_us", "us").dt.replace_time_zone("UTC").alias(f"{name}_ts")
+            for name in ("first", "last")
+        ]
+        return self._catalog.series().select("sid", "host", "metric", "instance", "unit", *times, "samples")
+
+    def watermark_us(self) -> int | None:
+        """Return the time of the newest accepted sample, None in an empty store."""
+        newest = self._catalog.series()["last_us"].max()
+        return None if newest is None else int(newest)  # type: ignore[arg-type]
+
+    def rollups(
+        self,
+        sids: NDArray[np.int32] | None,
+        columns: Sequence[str],
+        *,
+        from_us: int | None = None,
+        to_us: int | None = None,
+    ) -> Rollups:
+        """Return statistics of some series (None: of all), sorted by (sid, bucket).
+
+        Parameters
+        ----------
+        sids : int32 array, optional
+            Series.
+        columns : sequence of str
+            Of count, mean, max, p95, last, min.
+        from_us, to_us : int, optional
+            Only buckets that lie wholly between these times.
+
+        Raises
+        ------
+        SchemaError
+            A column is no statistic.
+        StoreError
+            A file is missing or damaged.
+        """
+        step = self.step_us
+        first = -_FAR if from_us is None else -(-from_us // step)
+        end = _FAR if to_us is None else to_us // step
+        parts = self._parts("rollups", first * step // DAY_US, (end * step - 1) // DAY_US)
+        return rollups.select(self.path, parts, sids, columns, (first, end))
+
+    def samples(
+        self,
+        host: str,
+        metric: str,
+        instance: str | None = None,
+        *,
+        from_us: int | None = None,
+        to_us: int | None = None,
+    ) -> pl.DataFrame:
+        """Return samples: host, metric, instance, ts, value, sorted by instance and time.
+
+        Without an instance those of all instances; `from_us` is the first time, `to_us` the first
+        that is not wanted any more.
+        """
+        first = -_FAR if from_us is None else from_us // DAY_US
+        last = _FAR if to_us is None else (to_us - 1) // DAY_US
+        parts = self._parts("samples", first, last)
+        return samples.select(self.path, parts, (host, metric, instance), (from_us, to_us))
+
+    def quarantine(self, sha256: str | None = None) -> pl.DataFrame:
+        """Return quarantined rows (source, line, reason, raw) of one source's sha256, or of all."""
+        names = {"source": pl.String(), "line": pl.Int64(), "reason": pl.String(), "raw": pl.String()}
+        frames = [pl.DataFrame(schema=names)]
+        for part in self._catalog.parts("quarantine"):
+            if sha256 in (None, part.owner):
+                frame = pl.DataFrame(pl.from_arrow(read(self.path / part.path, list(names))))
+                frames.append(frame.cast(names))
+        return pl.concat(frames)
+
+    def append(
+        self,
+        source: str,
+        sha256: str,
+        batches: Iterable[Batch],
+        *,
+        ingest_id: str,
+        run_id: str,
+        as_of_us: int,
+    ) -> Ingested:
+        """Bring validated batches into the store: all of them, or nothing when anything goes wrong.
+
+        An `ingest_id` that the ledger knows is not ingested again: its counts are returned.
+
+        Raises
+        ------
+        StoreError
+            The store is open for reading only, or could not be written; it is as it was before.
+        """
+        self._check_writable()
+        request = Request(source, sha256, ingest_id, run_id, as_of_us)
+        try:
+            return take_in(self._catalog, self.path, self.step_us, request, batches, self._committed)
+        except Exception:
+            # What cannot be removed now is removed by the next writer.
+            with suppress(StoreError):
+                self._sweep()
+            raise
+
+    def ledger(self) -> pl.DataFrame:
+        """Return the ingests, oldest first."""
+        return self._catalog.ledger()
+
+    def set_limits(self, frame: pl.DataFrame, source: str, sha256: str) -> None:
+        """Replace the dated capacities and thresholds.
+
+        Raises
+        ------
+        SchemaError
+            A column is missing.
+        """
+        self._check_writable()
+        frame = limits.typed(frame)
+        with self._catalog.transaction() as number:
+            self._catalog.record_limits(frame, source, sha256)
+        self._committed(number)
+
+    def limits(self) -> pl.DataFrame:
+        """Return the dated capacities and thresholds in the order they were given."""
+        frame = self._catalog.limits()
+        return pl.DataFrame(schema=limits.COLUMNS) if frame is None else frame
+
+    def publish(
+        self, run: Mapping[str, object], tables: Mapping[str, pl.DataFrame], pages: Mapping[str, bytes]
+    ) -> Published:
+        """Publish a run: history first, the fixed names next, ``latest.json`` last.
+
+        Parameters
+        ----------
+        run : mapping
+            run_id, run_date (date), as_of_us, run_us; anything else is kept as JSON.
+        tables : mapping of name to DataFrame
+            Tables of `capforecast.schema`; those that are not given are published empty.
+        pages : mapping of file name to bytes
+            Further files for ``reports/latest``, such as report.html.
+
+        Raises
+        ------
+        SchemaError
+            A frame does not fit its table, or holds NaN or infinity.
+        StoreError
+            The files could not be written; what was published before stands.
+        """
+        self._check_writable()
+        content = publish.edition(tables, pages)
+        run_id, run_date, as_of_us, run_us = publish.required(run)
+        before = self._catalog.run(run_id)
+        if before and publish.is_same(self.path, before, content, run_date):
+            files = publish.write_latest(self.path, run, before["path"], content)
+            return Published(run_id, before["path"], before["generation"], False, files)
+        generation = publish.next_generation(self.path, before, run_id, run_date)
+        path = publish.history_path(run_id, run_date, generation)
+        publish.write_history(self.path, path, content)
+        extra = {key: run[key] for key in sorted(run) if key not in publish.IDENTITY}
+        with self._catalog.transaction() as number:
+            self._catalog.record_run(
+                {
+                    "run_id": run_id,
+                    "run_date": run_date,
+                    "as_of_us": as_of_us,
+                    "run_us": run_us,
+                    "generation": generation,
+                    "path": path,
+                    "manifest": json.dumps(content.manifest(), sort_keys=True),
+                    "details": json.dumps(extra, default=str),
+                    "commit_number": number,
+                }
+            )
+        self._committed(number)
+        files = publish.write_latest(self.path, run, path, content)
+        if before:
+            durable.remove(self.path / before["path"])
+        return Published(run_id, path, generation, True, files)
+
+    def published(self, run_id: str | None = None) -> dict[str, pl.DataFrame]:
+        """Return the tables of a published run, the latest by default, each checked against its sha256.
+
+        Raises
+        ------
+        StoreError
+            Nothing was published yet, or a file is damaged.
+        UnknownNameError
+            There is no run of that name.
+        """
+        if run_id is None:
+            pointer = publish.read_latest(self.path)
+            if pointer is None:
+                raise StoreError(
+                    "a run must have been published",
+                    got="none",
+                    where=str(self.path),
+                    do="Run `capforecast run`",
+                )
+            return publish.read_files(self.path, str(pointer["path"]), pointer["files"])
+        run = self._catalog.run(run_id)
+        if run is None:
+            raise UnknownNameError("run", run_id, self.runs()["run_id"].to_list())
+        return publish.read_files(self.path, run["path"], json.loads(run["manifest"]))
+
+    def runs(self) -> pl.DataFrame:
+        """Return the published runs, oldest first."""
+        return self._catalog.runs()
+
+    def prune_samples(self, keep_days: int) -> int:
+        """Remove sample files wholly older than `keep_days` before the newest sample; returns their number.
+
+        Rollups stay. Rows that come later for the removed time are quarantined, since their rollups
+        could not be computed any more.
+        """
+        self._check_writable()
+        watermark = self.watermark_us()
+        if watermark is None:
+            return 0
+        cutoff = watermark // DAY_US - keep_days
+        old = [part for part in self._catalog.parts("samples") if part.last_day < cutoff]
+        if not old:
+            return 0
+        with self._catalog.transaction() as number:
+            self._catalog.record_parts([], old)
+            self._catalog.set_meta("samples_from_us", (max(part.last_day for part in old) + 1) * DAY_US)
+        self._committed(number)
+        for part in old:
+            durable.remove(self.path / part.path)
+        return len(old)
+
+    def verify(self) -> list[str]:
+        """Return what is wrong with the store, file by file; empty when all is well."""
+        return problems(self.path, self._manifest, self._catalog)
+
+    def _parts(self, family: str, first_day: int, last_day: int) -> list[Part]:
+        wanted = Span(first_day, last_day)
+        parts = self._catalog.parts(family)
+        return [part for part in parts if part.first_day <= wanted.last and part.last_day >= wanted.first]
+
+    def _committed(self, number: int) -> None:
+        self._manifest = replace(self._manifest, commit=number)
+        self._manifest.write(self.path)
+
+    def _check_writable(self) -> None:
+        if not self._writable or self._closed:
+            raise StoreError("the store must be open for writing", where=str(self.path))
+
+    def _sweep(self) -> None:
+        durable.remove(self.path / layout.STAGING)
+        sweep(self.path, known_paths(self._catalog), FAMILIES)
+        for stray in publish.stray_history(self.path, set(self._catalog.runs()["path"])):
+            durable.remove(self.path / stray)
+        for stray in sorted((self.path / layout.LATEST).glob(".*.tmp")):
+            durable.remove(stray)

@@ -1,0 +1,99 @@
+"""What can be wrong with a store, found without changing anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from capforecast.store import publish
+from capforecast.store.append import leftovers
+from capforecast.store.catalog import Catalog
+from capforecast.store.layout import LATEST, Manifest
+from capforecast.store.parquet import Part
+
+FAMILIES = ("samples", "rollups", "quarantine")
+
+
+def known_paths(catalog: Catalog) -> set[str]:
+    """Return the paths of all data files that belong to the store."""
+    return {part.path for family in FAMILIES for part in catalog.parts(family)}
+
+
+def problems(store: Path, manifest: Manifest, catalog: Catalog) -> list[str]:
+    """Return one sentence per problem: files, spans, ledger, published reports.
+
+    The catalog's own file is never read except through DuckDB: opening and closing it by other
+    means would drop the lock that DuckDB holds on it.
+    """
+    found = []
+    commit = catalog.meta("commit")
+    if commit < manifest.commit:
+        found.append(f"catalog: holds commit {commit}, store.json says {manifest.commit}: commits were lost")
+    for family in FAMILIES:
+        parts = catalog.parts(family)
+        found += [f"{part.path}: {problem}" for part in parts if (problem := _check_part(store, part))]
+        if family != "quarantine":
+            found += _overlaps(parts)
+    found += [
+        f"{path}: is not named by the catalog; the next writer removes it"
+        for path in leftovers(store, known_paths(catalog), FAMILIES)
+    ]
+    return found + _ledger(catalog) + _reports(store, catalog)
+
+
+def _check_part(store: Path, part: Part) -> str:
+    problem = publish.check_file(store / part.path, part.sha256)
+    if problem:
+        return problem
+    try:
+        rows = pq.read_metadata(store / part.path).num_rows
+    except (OSError, pa.ArrowException) as error:
+        return f"is no Parquet file ({error})"
+    return "" if rows == part.rows else f"has {rows} rows, the catalog says {part.rows}"
+
+
+def _overlaps(parts: list[Part]) -> list[str]:
+    return [
+        f"{after.path}: overlaps {before.path}"
+        for before, after in zip(parts, parts[1:], strict=False)
+        if after.first_day <= before.last_day
+    ]
+
+
+def _ledger(catalog: Catalog) -> list[str]:
+    ledger = catalog.ledger()
+    wrong = ledger.filter(
+        ledger["rows_in"] != ledger["accepted"] + ledger["duplicate"] + ledger["quarantined"]
+    )
+    found = [f"ledger: ingest {name} does not conserve its rows" for name in wrong["ingest_id"]]
+    accepted, counted = int(ledger["accepted"].sum()), int(catalog.series()["samples"].sum())
+    if accepted != counted:
+        found.append(f"ledger: {accepted} rows were accepted, the series count {counted} samples")
+    if not catalog.meta("samples_from_us"):
+        stored = sum(part.rows for part in catalog.parts("samples"))
+        if stored != counted:
+            found.append(f"samples: the files hold {stored} samples, the series count {counted}")
+    return found
+
+
+def _reports(store: Path, catalog: Catalog) -> list[str]:
+    found = []
+    for path, manifest in catalog.runs().select("path", "manifest").iter_rows():
+        for name, expected in json.loads(manifest).items():
+            problem = publish.check_file(store / path / name, expected["sha256"])
+            if problem:
+                found.append(f"{path}/{name}: {problem}")
+    found += [
+        f"{path}: is not named by the catalog"
+        for path in publish.stray_history(store, set(catalog.runs()["path"]))
+    ]
+    pointer = publish.read_latest(store)
+    if pointer is not None:
+        for name, expected in {**pointer["files"], **pointer["pages"]}.items():
+            problem = publish.check_file(store / LATEST / name, expected["sha256"])
+            if problem:
+                found.append(f"{LATEST}/{name}: {problem}")
+    return found
