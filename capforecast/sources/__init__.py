@@ -25,7 +25,8 @@ ROWS: dict[str, pl.DataType] = {
 line counts rows of the source from 1 (for text: the physical line)."""
 
 REJECTS: dict[str, pl.DataType] = {"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()}
-"""Columns of `Batch.rejects`: rows that could not be turned into a sample, with the text as it stood."""
+"""Columns of `Batch.rejects`: rows that could not be turned into a sample, with the text as it stood
+(its first 2000 characters)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,18 @@ class ReadOptions:
         Zone of times that carry none.
     epoch : str, optional
         Unit of whole-number times: s, ms, us or ns; recognised from their size otherwise.
+    time_format : str, optional
+        strftime format of times in text, such as ``%d/%m/%Y %H:%M``; ISO 8601 is recognised without.
     delimiter, encoding : str, optional
         Of text; recognised otherwise.
     header : bool, optional
         Does the first line name the columns; recognised otherwise.
     layout : str, optional
-        "long" or "wide"; recognised otherwise.
+        "long", "wide" or "rows" (one series per row, one column per step); long and wide are recognised.
     host, metric, unit : str, optional
         Used for every row where the data have no such column.
     start_us, step_us : int, optional
-        Times of rows without any time: start + row number x step.
+        Times of rows without any time: start + row number x step (the number counts bad rows too).
     chunk_rows : int
         Most rows of a batch.
     """
@@ -61,6 +64,7 @@ class ReadOptions:
     format: str | None = None
     timezone: str = "UTC"
     epoch: str | None = None
+    time_format: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
     header: bool | None = None

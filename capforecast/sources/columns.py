@@ -1,0 +1,298 @@
+"""What the columns of a source are: names recognised, roles given, metrics named.
+
+Rules
+-----
+* A role is taken from ``--map``; else from the column whose name is the role itself; else from the only
+  column whose name is one of its `ALIASES`. Names are compared without case, units in brackets and
+  punctuation. A time column may also be the only one whose cells are times.
+* With a value column the layout is *long*; without one it is *wide* and every column of numbers that
+  has no role is a metric. Columns of text without a role, and those in `NOT_METRICS`, are ignored.
+* A metric of a wide table is the header as `naming.metric_name` cleans it.
+* A missing host is ``--host`` or the file's name without its endings; a missing metric is ``--metric``,
+  or the name of the value column when that says more than "value", or the file's name as `metric_name`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from capforecast.errors import ConfigError, SchemaError, UnknownNameError
+from capforecast.sources import ReadOptions
+from capforecast.sources.content import shown, stem
+from capforecast.sources.naming import ALIASES, NOT_METRICS, ROLES, metric_name, plain
+
+_SYSSTAT = ("CPU", "DEV", "IFACE", "FILESYSTEM", "TTY", "INTR", "FCHOST", "BAT", "BUS")
+_NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
+_LISTED = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, and what its first cells are (number, time, text, empty or other)."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A column of values: its number, its header, and the metric and unit it stands for."""
+
+    index: int
+    header: str
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How rows become samples.
+
+    Attributes
+    ----------
+    kind : str
+        "long", "wide", or "rows" (one series per row, one column per step).
+    roles : dict
+        Role to number of its column; roles without a column are absent.
+    metrics : tuple of Metric
+        The value columns: one when long, one per metric when wide, one per step for rows.
+    host, unit : str
+        Used where there is no such column.
+    sysstat : bool
+        Instance -1 means all.
+    """
+
+    kind: str
+    roles: dict[str, int]
+    metrics: tuple[Metric, ...]
+    host: str
+    unit: str
+    sysstat: bool = False
+
+    @property
+    def wanted(self) -> list[int]:
+        """Numbers of the columns that are read."""
+        return sorted({*self.roles.values(), *(metric.index for metric in self.metrics)})
+
+
+def recognise(columns: Sequence[Column], options: ReadOptions, location: str, *, header: bool = True) -> Layout:
+    """Return the layout of a source with these columns.
+
+    Raises
+    ------
+    SchemaError
+        A needed column is missing, doubled or could be several; the message lists the columns.
+    """
+    if header:
+        _refuse_doubled(columns, location)
+    sysstat = tuple(c.name for c in columns[:3]) == ("hostname", "interval", "timestamp")
+    roles = _mapped(columns, options, location)
+    if header:
+        _aliased(roles, columns, location)
+    elif not options.mapping:
+        _guessed(roles, columns)
+    if sysstat and len(columns) > 3 and columns[3].name in _SYSSTAT:
+        roles.setdefault("instance", 3)
+    if "ts" not in roles:
+        times = [i for i, c in enumerate(columns) if c.kind == "time" and i not in roles.values()]
+        if len(times) == 1:
+            roles["ts"] = times[0]
+    free = [i for i in range(len(columns)) if i not in roles.values()]
+    kind = _kind(roles, columns, free, options, location)
+    _require_time(roles, columns, kind, options, location)
+    if kind == "long":
+        metrics: tuple[Metric, ...] = (_value(roles, columns, options, location, header=header),)
+    elif kind == "rows":
+        metrics = _steps(roles, columns, options, location)
+    else:
+        metrics = _wide(roles, columns, options, location)
+    roles.pop("value", None)
+    unit = options.unit or (metrics[0].unit if kind == "long" else "")
+    return Layout(kind, roles, metrics, options.host or stem(location), unit, sysstat)
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    names = ", ".join(f"{i} {c.name!r}" for i, c in enumerate(columns[:_LISTED]))
+    return f"columns {names}" + (f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else "")
+
+
+def _refuse_doubled(columns: Sequence[Column], location: str) -> None:
+    seen: set[str] = set()
+    for column in columns:
+        if column.name and column.name in seen:
+            raise SchemaError(
+                "column names must differ",
+                got=f"{column.name!r} twice",
+                where=shown(location),
+                do="Rename one of them; which one is meant cannot be told",
+            )
+        seen.add(column.name)
+
+
+def _mapped(columns: Sequence[Column], options: ReadOptions, location: str) -> dict[str, int]:
+    roles: dict[str, int] = {}
+    names = [column.name for column in columns]
+    for role, wanted in options.mapping.items():
+        if role not in ROLES:
+            raise UnknownNameError("column to map", role, ROLES)
+        alike = [i for i, name in enumerate(names) if name.lower() == wanted.lower()]
+        if wanted in names:
+            roles[role] = names.index(wanted)
+        elif len(alike) == 1:
+            roles[role] = alike[0]
+        elif wanted.isascii() and wanted.isdigit() and int(wanted) < len(columns):
+            roles[role] = int(wanted)
+        else:
+            raise SchemaError(
+                f"--map {role}=... must name a column, or its number from 0",
+                got=f"{wanted!r}; {_listed(columns)}",
+                where=shown(location),
+            )
+    return roles
+
+
+def _aliased(roles: dict[str, int], columns: Sequence[Column], location: str) -> None:
+    names = [plain(column.name) for column in columns]
+    for role in ROLES:
+        free = [i for i in range(len(names)) if i not in roles.values()]
+        if role in roles:
+            continue
+        found = [i for i in free if names[i] == role] or [i for i in free if names[i] in ALIASES[role]]
+        if len(found) > 1:
+            several = " and ".join(repr(columns[i].name) for i in found)
+            raise SchemaError(
+                f"one column must hold the {role}",
+                got=several,
+                where=shown(location),
+                do=f"Add --map {role}={columns[found[0]].name}",
+            )
+        if found:
+            roles[role] = found[0]
+
+
+def _guessed(roles: dict[str, int], columns: Sequence[Column]) -> None:
+    kinds = [column.kind for column in columns]
+    if kinds == ["number"]:
+        roles["value"] = 0
+    elif len(kinds) == 2 and kinds[0] in ("time", "number") and kinds[1] == "number":
+        roles["ts"], roles["value"] = 0, 1
+
+
+def _kind(
+    roles: dict[str, int], columns: Sequence[Column], free: list[int], options: ReadOptions, location: str
+) -> str:
+    if options.layout is not None:
+        if options.layout not in ("long", "wide", "rows"):
+            raise UnknownNameError("layout", options.layout, ("long", "wide", "rows"))
+        if options.layout == "long" and "value" not in roles:
+            raise _missing("value", columns, location)
+        if options.layout != "long":
+            roles.pop("value", None)
+        return options.layout
+    numbers = [i for i in free if columns[i].kind == "number"]
+    if "value" not in roles and "metric" in roles:
+        if len(numbers) != 1:
+            raise _missing("value", columns, location)
+        roles["value"] = numbers[0]
+    if "value" in roles:
+        return "long"
+    if "ts" not in roles and _numbered([columns[i].name for i in numbers]):
+        raise SchemaError(
+            "a table must have a time or a value column",
+            got=f"{_listed(columns)}; each row looks like one series",
+            where=shown(location),
+            do="Add --layout rows --start TIME --step DURATION to read every row as a series",
+        )
+    return "wide"
+
+
+def _numbered(names: list[str]) -> bool:
+    """Tell if names only count on: V1, V2, V3."""
+    found = [_NUMBERED.match(name) for name in names]
+    parts = [(m[1], int(m[2][-9:])) for m in found if m]
+    return (
+        len(parts) == len(names) >= 3
+        and len({prefix for prefix, _ in parts}) == 1
+        and all(b[1] == a[1] + 1 for a, b in zip(parts, parts[1:], strict=False))
+    )
+
+
+def _missing(role: str, columns: Sequence[Column], location: str) -> SchemaError:
+    return SchemaError(
+        f"a {role} column is needed",
+        got=_listed(columns),
+        where=shown(location),
+        do=f"Add --map {role}=COLUMN (a name, or a number from 0)",
+    )
+
+
+def _require_time(
+    roles: dict[str, int], columns: Sequence[Column], kind: str, options: ReadOptions, location: str
+) -> None:
+    if (options.start_us is None) != (options.step_us is None):
+        raise ConfigError("--start and --step must be given together")
+    if options.start_us is not None and (kind == "rows" or "ts" not in roles):
+        roles.pop("ts", None)
+        return
+    if kind == "rows" or "ts" not in roles:
+        raise SchemaError(
+            "a time column is needed" if kind != "rows" else "series in rows need a first time and a step",
+            got=_listed(columns),
+            where=shown(location),
+            do="Add --start TIME and --step DURATION for values at a regular step"
+            + ("" if kind == "rows" else ", or --map ts=COLUMN,value=COLUMN (names, or numbers from 0)"),
+        )
+
+
+def _value(
+    roles: dict[str, int], columns: Sequence[Column], options: ReadOptions, location: str, *, header: bool
+) -> Metric:
+    index = roles["value"]
+    name = columns[index].name
+    metric, unit = metric_name(name)
+    if not header or plain(name) in ALIASES["value"]:
+        metric = metric_name(stem(location))[0]
+    return Metric(index, name, options.metric or metric, unit)
+
+
+def _steps(roles: dict[str, int], columns: Sequence[Column], options: ReadOptions, location: str) -> tuple[Metric, ...]:
+    texts = [i for i, c in enumerate(columns) if c.kind == "text" and i not in roles.values()]
+    if "host" not in roles and texts:
+        roles["host"] = texts.pop(0)
+    metric = options.metric or metric_name(stem(location))[0]
+    used = {*roles.values(), *texts}
+    steps = [i for i in range(len(columns)) if i not in used]
+    if not steps or texts:
+        raise _missing("host", columns, location)
+    return tuple(Metric(i, columns[i].name, metric, options.unit or "") for i in steps)
+
+
+def _wide(roles: dict[str, int], columns: Sequence[Column], options: ReadOptions, location: str) -> tuple[Metric, ...]:
+    found: dict[str, Metric] = {}
+    for i, column in enumerate(columns):
+        if i in roles.values() or column.kind not in ("number", "empty") or plain(column.name) in NOT_METRICS:
+            continue
+        name, unit = metric_name(column.name)
+        if name in found:
+            raise SchemaError(
+                "columns must give different metrics",
+                got=f"{found[name].header!r} and {column.name!r}, both {name}",
+                where=shown(location),
+                do="Rename one of them",
+            )
+        found[name] = Metric(i, column.name, name, options.unit or unit)
+    if not found or all(columns[m.index].kind == "empty" for m in found.values()):
+        raise _missing("value", columns, location)
+    if options.metric is not None:
+        if len(found) > 1:
+            raise ConfigError(
+                "--metric names one metric",
+                got=f"{len(found)} value columns: {', '.join(found)}",
+                where=shown(location),
+                do="Leave it out, or choose one column with --map value=COLUMN",
+            )
+        (only,) = found.values()
+        return (Metric(only.index, only.header, options.metric, only.unit),)
+    return tuple(found.values())

@@ -1,0 +1,159 @@
+"""JSON lines: one object on each line, long or wide, with the same column names as delimited text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from capforecast.errors import SourceError
+from capforecast.sources import ROWS, Batch, ReadOptions
+from capforecast.sources.columns import Column, Layout, recognise
+from capforecast.sources.content import shown
+from capforecast.sources.dialect import not_recognised
+from capforecast.sources.moments import Clock, Moments, clock_for, kind_of, read
+from capforecast.sources.records import MAX_RAW
+from capforecast.sources.samples import Bad, TextCells, assemble, joined, rejected
+from capforecast.sources.text import Block, blocks, recognised_encoding
+
+_LINES = 200_000
+_OBJECT = re.compile(r'^\s*\{\s*"(?:[^"\\]|\\.)*"\s*:.*\}\s*$')
+_OPENING = re.compile(r'^\s*\{\s*("|$)')
+
+
+class JsonLines:
+    """One JSON object a line. Values may be numbers or text; objects and lists inside are not read."""
+
+    name = "jsonl"
+
+    def claims(self, location: str, head: bytes) -> bool:
+        """Tell whether the first line is (the beginning of) a JSON object that is whole on its line."""
+        encoding, mark = recognised_encoding(head)
+        lines = head[mark:].decode(encoding, errors="replace").lstrip().splitlines()
+        if not lines or not _OPENING.match(lines[0]):
+            return False
+        return bool(_OBJECT.match(lines[0])) or (len(lines) == 1 and lines[0].strip() != "{")
+
+    def read(self, location: str, options: ReadOptions) -> Iterator[Batch]:
+        """Yield the location's samples.
+
+        Raises
+        ------
+        SourceError
+            The text is unreadable, truncated or no JSON lines.
+        SchemaError
+            A needed key is missing or could be several.
+        """
+        yield from joined(_Reading(location, options).batches(), options.chunk_rows)
+
+
+class _Reading:
+    """One pass over one location: what has been decided about it, and how far it has come."""
+
+    def __init__(self, location: str, options: ReadOptions):
+        self._location, self._options = location, options
+        self._names: list[str] = []
+        self._layout: Layout | None = None
+        self._clock: Clock | None = None
+        self._seen = 0
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield a batch for every `_LINES` lines."""
+        empty = True
+        for block in blocks(self._location, self._options.encoding):
+            for part in _parts(block):
+                yield self._batch(part)
+            empty = False
+        if empty:
+            raise SourceError("a source must hold data", got="no bytes at all", where=shown(self._location))
+
+    def _batch(self, numbered: list[tuple[int, str]]) -> Batch:
+        bad: Bad = []
+        good: list[dict[str, str | None]] = []
+        places: list[int] = []
+        ordinals: list[int] = []
+        for k, (line, text) in enumerate(numbered):
+            found = _object(text)
+            if isinstance(found, str):
+                bad.append((line, found, text[:MAX_RAW]))
+                continue
+            good.append(found)
+            places.append(k)
+            ordinals.append(self._seen + k)
+        self._seen += len(numbered)
+        if self._layout is None and bad and not good:
+            raise not_recognised(self._location, "no line that is a JSON object")
+        if not good:
+            return Batch(pl.DataFrame(schema=ROWS), rejected(bad))
+        layout = self._recognised(good)
+        frame = pl.DataFrame(
+            {str(i): [row.get(self._names[i]) for row in good] for i in layout.wanted},
+            schema={str(i): pl.String for i in layout.wanted},
+        )
+        lines = np.array([numbered[k][0] for k in places], dtype=np.int64)
+        cells = TextCells(
+            frame,
+            (lines, np.array(ordinals, dtype=np.int64)),
+            self._moments,
+            lambda row: numbered[places[row]][1][:MAX_RAW],
+        )
+        batch = assemble(cells, layout, self._options)
+        return batch if not bad else Batch(batch.rows, pl.concat([rejected(bad), batch.rejects]).sort("line"))
+
+    def _recognised(self, rows: list[dict[str, str | None]]) -> Layout:
+        if self._layout is None:
+            self._names = list(dict.fromkeys(name for row in rows for name in row))
+            columns = [Column(name, kind_of(self._column(rows, name))) for name in self._names]
+            self._layout = recognise(columns, self._options, self._location)
+            if "ts" in self._layout.roles:
+                name = self._names[self._layout.roles["ts"]]
+                where = f"{shown(self._location)}, key {name!r}"
+                self._clock = clock_for(self._column(rows, name), self._options, where)
+        return self._layout
+
+    @staticmethod
+    def _column(rows: list[dict[str, str | None]], name: str) -> pl.Series:
+        return pl.Series([row.get(name) for row in rows], dtype=pl.String)
+
+    def _moments(self, cells: pl.Series) -> Moments:
+        assert self._clock is not None
+        return read(cells, self._clock)
+
+
+def _parts(block: Block) -> Iterator[list[tuple[int, str]]]:
+    lines = block.data.decode().split("\n")
+    for start in range(0, len(lines), _LINES):
+        part = lines[start : start + _LINES]
+        numbered = [(block.line + start + k, text) for k, text in enumerate(part) if text.strip()]
+        if numbered:
+            yield numbered
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _object(text: str) -> dict[str, str | None] | str:
+    """Return an object's cells as text, or why the line has none."""
+    try:
+        found = json.loads(text, object_pairs_hook=_pairs)
+    except (ValueError, RecursionError) as error:
+        return "a key stands twice" if "stands twice" in str(error) else "the line is not valid JSON"
+    if not isinstance(found, dict):
+        return "the line is not a JSON object"
+    return {name: _cell(value) for name, value in found.items()}
+
+
+def _cell(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    return json.dumps(value)

@@ -1,0 +1,101 @@
+"""Which files a location means, and which source reads one.
+
+Locations are literal: ``a[1].csv`` is the file of that name and ``*`` never stands for anything else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from capforecast import registry
+from capforecast.errors import SourceError
+from capforecast.sources import Batch, ReadOptions, Source
+from capforecast.sources.content import STDIN, head
+from capforecast.sources.dialect import foreign, not_recognised
+from capforecast.sources.text import recognised_encoding
+
+
+def resolve(location: str, options: ReadOptions | None = None) -> list[str]:
+    """Return the files a location means, sorted by name.
+
+    A directory means every file in it and below; names that begin with ``.`` or ``_`` are left out (the
+    sign of temporary and describing files), and links to directories are not followed.
+
+    Raises
+    ------
+    SourceError
+        There is no such file, or the directory has none.
+    """
+    if location == STDIN:
+        return [location]
+    try:
+        if not os.path.isdir(location):
+            os.stat(location)
+            return [location]
+        found = sorted(_files(location))
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            "a source must be a file or a directory",
+            got=getattr(error, "strerror", None) or str(error),
+            where=location,
+            do="Check the path; it is taken literally, * and [ are ordinary characters",
+        ) from error
+    if not found:
+        raise SourceError(
+            "a directory given as a source must hold files",
+            got="none",
+            where=location,
+            do="Names that begin with . or _ do not count",
+        )
+    return found
+
+
+def choose(location: str, start: bytes, options: ReadOptions) -> str:
+    """Return the name of the source that reads a location.
+
+    Parameters
+    ----------
+    location : str
+        A file or ``-``.
+    start : bytes
+        Its first decompressed bytes, as `content.head` returns them.
+    options : ReadOptions
+        `format` decides when it is given.
+
+    Raises
+    ------
+    SourceError
+        No source knows the content; the message says what is readable.
+    UnknownNameError
+        `options.format` is no source.
+    """
+    if options.format is not None:
+        registry.load("source", options.format)
+        return options.format
+    for name in registry.names("source"):
+        source: Source = registry.load("source", name)()
+        if source.claims(location, start):
+            return name
+    encoding, mark = recognised_encoding(start)
+    text = start[mark:].decode(encoding, errors="replace")
+    raise not_recognised(location, foreign(text.splitlines()) or "text without a common delimiter")
+
+
+def read(location: str, options: ReadOptions) -> Iterator[Batch]:
+    """Yield the samples of one file with the source that knows it."""
+    name = choose(location, head(location), options)
+    source: Source = registry.load("source", name)()
+    yield from source.read(location, options)
+
+
+def _files(folder: str) -> Iterator[str]:
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        for name in names:
+            path = os.path.join(place, name)
+            if not name.startswith((".", "_")) and os.path.isfile(path):
+                yield path

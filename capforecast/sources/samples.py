@@ -1,0 +1,239 @@
+"""From columns to `Batch`: the same for every source.
+
+Every row of a long table becomes one sample or one reject. A row of a wide table becomes a sample for
+each filled cell; empty cells are absent, unreadable ones rejects, and a row without a time is one reject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from capforecast.sources import REJECTS, ROWS, Batch, ReadOptions
+from capforecast.sources.columns import Layout, Metric
+from capforecast.sources.moments import Moments
+
+Bad = list[tuple[int, str, str]]
+
+
+class Cells(Protocol):
+    """Rows of a source by column; `lines` and `ordinals` are their numbers from 1 and from 0."""
+
+    lines: npt.NDArray[np.int64]
+    ordinals: npt.NDArray[np.int64]
+
+    def text(self, index: int) -> pl.Series:
+        """Return a column as text without outer blanks; empty cells are null."""
+        ...
+
+    def numbers(self, index: int) -> tuple[pl.Series, pl.Series]:
+        """Return a column as float64 (null where empty or unreadable), and which cells are empty."""
+        ...
+
+    def moments(self, index: int) -> Moments:
+        """Return a column as times."""
+        ...
+
+    def raw(self, row: int) -> str:
+        """Return a row as it stood."""
+        ...
+
+
+class TextCells:
+    """Cells that are text, as in delimited files and JSON lines.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Text columns named by their numbers; null or an empty text where nothing is.
+    numbered : (lines, ordinals)
+        Numbers of the rows.
+    clock : function
+        Turns a column of text into moments.
+    raw : function
+        Gives the text of a row.
+    """
+
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        numbered: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+        clock: Callable[[pl.Series], Moments],
+        raw: Callable[[int], str],
+    ):
+        self._frame, self._clock, self._raw = frame, clock, raw
+        self.lines, self.ordinals = numbered
+
+    def text(self, index: int) -> pl.Series:
+        """Return a column as text without outer blanks; empty cells are null."""
+        cells = self._frame[str(index)].str.strip_chars()
+        empty = cells == ""
+        return cells.set(empty, None) if empty.any() else cells
+
+    def numbers(self, index: int) -> tuple[pl.Series, pl.Series]:
+        """Return a column as float64 (null where empty or unreadable), and which cells are empty."""
+        cells = self.text(index)
+        return cells.cast(pl.Float64, strict=False), cells.is_null()
+
+    def moments(self, index: int) -> Moments:
+        """Return a column as times."""
+        return self._clock(self._frame[str(index)])
+
+    def raw(self, row: int) -> str:
+        """Return a row as it stood."""
+        return self._raw(row)
+
+
+def assemble(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
+    """Turn rows into samples and rejects."""
+    if layout.kind == "long":
+        return _long(cells, layout, options)
+    return _wide(cells, layout, options)
+
+
+def rejected(bad: Bad) -> pl.DataFrame:
+    """Return rejects as a table."""
+    return pl.DataFrame(bad, schema=REJECTS, orient="row")
+
+
+def joined(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
+    """Put small batches together and cut large ones, so that none has more than `most` rows."""
+    waiting: list[Batch] = []
+    count = 0
+    for batch in batches:
+        size = batch.rows.height + batch.rejects.height
+        if waiting and count + size > most:
+            yield _together(waiting)
+            waiting, count = [], 0
+        while batch.rows.height > most:
+            yield Batch(batch.rows.head(most), rejected([]))
+            batch = Batch(batch.rows.slice(most), batch.rejects)
+        if size:
+            waiting.append(batch)
+            count += batch.rows.height + batch.rejects.height
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(batches: list[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    return Batch(pl.concat([b.rows for b in batches]), pl.concat([b.rejects for b in batches]))
+
+
+def _names(cells: Cells, layout: Layout, role: str, default: str | None) -> pl.Series:
+    """Return the names of a role; null where a name that must be there is not."""
+    if role in layout.roles:
+        found = cells.text(layout.roles[role])
+        if role == "instance":
+            if layout.sysstat:
+                found = pl.select(pl.when(found == "-1").then(pl.lit("all")).otherwise(found)).to_series()
+            return found.fill_null("").rename(role)
+        return (found if default is None else found.fill_null(default)).rename(role)
+    return pl.Series(role, [default or ""], dtype=pl.String).new_from_index(0, len(cells.lines))
+
+
+def _times(cells: Cells, layout: Layout, options: ReadOptions) -> Moments:
+    if "ts" in layout.roles:
+        return cells.moments(layout.roles["ts"])
+    assert options.start_us is not None
+    assert options.step_us is not None
+    return Moments(pl.Series(cells.ordinals * options.step_us + options.start_us))
+
+
+def _long(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
+    (metric,) = layout.metrics
+    host = _names(cells, layout, "host", None if "host" in layout.roles else layout.host)
+    name = _names(cells, layout, "metric", None if "metric" in layout.roles else metric.name)
+    times = _times(cells, layout, options)
+    values, empty = cells.numbers(metric.index)
+    rows = pl.DataFrame(
+        {
+            "host": host,
+            "metric": name,
+            "instance": _names(cells, layout, "instance", ""),
+            "unit": _names(cells, layout, "unit", layout.unit),
+            "ts": times.us,
+            "value": values,
+            "line": cells.lines,
+        },
+        schema=ROWS,
+    )
+    if not any(rows[c].null_count() for c in ("host", "metric", "ts", "value")):
+        return Batch(rows, rejected([]))
+    none = pl.lit(None, dtype=pl.String)
+    reasons = rows.select(
+        pl.when(pl.col("host").is_null())
+        .then(pl.lit("host is empty"))
+        .when(pl.col("metric").is_null())
+        .then(pl.lit("metric is empty"))
+        .when(pl.col("ts").is_null())
+        .then(pl.lit("time is not readable") if times.reasons is None else times.reasons)
+        .when(empty)
+        .then(pl.lit("value is empty"))
+        .when(pl.col("value").is_null())
+        .then(pl.lit("value is not a number"))
+        .otherwise(none)
+    ).to_series()
+    wrong = reasons.is_not_null()
+    bad = [(int(cells.lines[i]), reasons[i], cells.raw(i)) for i in wrong.arg_true().to_list()]
+    return Batch(rows.filter(~wrong), rejected(bad))
+
+
+def _wide(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
+    count, width = len(cells.lines), len(layout.metrics)
+    bad: Bad = []
+    host = _names(cells, layout, "host", None if "host" in layout.roles else layout.host)
+    if layout.kind == "rows":
+        lost = host.is_null()
+        reasons = pl.Series(["host is empty"]).new_from_index(0, count)
+        us = _step_times(count, width, options)
+    else:
+        times = _times(cells, layout, options)
+        lost = times.us.is_null() | host.is_null()
+        reasons = host.is_null().replace_strict({True: "host is empty", False: None}, return_dtype=pl.String)
+        reasons = pl.select(pl.coalesce(reasons, times.reasons if times.reasons is not None else reasons)).to_series()
+        us = np.repeat(times.us.fill_null(0).to_numpy(), width)
+    bad += [(int(cells.lines[i]), reasons[i], cells.raw(i)) for i in lost.arg_true().to_list()]
+    usable = ~lost.to_numpy()
+    values = np.empty((count, width))
+    present = np.empty((count, width), dtype=bool)
+    for j, metric in enumerate(layout.metrics):
+        found, empty = cells.numbers(metric.index)
+        values[:, j] = found.fill_null(0.0).to_numpy()
+        present[:, j] = found.is_not_null().to_numpy() & usable
+        unreadable = found.is_null() & ~empty & pl.Series(usable)
+        bad += _unreadable(cells, metric, unreadable)
+    kept = np.flatnonzero(present.ravel())
+    row, column = np.divmod(kept, width)
+    names = pl.Series([m.name for m in layout.metrics], dtype=pl.String)
+    units = pl.Series([m.unit or layout.unit for m in layout.metrics], dtype=pl.String)
+    unit = _names(cells, layout, "unit", None).gather(row) if "unit" in layout.roles else units.gather(column)
+    rows = pl.DataFrame(
+        {
+            "host": host.gather(row),
+            "metric": names.gather(column),
+            "instance": _names(cells, layout, "instance", "").gather(row),
+            "unit": unit.fill_null(""),
+            "ts": us[kept],
+            "value": values.ravel()[kept],
+            "line": cells.lines[row],
+        },
+        schema=ROWS,
+    )
+    return Batch(rows, rejected(sorted(bad, key=lambda reject: reject[0])))
+
+
+def _step_times(count: int, width: int, options: ReadOptions) -> npt.NDArray[np.int64]:
+    assert options.start_us is not None
+    assert options.step_us is not None
+    return np.tile(np.arange(width, dtype=np.int64) * options.step_us + options.start_us, count)
+
+
+def _unreadable(cells: Cells, metric: Metric, wrong: pl.Series) -> Bad:
+    reason = f"{metric.header!r} is not a number"
+    return [(int(cells.lines[i]), reason, cells.raw(i)) for i in wrong.arg_true().to_list()]
