@@ -26,7 +26,7 @@ RAW_CHARS = 2000
 _NAMES = ("host", "metric", "instance", "unit")
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 - each is another person's decision
     store: Store,
     location: str,
     source: Source,
@@ -72,9 +72,7 @@ def ingest(
     stamp = json.dumps([run_id, location, store.commit])
     ingest_id = hashlib.sha256(stamp.encode()).hexdigest()[:20]
     file = _file(location)
-    batches = _checked(
-        source.read(location, options), location, as_of_us + tolerance_us, tuple(kinds), progress
-    )
+    batches = _checked(source.read(location, options), location, as_of_us + tolerance_us, tuple(kinds), progress)
     if file is None:
         # Content that can be read only once has no hash beforehand: it is another source each time.
         content = hashlib.sha256(f"{location}\0{ingest_id}".encode())
@@ -82,9 +80,7 @@ def ingest(
         content = _digest(file)
         batches = _unchanged(batches, file)
     content.update(json.dumps(asdict(options), sort_keys=True, default=str).encode())
-    return store.append(
-        location, content.hexdigest(), batches, ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us
-    )
+    return store.append(location, content.hexdigest(), batches, ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us)
 
 
 def _file(location: str) -> Path | None:
@@ -166,15 +162,14 @@ def check(batch: Batch, latest_us: int, kinds: tuple[Kind, ...] = ()) -> Batch:
         keep = rows["reason"].is_null()
         # Names that only rejected rows have must not become series.
         return check(Batch(rows.filter(keep).drop("reason"), rejects), latest_us, kinds)
-    if names["unit"].equals(found.names["unit"]) and not found.names["instance"].null_count():
+    if names["unit"].equals(found.names["unit"], null_equal=True):
         return batch
-    which = found.spread(np.arange(names.height, dtype=np.int32))
-    filled = [pl.Series(c, names[c]).gather(which).alias(c) for c in ("instance", "unit")]
-    return Batch(rows.with_columns(filled), rejects)
+    each = found.spread(np.arange(names.height, dtype=np.int32))
+    return Batch(rows.with_columns(names["unit"].gather(each)), rejects)
 
 
 def _judged(names: pl.DataFrame, kinds: tuple[Kind, ...]) -> pl.DataFrame:
-    """Fill instance and unit of distinct names and say why some are not acceptable."""
+    """Fill the unit of distinct names where their kind knows it, and say why some are not acceptable."""
     reason = pl.coalesce(
         *(pl.when(pl.col(c).fill_null("") == "").then(pl.lit(f"{c} is missing")) for c in ("host", "metric")),
         *(
@@ -194,8 +189,7 @@ def _judged(names: pl.DataFrame, kinds: tuple[Kind, ...]) -> pl.DataFrame:
     by_kind = pl.Series([units.get(metric, "") for metric in names["metric"].to_list()], dtype=pl.String)
     return names.with_columns(
         reason=reason,
-        instance=pl.col("instance").fill_null(""),
-        unit=pl.when(pl.col("unit").fill_null("") == "").then(by_kind).otherwise(pl.col("unit")),
+        unit=pl.when((pl.col("unit").fill_null("") == "") & (by_kind != "")).then(by_kind).otherwise("unit"),
     )
 
 
@@ -223,4 +217,4 @@ def _number_reasons(latest_us: int) -> pl.Expr:
 
 def _rejected(rows: pl.DataFrame) -> pl.DataFrame:
     raw = pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in (*_NAMES, "ts", "value")], separator=",")
-    return rows.select("line", "reason", raw=raw.str.slice(0, RAW_CHARS)).cast(REJECTS)
+    return rows.select("line", "reason", raw=raw.str.slice(0, RAW_CHARS)).cast(pl.Schema(REJECTS))

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from capforecast.store import durable, rollups, samples
+from capforecast.store import rollups, samples
 from capforecast.store.identify import SeriesIndex
 from capforecast.store.intake import Intake
 from capforecast.store.merge import Merged, merge
@@ -133,9 +133,7 @@ def merge_samples(place: Workplace, intake: Intake, parts: Sequence[Part]) -> li
     return in_threads(work, jobs(intake.pieces, parts, SAMPLES))
 
 
-def merge_rollups(
-    place: Workplace, pieces: Sequence[Piece], parts: Sequence[Part]
-) -> tuple[list[Part], list[Part]]:
+def merge_rollups(place: Workplace, pieces: Sequence[Piece], parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
     """Replace the rollups of the days in `pieces`; returns the parts added and removed."""
     per_day = DAY_US // place.step_us
 
@@ -209,25 +207,3 @@ def total(done: Sequence[Done], count: int) -> Series:
             last[ids] = np.maximum(last[ids], one.series.last_us)
             accepted[ids] += one.series.accepted
     return Series(np.arange(count, dtype=np.int32), first, last, accepted)
-
-
-def sweep(store: Path, known: set[str], families: Sequence[str]) -> list[str]:
-    """Remove data files that the catalog does not name: leftovers of killed runs; returns their paths."""
-    gone = []
-    for path in leftovers(store, known, families):
-        durable.remove(store / path)
-        gone.append(path)
-    return gone
-
-
-def leftovers(store: Path, known: set[str], families: Sequence[str]) -> list[str]:
-    """Return data files of ours that the catalog does not name."""
-    found = []
-    for family in families:
-        for path in sorted((store / family).rglob("*")):
-            ours = path.name.endswith(".parquet") or (
-                path.name.startswith(".") and path.name.endswith(".tmp")
-            )
-            if ours and path.is_file() and path.relative_to(store).as_posix() not in known:
-                found.append(path.relative_to(store).as_posix())
-    return found

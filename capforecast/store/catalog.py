@@ -29,7 +29,8 @@ STATEMENTS = [
        rows BIGINT, bytes BIGINT, sha256 TEXT, owner TEXT)""",
     """CREATE TABLE ingests (ingest_id TEXT, source TEXT, sha256 TEXT, run_id TEXT, started_us BIGINT,
        rows_in BIGINT, accepted BIGINT, duplicate BIGINT, conflict BIGINT, quarantined BIGINT,
-       series_new BIGINT, first_us BIGINT, last_us BIGINT, reasons TEXT, status TEXT, commit_number BIGINT)""",
+       series_new BIGINT, first_us BIGINT, last_us BIGINT, reasons TEXT, status TEXT,
+       commit_number BIGINT)""",
     """CREATE TABLE runs (run_id TEXT, run_date DATE, as_of_us BIGINT, run_us BIGINT, generation INTEGER,
        path TEXT, manifest TEXT, details TEXT, commit_number BIGINT)""",
     "CREATE TABLE limits_source (source TEXT, sha256 TEXT)",
@@ -56,6 +57,10 @@ class Catalog:
                 durable.checkpoint(self._con)
         finally:
             self._con.close()
+
+    def abandon(self) -> None:
+        """Close without a checkpoint: what was committed is in the write-ahead log."""
+        self._con.close()
 
     def meta(self, key: str) -> int:
         """Return a number of the store: "commit" or "samples_from_us"."""
@@ -109,7 +114,8 @@ class Catalog:
         return dict(zip(names, rows[0], strict=True)) if rows else None
 
     def _frame(self, sql: str) -> pl.DataFrame:
-        return self._con.sql(sql).pl()
+        frame: pl.DataFrame = self._con.sql(sql).pl()
+        return frame
 
     def series(self) -> pl.DataFrame:
         """Return the series with their times in microseconds, by host, metric and instance."""
@@ -141,8 +147,7 @@ class Catalog:
         """Return the published runs, oldest first."""
         frame = self._frame("SELECT * FROM runs ORDER BY commit_number")
         return frame.with_columns(
-            pl.from_epoch(name, "us").dt.replace_time_zone("UTC").alias(name)
-            for name in ("as_of_us", "run_us")
+            pl.from_epoch(name, "us").dt.replace_time_zone("UTC").alias(name) for name in ("as_of_us", "run_us")
         ).rename({"as_of_us": "as_of", "run_us": "run_at"})
 
     def record_parts(self, added: Sequence[Part], removed: Sequence[Part]) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from capforecast.errors import LockedError, StoreError
 
@@ -94,11 +95,11 @@ def atomic_write(path: Path, data: Any, *, private: bool = True) -> None:
         sync_directory(path.parent)
 
 
-def write_scratch(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_scratch(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays one after another for this process alone; lost with it, so without fsync."""
     with _telling("write a scratch file", path), open(path, "xb") as file:
         for array in arrays.values():
-            file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+            np.ascontiguousarray(array).tofile(file)
 
 
 def rename_directory(source: Path, target: Path) -> None:

@@ -57,9 +57,7 @@ def identify(rows: pl.DataFrame, columns: Sequence[str]) -> Identified:
     names = rows.select(columns)
     if not names.height:
         return Identified(names, np.empty(0, np.int32), np.empty(0, np.int64))
-    changes = names.select(
-        pl.any_horizontal([pl.col(c).ne_missing(pl.col(c).shift()) for c in columns])
-    ).to_series()
+    changes = names.select(pl.any_horizontal([pl.col(c).ne_missing(pl.col(c).shift()) for c in columns])).to_series()
     starts = changes.arg_true().cast(pl.Int64).to_numpy()
     if not starts.size or starts[0] != 0:
         # An all-null first row equals the null that shift puts before it.
@@ -96,7 +94,7 @@ def _dense(code: NDArray[np.int64], bound: int) -> tuple[NDArray[np.int64], NDAr
 
 
 class SeriesIndex:
-    """Numbers of series during one ingest: known series keep their sid, new ones follow in order of arrival."""
+    """Numbers of series during one ingest: first the known ones by sid, then new ones as they come."""
 
     def __init__(self, known: pl.DataFrame):
         self.known = known.height

@@ -17,7 +17,7 @@ from capforecast.store.identify import KEY, SeriesIndex, identify
 from capforecast.store.pieces import Piece
 from capforecast.times import DAY_US, format_moment
 
-REJECTS = {"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()}
+REJECTS = pl.Schema({"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 
 
 class Batch(Protocol):
@@ -77,7 +77,7 @@ class Intake:
         for batch in batches:
             self.rows_in += batch.rows.height + batch.rejects.height
             if batch.rejects.height:
-                self.rejects.append(batch.rejects.select(REJECTS).cast(REJECTS))
+                self.rejects.append(batch.rejects.select(list(REJECTS)).cast(REJECTS))
             rows = self._retained(batch.rows)
             if rows.height:
                 self._add(rows)
@@ -124,7 +124,5 @@ def _numbers(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]
     # Adding zero turns -0.0 into 0.0: which of two equal values stays must not show.
     value = rows["value"].to_numpy() + 0.0
     if ts.dtype != np.int64 or int(ts.min()) < 0 or not np.isfinite(value).all():
-        raise SchemaError(
-            "times must be whole microseconds from 1970 on and values finite", got=f"{ts.dtype} times"
-        )
+        raise SchemaError("times must be whole microseconds from 1970 on and values finite", got=f"{ts.dtype} times")
     return ts, value

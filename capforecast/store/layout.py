@@ -102,8 +102,15 @@ def read_manifest(store: Path) -> Manifest:
     if manifest.format_version > FORMAT_VERSION:
         raise StoreError(
             f"the format of the store must be at most {FORMAT_VERSION}", got=manifest.format_version,
-            where=str(store), do="It was written by a newer capforecast: install that one; nothing was changed",
+            where=str(store), do="A newer capforecast wrote it: install that one; nothing was changed",
         )  # fmt: skip
+    return manifest
+
+
+def committed(store: Path, manifest: Manifest, number: int) -> Manifest:
+    """Write down the number of a commit that is durable."""
+    manifest = replace(manifest, commit=number)
+    manifest.write(store)
     return manifest
 
 
@@ -131,9 +138,7 @@ def refuse_foreign(path: Path) -> None:
             "a store must be a directory", got="a file", where=str(path), do="Name another one with --store"
         )
     if is_store(path):
-        raise StoreError(
-            "a new store must not exist yet", got="a store", where=str(path), do="Open it instead"
-        )
+        raise StoreError("a new store must not exist yet", got="a store", where=str(path), do="Open it instead")
     others = sorted(
         p.name for p in path.iterdir()
         if p.name not in _BEFORE_MANIFEST and not (p.name.startswith((f".{CATALOG}.", f".{MANIFEST}.")))

@@ -17,11 +17,9 @@ from capforecast.store.append import Done, Workplace, merge_rollups, merge_sampl
 from capforecast.store.catalog import Catalog
 from capforecast.store.identify import KEY, SeriesIndex
 from capforecast.store.intake import Batch, Intake
-from capforecast.store.parquet import Part, write_part
+from capforecast.store.parquet import Part, read, write_part
 
-_QUARANTINE = pa.schema(
-    [("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
-)
+_QUARANTINE = pa.schema([("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +135,10 @@ def _known(catalog: Catalog, request: Request) -> Ingested | None:
             do="Ingest other content under another ingest_id",
         )  # fmt: skip
     names = Ingested.__dataclass_fields__
-    return Ingested(
-        **{name: row[name] for name in names if name != "reasons"}, reasons=json.loads(row["reasons"])
-    )
+    return Ingested(**{name: row[name] for name in names if name != "reasons"}, reasons=json.loads(row["reasons"]))
 
 
-def _quarantine(
-    place: Workplace, request: Request, intake: Intake, parts: list[Part]
-) -> tuple[list[Part], list[Part]]:
+def _quarantine(place: Workplace, request: Request, intake: Intake, parts: list[Part]) -> tuple[list[Part], list[Part]]:
     before = [part for part in parts if part.owner == request.sha256]
     if not intake.rejects:
         return [], before
@@ -153,6 +147,16 @@ def _quarantine(
     path = f"quarantine/{request.sha256[:32]}.c{place.commit:08d}.parquet"
     part = Part("quarantine", path, -1, -1, 0, 0, 0, "", request.sha256)
     return [write_part(place.store, part, table.cast(_QUARANTINE))], before
+
+
+def read_quarantine(store: Path, parts: list[Part], sha256: str | None) -> pl.DataFrame:
+    """Return quarantined rows of one source, or of all."""
+    frames = [pl.DataFrame(schema={"source": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String})]
+    for part in parts:
+        if sha256 in (None, part.owner):
+            frame = pl.DataFrame(pl.from_arrow(read(store / part.path, _QUARANTINE.names)))
+            frames.append(frame.cast(frames[0].schema))
+    return pl.concat(frames)
 
 
 def _seen(intake: Intake, done: list[Done], series: pl.DataFrame) -> pl.DataFrame:

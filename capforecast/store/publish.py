@@ -16,42 +16,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
-from capforecast.errors import ConfigError, SchemaError, StoreError, UnknownNameError
-from capforecast.schema import SCHEMA_VERSION, TABLES, Table
+from capforecast.errors import StoreError
+from capforecast.schema import SCHEMA_VERSION, TABLES
 from capforecast.store import durable
+from capforecast.store.catalog import Catalog
+from capforecast.store.edition import POLARS, Edition, file_name, sha256_of
 from capforecast.store.layout import HISTORY, LATEST
-from capforecast.store.parquet import damaged, encode, read
+from capforecast.store.parquet import damaged, read
 from capforecast.times import format_moment
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_POLARS: dict[str, pl.DataType] = {
-    "text": pl.String(),
-    "double": pl.Float64(),
-    "int64": pl.Int64(),
-    "bool": pl.Boolean(),
-    "date": pl.Date(),
-    "timestamp": pl.Datetime("us", "UTC"),
-}
-_ARROW = {
-    "text": pa.string(),
-    "double": pa.float64(),
-    "int64": pa.int64(),
-    "bool": pa.bool_(),
-    "date": pa.date32(),
-    "timestamp": pa.timestamp("us", "UTC"),
-}
 IDENTITY = ("run_id", "run_date", "as_of_us", "run_us")
-_CODEC = {"compression": "snappy", "version": "2.6"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,90 +61,51 @@ class Published:
     files: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Edition:
-    """The bytes of a run, ready to be written."""
+def publish_run(
+    store: Path,
+    catalog: Catalog,
+    committed: Callable[[int], None],
+    run: Mapping[str, object],
+    content: Edition,
+) -> Published:
+    """Publish an edition in the order that the module describes.
 
-    tables: dict[str, bytes]
-    rows: dict[str, int]
-    pages: dict[str, bytes]
-
-    def manifest(self) -> dict[str, dict[str, Any]]:
-        """Return file name to rows, bytes and sha256 of each table."""
-        return {
-            name: {"rows": self.rows[name], "bytes": len(data), "sha256": _sha256(data)}
-            for name, data in self.tables.items()
-        }
-
-
-def file_name(name: str, what: str) -> str:
-    """Return a name that is safe as part of a path.
-
-    Raises
-    ------
-    ConfigError
-        It is not.
+    Parameters
+    ----------
+    store, catalog
+        The store, open for writing.
+    committed : callable
+        Called with the number of the commit as soon as it is durable.
+    run : mapping
+        run_id, run_date, as_of_us, run_us; anything else is kept as JSON.
+    content : Edition
+        What is published.
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"a {what} must be 1 to 100 letters, digits, dots, dashes and underscores, and start with a "
-            "letter or digit",
-            got=repr(name),
-        )
-    return name
-
-
-def edition(tables: Mapping[str, pl.DataFrame], pages: Mapping[str, bytes]) -> Edition:
-    """Check and encode what is to be published; tables that are not given are published empty.
-
-    Raises
-    ------
-    UnknownNameError, SchemaError, ConfigError
-        A table is unknown, a frame does not fit its table, or a page's name is no file name.
-    """
-    for name in tables:
-        if name not in TABLES:
-            raise UnknownNameError("table", name, TABLES)
-    encoded, rows = {}, {}
-    for name, table in TABLES.items():
-        frame = tables.get(name, pl.DataFrame(schema={c.name: _POLARS[c.type] for c in table.columns}))
-        arrow = _to_arrow(table, _checked(table, frame))
-        encoded[f"{name}.parquet"] = encode(arrow, **_CODEC).to_pybytes()
-        rows[f"{name}.parquet"] = frame.height
-    return Edition(encoded, rows, {file_name(name, "page's name"): pages[name] for name in sorted(pages)})
-
-
-def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    if tuple(frame.columns) != table.names:
-        missing = [name for name in table.names if name not in frame.columns]
-        extra = [name for name in frame.columns if name not in table.names]
-        raise SchemaError(
-            f"table {table.name} must have exactly the columns of the schema, in its order",
-            got=f"missing {missing}, extra {extra}" if missing or extra else "another order",
-        )
-    for column in table.columns:
-        got, want = frame.schema[column.name], _POLARS[column.type]
-        if got not in (want, pl.Null()):
-            raise SchemaError(
-                f"column {column.name} must be {column.type} ({want})",
-                got=str(got),
-                where=f"table {table.name}",
-            )
-        if column.type == "double" and got == want and not frame[column.name].is_finite().all():
-            raise SchemaError(
-                f"column {column.name} must hold finite values or null",
-                got="NaN or infinity",
-                where=f"table {table.name}, row {frame[column.name].is_finite().fill_null(True).arg_min()}",
-            )
-    return frame.cast({column.name: _POLARS[column.type] for column in table.columns})
-
-
-def _to_arrow(table: Table, frame: pl.DataFrame) -> pa.Table:
-    schema = pa.schema(
-        [(column.name, _ARROW[column.type]) for column in table.columns],
-        metadata={"schema_version": str(SCHEMA_VERSION), "table": table.name},
-    )
-    return frame.to_arrow().cast(schema.remove_metadata()).replace_schema_metadata(schema.metadata)
+    run_id, run_date, as_of_us, run_us = required(run)
+    before = catalog.run(run_id)
+    if before and _is_same(store, before, content, run_date):
+        files = write_latest(store, run, before["path"], content)
+        return Published(run_id, before["path"], before["generation"], False, files)
+    generation = _next_generation(store, before, run_id, run_date)
+    path = history_path(run_id, run_date, generation)
+    write_history(store, path, content)
+    row = {
+        "run_id": run_id,
+        "run_date": run_date,
+        "as_of_us": as_of_us,
+        "run_us": run_us,
+        "generation": generation,
+        "path": path,
+        "manifest": json.dumps(content.manifest(), sort_keys=True),
+        "details": json.dumps({key: run[key] for key in sorted(run) if key not in IDENTITY}, default=str),
+    }
+    with catalog.transaction() as number:
+        catalog.record_run({**row, "commit_number": number})
+    committed(number)
+    files = write_latest(store, run, path, content)
+    if before:
+        durable.remove(store / before["path"])
+    return Published(run_id, path, generation, True, files)
 
 
 def write_history(store: Path, path: str, content: Edition) -> None:
@@ -192,13 +135,11 @@ def write_latest(store: Path, run: Mapping[str, object], path: str, content: Edi
         "schema_version": SCHEMA_VERSION,
         "path": path,
         "files": content.manifest(),
-        "pages": {
-            name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in content.pages.items()
-        },
+        "pages": {name: {"bytes": len(data), "sha256": sha256_of(data)} for name, data in content.pages.items()},
     }
     text = json.dumps(pointer, indent=2, sort_keys=True) + "\n"
     durable.atomic_write(latest / "latest.json", text.encode(), private=False)
-    return {name: _sha256(data) for name, data in files.items()}
+    return {name: sha256_of(data) for name, data in files.items()}
 
 
 def history_path(run_id: str, run_date: date, generation: int) -> str:
@@ -207,7 +148,7 @@ def history_path(run_id: str, run_date: date, generation: int) -> str:
     return f"{HISTORY}/run_date={run_date.isoformat()}/run_id={file_name(run_id, 'run_id')}{suffix}"
 
 
-def is_same(store: Path, before: Mapping[str, Any], content: Edition, run_date: date) -> bool:
+def _is_same(store: Path, before: Mapping[str, Any], content: Edition, run_date: date) -> bool:
     """Tell whether a run was published with exactly this content, and its files are undamaged."""
     manifest = content.manifest()
     return (
@@ -217,7 +158,7 @@ def is_same(store: Path, before: Mapping[str, Any], content: Edition, run_date: 
     )
 
 
-def next_generation(store: Path, before: Mapping[str, Any] | None, run_id: str, run_date: date) -> int:
+def _next_generation(store: Path, before: Mapping[str, Any] | None, run_id: str, run_date: date) -> int:
     """Return the generation whose directory neither the catalog nor ``latest.json`` names."""
     generation = int(before["generation"]) + 1 if before else 1
     pointer = read_latest(store)
@@ -258,7 +199,7 @@ def read_files(store: Path, path: str, manifest: Mapping[str, Mapping[str, Any]]
             raise damaged(store / path / name, problem)
         table = TABLES[name.removesuffix(".parquet")]
         frame = pl.DataFrame(pl.from_arrow(read(store / path / name, list(table.names))))
-        out[table.name] = frame.cast({column.name: _POLARS[column.type] for column in table.columns})
+        out[table.name] = frame.cast({column.name: POLARS[column.type] for column in table.columns})
     return out
 
 
@@ -282,10 +223,6 @@ def stray_history(store: Path, known: set[str]) -> list[str]:
     return [p.relative_to(store).as_posix() for p in found if p.relative_to(store).as_posix() not in keep]
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def required(run: Mapping[str, object]) -> tuple[str, date, int, int]:
     """Return run_id, run_date, as_of_us and run_us of a run.
 
@@ -297,10 +234,7 @@ def required(run: Mapping[str, object]) -> tuple[str, date, int, int]:
     run_id, run_date = run.get("run_id"), run.get("run_date")
     as_of_us, run_us = run.get("as_of_us"), run.get("run_us")
     if not (
-        isinstance(run_id, str)
-        and isinstance(run_date, date)
-        and isinstance(as_of_us, int)
-        and isinstance(run_us, int)
+        isinstance(run_id, str) and isinstance(run_date, date) and isinstance(as_of_us, int) and isinstance(run_us, int)
     ):
         raise StoreError(
             "a run must have run_id (str), run_date (date), as_of_us and run_us (int)", got=repr(dict(run))

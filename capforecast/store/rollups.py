@@ -51,7 +51,7 @@ class Rollups:
 
 def compute(sid: NDArray[np.int32], ts: NDArray[np.int64], value: NDArray[np.float64], step_us: int) -> Piece:
     """Return the rollups of samples that are sorted by series and time, grouped by day."""
-    columns = dict(zip(COLUMNS, rollup(sid, ts, value, step_us), strict=True))
+    columns: Columns = dict(zip(COLUMNS, rollup(sid, ts, value, step_us), strict=True))
     return Piece.of(columns["bucket"] // (DAY_US // step_us), columns)
 
 
@@ -104,9 +104,7 @@ def select(
     """
     unknown = [name for name in columns if name not in STATISTICS]
     if unknown:
-        raise SchemaError(
-            "a rollup column must be one of " + ", ".join(STATISTICS), got=", ".join(map(repr, unknown))
-        )
+        raise SchemaError("a rollup column must be one of " + ", ".join(STATISTICS), got=", ".join(map(repr, unknown)))
     wanted_sids = None if sids is None else np.unique(np.asarray(sids, np.int32))
 
     def wanted(stats: dict[str, tuple[Any, Any]]) -> bool:
@@ -130,9 +128,7 @@ def select(
     joined = {name: np.concatenate([rows[name] for rows in found]) for name in names}
     if len(found) > 2:
         joined = _by_sid(joined)
-    return Rollups(
-        joined["sid"], joined["bucket"], {name: joined[name].astype(np.float64) for name in names[2:]}
-    )
+    return Rollups(joined["sid"], joined["bucket"], {name: joined[name].astype(np.float64) for name in names[2:]})
 
 
 def _by_sid(columns: Columns) -> Columns:

@@ -23,7 +23,7 @@ _SCHEMA = pa.schema(
         ("value", pa.float64()),
     ]
 )
-_FRAME = {**dict.fromkeys(NAMES, pl.String()), "ts": pl.Datetime("us", "UTC"), "value": pl.Float64()}
+_FRAME = pl.Schema({**dict.fromkeys(NAMES, pl.String()), "ts": pl.Datetime("us", "UTC"), "value": pl.Float64()})
 
 
 def part_path(span: Span, commit: int) -> str:
@@ -69,9 +69,7 @@ def write_samples(
     )
 
 
-def read_samples(
-    path: Path, index: SeriesIndex
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+def read_samples(path: Path, index: SeriesIndex) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
     """Return series number, ts and value of all rows of a part, in the order of the file."""
     table = read(path, COLUMNS, names=NAMES).unify_dictionaries().combine_chunks()
     if not table.num_rows:
@@ -83,10 +81,7 @@ def read_samples(
     for code in codes:
         change[1:] |= code[1:] != code[:-1]
     starts = np.flatnonzero(change)
-    texts = [
-        name.dictionary.take(pa.array(code[starts])).to_pylist()
-        for name, code in zip(names, codes, strict=True)
-    ]
+    texts = [name.dictionary.take(pa.array(code[starts])).to_pylist() for name, code in zip(names, codes, strict=True)]
     ids = np.repeat(index.find(zip(*texts, strict=True)), np.diff(starts, append=table.num_rows))
     return ids, table["ts"].cast(pa.int64()).to_numpy(), table["value"].to_numpy()
 

@@ -57,9 +57,7 @@ def _overlaps(span: Span, taken: list[Span]) -> bool:
     return (at > 0 and taken[at - 1].last >= span.first) or (at < len(taken) and taken[at].first <= span.last)
 
 
-def plan(
-    days: NDArray[np.int64], rows: NDArray[np.int64], taken: Iterable[Span], density: Density
-) -> list[Span]:
+def plan(days: NDArray[np.int64], rows: NDArray[np.int64], taken: Iterable[Span], density: Density) -> list[Span]:
     """Return the spans for days that no span covers yet.
 
     Parameters

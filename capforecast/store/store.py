@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,19 +13,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from capforecast.errors import ConfigError, StoreError, UnknownNameError
-from capforecast.store import durable, layout, limits, publish, rollups, samples
-from capforecast.store.append import sweep
-from capforecast.store.catalog import STATEMENTS, Catalog
+from capforecast.errors import StoreError, UnknownNameError
+from capforecast.store import durable, layout, limits, opening, publish, rollups, samples
+from capforecast.store.edition import edition
 from capforecast.store.intake import Batch
-from capforecast.store.layout import Manifest
-from capforecast.store.ledger import Ingested, Request, take_in
-from capforecast.store.parquet import Part, read
+from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
+from capforecast.store.parquet import Part
 from capforecast.store.publish import Published
 from capforecast.store.rollups import Rollups
 from capforecast.store.spans import Span
-from capforecast.store.verify import FAMILIES, known_paths, problems
-from capforecast.times import DAY_US, HOUR_US, MINUTE_US, format_duration
+from capforecast.store.verify import problems
+from capforecast.times import DAY_US, HOUR_US
 
 _FAR = 1 << 62
 
@@ -37,12 +34,10 @@ class Store:
     One process may have it open for writing, or any number for reading.
     """
 
-    def __init__(
-        self, path: Path, manifest: Manifest, catalog: Catalog, lock: durable.RunLock, *, writable: bool
-    ):
-        self.path = path
-        self._manifest, self._catalog, self._lock, self._writable = manifest, catalog, lock, writable
-        self._closed = False
+    def __init__(self, opened: opening.Opened):
+        self.path = opened.path
+        self._manifest, self._catalog, self._lock = opened.manifest, opened.catalog, opened.lock
+        self._writable, self._closed = opened.writable, False
 
     @classmethod
     def exists(cls, path: Path | str) -> bool:
@@ -71,27 +66,7 @@ class Store:
         ConfigError
             The step does not divide a day.
         """
-        path = Path(path)
-        if not MINUTE_US <= step_us <= DAY_US or DAY_US % step_us:
-            raise ConfigError(
-                "the step of a store must be from 1m to 1d and divide a day", got=format_duration(step_us),
-                do="Take 1h: forecasts of other steps are made from it",
-            )  # fmt: skip
-        layout.refuse_foreign(path)
-        durable.make_directory(path, private=False)
-        lock = durable.run_lock(path / layout.LOCK, exclusive=True)
-        try:
-            layout.refuse_foreign(path)
-            for leftover in sorted(path.glob(f"*{layout.CATALOG}*")):
-                durable.remove(leftover)
-            durable.create_catalog(path / layout.CATALOG, STATEMENTS)
-            for family in FAMILIES:
-                durable.make_directory(path / family)
-            Manifest(step_us, created_us, 0).write(path)
-            return cls._opened(path, lock, writable=True)
-        except BaseException:
-            lock.release()
-            raise
+        return cls(opening.create(Path(path), step_us, created_us))
 
     @classmethod
     def open(cls, path: Path | str, *, writable: bool = False, wait_seconds: float = 0.0) -> Self:
@@ -113,14 +88,7 @@ class Store:
         LockedError
             Another process writes (or, for writing, reads) it.
         """
-        path = Path(path)
-        layout.read_manifest(path)
-        lock = durable.run_lock(path / layout.LOCK, exclusive=writable, wait_seconds=wait_seconds)
-        try:
-            return cls._opened(path, lock, writable=writable)
-        except BaseException:
-            lock.release()
-            raise
+        return cls(opening.open_existing(Path(path), writable=writable, wait_seconds=wait_seconds))
 
     @classmethod
     def open_or_create(
@@ -130,35 +98,6 @@ class Store:
         if cls.exists(path):
             return cls.open(path, writable=True, wait_seconds=wait_seconds)
         return cls.create(path, step_us=step_us, created_us=created_us)
-
-    @classmethod
-    def _opened(cls, path: Path, lock: durable.RunLock, *, writable: bool) -> Self:
-        manifest = layout.read_manifest(path)
-        if manifest.format_version < layout.FORMAT_VERSION:
-            if not writable:
-                raise StoreError(
-                    f"the format of the store must be {layout.FORMAT_VERSION}", got=manifest.format_version,
-                    where=str(path), do="Run an ingest once: it migrates the store",
-                )  # fmt: skip
-            manifest = layout.migrate(path, manifest)
-        catalog = Catalog(path / layout.CATALOG, writable=writable)
-        try:
-            commit = catalog.meta("commit")
-            if commit < manifest.commit:
-                raise StoreError(
-                    f"the catalog must hold commit {manifest.commit}, as {layout.MANIFEST} says", got=commit,
-                    where=str(path),
-                    do="Its write-ahead log was lost or cut: restore the store from a backup; nothing was changed",
-                )  # fmt: skip
-            store = cls(path, manifest, catalog, lock, writable=writable)
-            if writable:
-                if commit > manifest.commit:
-                    store._committed(commit)
-                store._sweep()
-        except BaseException:
-            catalog.close()
-            raise
-        return store
 
     def __enter__(self) -> Self:
         return self
@@ -199,7 +138,7 @@ class Store:
         return self._catalog.meta("commit")
 
     def series(self) -> pl.DataFrame:
-        """Return the series: sid, host, metric, instance, unit, first_ts, last_ts, samples, sorted by name."""
+        """Return the series: sid, host, metric, instance, unit, first_ts, last_ts, samples, by name."""
         times = [
             pl.from_epoch(f"{name}_us", "us").dt.replace_time_zone("UTC").alias(f"{name}_ts")
             for name in ("first", "last")
@@ -264,13 +203,7 @@ class Store:
 
     def quarantine(self, sha256: str | None = None) -> pl.DataFrame:
         """Return quarantined rows (source, line, reason, raw) of one source's sha256, or of all."""
-        names = {"source": pl.String(), "line": pl.Int64(), "reason": pl.String(), "raw": pl.String()}
-        frames = [pl.DataFrame(schema=names)]
-        for part in self._catalog.parts("quarantine"):
-            if sha256 in (None, part.owner):
-                frame = pl.DataFrame(pl.from_arrow(read(self.path / part.path, list(names))))
-                frames.append(frame.cast(names))
-        return pl.concat(frames)
+        return read_quarantine(self.path, self._catalog.parts("quarantine"), sha256)
 
     def append(
         self,
@@ -298,7 +231,7 @@ class Store:
         except Exception:
             # What cannot be removed now is removed by the next writer.
             with suppress(StoreError):
-                self._sweep()
+                opening.sweep(self.path, self._catalog)
             raise
 
     def ledger(self) -> pl.DataFrame:
@@ -346,35 +279,8 @@ class Store:
             The files could not be written; what was published before stands.
         """
         self._check_writable()
-        content = publish.edition(tables, pages)
-        run_id, run_date, as_of_us, run_us = publish.required(run)
-        before = self._catalog.run(run_id)
-        if before and publish.is_same(self.path, before, content, run_date):
-            files = publish.write_latest(self.path, run, before["path"], content)
-            return Published(run_id, before["path"], before["generation"], False, files)
-        generation = publish.next_generation(self.path, before, run_id, run_date)
-        path = publish.history_path(run_id, run_date, generation)
-        publish.write_history(self.path, path, content)
-        extra = {key: run[key] for key in sorted(run) if key not in publish.IDENTITY}
-        with self._catalog.transaction() as number:
-            self._catalog.record_run(
-                {
-                    "run_id": run_id,
-                    "run_date": run_date,
-                    "as_of_us": as_of_us,
-                    "run_us": run_us,
-                    "generation": generation,
-                    "path": path,
-                    "manifest": json.dumps(content.manifest(), sort_keys=True),
-                    "details": json.dumps(extra, default=str),
-                    "commit_number": number,
-                }
-            )
-        self._committed(number)
-        files = publish.write_latest(self.path, run, path, content)
-        if before:
-            durable.remove(self.path / before["path"])
-        return Published(run_id, path, generation, True, files)
+        content = edition(tables, pages)
+        return publish.publish_run(self.path, self._catalog, self._committed, run, content)
 
     def published(self, run_id: str | None = None) -> dict[str, pl.DataFrame]:
         """Return the tables of a published run, the latest by default, each checked against its sha256.
@@ -437,17 +343,8 @@ class Store:
         return [part for part in parts if part.first_day <= wanted.last and part.last_day >= wanted.first]
 
     def _committed(self, number: int) -> None:
-        self._manifest = replace(self._manifest, commit=number)
-        self._manifest.write(self.path)
+        self._manifest = layout.committed(self.path, self._manifest, number)
 
     def _check_writable(self) -> None:
         if not self._writable or self._closed:
             raise StoreError("the store must be open for writing", where=str(self.path))
-
-    def _sweep(self) -> None:
-        durable.remove(self.path / layout.STAGING)
-        sweep(self.path, known_paths(self._catalog), FAMILIES)
-        for stray in publish.stray_history(self.path, set(self._catalog.runs()["path"])):
-            durable.remove(self.path / stray)
-        for stray in sorted((self.path / layout.LATEST).glob(".*.tmp")):
-            durable.remove(stray)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capforecast.store import publish
-from capforecast.store.append import leftovers
 from capforecast.store.catalog import Catalog
 from capforecast.store.layout import LATEST, Manifest
 from capforecast.store.parquet import Part
@@ -20,6 +20,17 @@ FAMILIES = ("samples", "rollups", "quarantine")
 def known_paths(catalog: Catalog) -> set[str]:
     """Return the paths of all data files that belong to the store."""
     return {part.path for family in FAMILIES for part in catalog.parts(family)}
+
+
+def leftovers(store: Path, known: set[str], families: Sequence[str]) -> list[str]:
+    """Return data files of ours that the catalog does not name."""
+    found = []
+    for family in families:
+        for path in sorted((store / family).rglob("*")):
+            ours = path.name.endswith(".parquet") or (path.name.startswith(".") and path.name.endswith(".tmp"))
+            if ours and path.is_file() and path.relative_to(store).as_posix() not in known:
+                found.append(path.relative_to(store).as_posix())
+    return found
 
 
 def problems(store: Path, manifest: Manifest, catalog: Catalog) -> list[str]:
@@ -65,9 +76,7 @@ def _overlaps(parts: list[Part]) -> list[str]:
 
 def _ledger(catalog: Catalog) -> list[str]:
     ledger = catalog.ledger()
-    wrong = ledger.filter(
-        ledger["rows_in"] != ledger["accepted"] + ledger["duplicate"] + ledger["quarantined"]
-    )
+    wrong = ledger.filter(ledger["rows_in"] != ledger["accepted"] + ledger["duplicate"] + ledger["quarantined"])
     found = [f"ledger: ingest {name} does not conserve its rows" for name in wrong["ingest_id"]]
     accepted, counted = int(ledger["accepted"].sum()), int(catalog.series()["samples"].sum())
     if accepted != counted:
@@ -87,8 +96,7 @@ def _reports(store: Path, catalog: Catalog) -> list[str]:
             if problem:
                 found.append(f"{path}/{name}: {problem}")
     found += [
-        f"{path}: is not named by the catalog"
-        for path in publish.stray_history(store, set(catalog.runs()["path"]))
+        f"{path}: is not named by the catalog" for path in publish.stray_history(store, set(catalog.runs()["path"]))
     ]
     pointer = publish.read_latest(store)
     if pointer is not None:

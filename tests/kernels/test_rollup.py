@@ -26,7 +26,11 @@ def plain(series, ts, value, step):
 
 
 def compare(series, ts, value, step):
-    got = [tuple(column[i].item() for column in out) for out in [rollup(series, ts, value, step)] for i in range(out[0].size)]
+    got = [
+        tuple(column[i].item() for column in out)
+        for out in [rollup(series, ts, value, step)]
+        for i in range(out[0].size)
+    ]
     want = plain(series, ts, value, step)
     assert len(got) == len(want)
     for g, w in zip(got, want, strict=True):

@@ -1,0 +1,102 @@
+"""Making and opening a store: lock first, then the checks, then the leftovers of killed runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from capforecast.errors import ConfigError, StoreError
+from capforecast.store import durable, layout
+from capforecast.store.catalog import STATEMENTS, Catalog
+from capforecast.store.layout import Manifest
+from capforecast.store.publish import stray_history
+from capforecast.store.verify import FAMILIES, known_paths, leftovers
+from capforecast.times import DAY_US, MINUTE_US, format_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store under its lock."""
+
+    path: Path
+    manifest: Manifest
+    catalog: Catalog
+    lock: durable.RunLock
+    writable: bool
+
+
+def create(path: Path, step_us: int, created_us: int) -> Opened:
+    """Make a store and open it for writing; a killed creation can be repeated."""
+    if not MINUTE_US <= step_us <= DAY_US or DAY_US % step_us:
+        raise ConfigError(
+            "the step of a store must be from 1m to 1d and divide a day",
+            got=format_duration(step_us),
+            do="Take 1h: forecasts of other steps are made from it",
+        )
+    layout.refuse_foreign(path)
+    durable.make_directory(path, private=False)
+    lock = durable.run_lock(path / layout.LOCK, exclusive=True)
+    try:
+        layout.refuse_foreign(path)
+        for leftover in sorted(path.glob(f"*{layout.CATALOG}*")):
+            durable.remove(leftover)
+        durable.create_catalog(path / layout.CATALOG, STATEMENTS)
+        Manifest(step_us, created_us, 0).write(path)
+        return _under_lock(path, lock, writable=True)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def open_existing(path: Path, *, writable: bool, wait_seconds: float) -> Opened:
+    """Open a store that exists."""
+    # Looked at before the lock is made, so that a directory that is no store is left as it is.
+    layout.read_manifest(path)
+    lock = durable.run_lock(path / layout.LOCK, exclusive=writable, wait_seconds=wait_seconds)
+    try:
+        return _under_lock(path, lock, writable=writable)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _under_lock(path: Path, lock: durable.RunLock, *, writable: bool) -> Opened:
+    manifest = layout.read_manifest(path)
+    if manifest.format_version < layout.FORMAT_VERSION:
+        if not writable:
+            raise StoreError(
+                f"the format of the store must be {layout.FORMAT_VERSION}",
+                got=manifest.format_version,
+                where=str(path),
+                do="Run an ingest once: it migrates the store",
+            )
+        manifest = layout.migrate(path, manifest)
+    catalog = Catalog(path / layout.CATALOG, writable=writable)
+    try:
+        commit = catalog.meta("commit")
+        if commit < manifest.commit:
+            raise StoreError(
+                f"the catalog must hold commit {manifest.commit}, as {layout.MANIFEST} says",
+                got=commit,
+                where=str(path),
+                do="Its write-ahead log was lost or cut: restore a backup; nothing was changed",
+            )
+        if writable:
+            if commit > manifest.commit:
+                manifest = layout.committed(path, manifest, commit)
+            sweep(path, catalog)
+    except BaseException:
+        catalog.abandon()
+        raise
+    return Opened(path, manifest, catalog, lock, writable)
+
+
+def sweep(path: Path, catalog: Catalog) -> None:
+    """Remove what killed or failed runs left: files and directories that the catalog does not name."""
+    durable.remove(path / layout.STAGING)
+    for leftover in leftovers(path, known_paths(catalog), FAMILIES):
+        durable.remove(path / leftover)
+    for stray in stray_history(path, set(catalog.runs()["path"])):
+        durable.remove(path / stray)
+    for temporary in [*path.glob(f".{layout.MANIFEST}.*.tmp"), *(path / layout.LATEST).glob(".*.tmp")]:
+        durable.remove(temporary)
