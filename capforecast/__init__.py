@@ -1,3 +1,62 @@
-"""capforecast: which host runs out of what, when, how sure that is, why, and by when to order."""
+"""capforecast: which host runs out of what, when, how sure that is, why, and by when to order.
+
+Importing it costs nothing; each public name is loaded when it is first used. Where a function has
+the name of a module (``forecast``, ``run``, ``ingest``, ``replay``), ``capforecast.forecast`` is the
+function; things of the module come by ``from capforecast.forecast import ...``.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from capforecast import simulate as simulate
+    from capforecast.api import forecast as forecast
+    from capforecast.api import ingest as ingest
+    from capforecast.api import replay as replay
+    from capforecast.api import run as run
+    from capforecast.config import Config as Config
+    from capforecast.config import load as load_config
+    from capforecast.errors import CapforecastError as CapforecastError
+    from capforecast.store import Store as Store
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "CapforecastError": "capforecast.errors:CapforecastError",
+    "Config": "capforecast.config:Config",
+    "Store": "capforecast.store:Store",
+    "forecast": "capforecast.api:forecast",
+    "ingest": "capforecast.api:ingest",
+    "load_config": "capforecast.config:load",
+    "replay": "capforecast.api:replay",
+    "run": "capforecast.api:run",
+    "simulate": "capforecast.simulate:",
+}
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the names are those of the table above
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _PUBLIC[name].partition(":")
+    loaded = import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})
+
+
+class _Package(ModuleType):
+    """This module, on which importing ``capforecast.forecast`` does not cover the function."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _PUBLIC or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -7,10 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capforecast.kernels.combination import combine, fill_gaps, place_origins, weigh
+from capforecast.kernels.combination import (
+    combine,
+    fill_gaps,
+    naive_errors,
+    place_origins,
+    seasonal_scale,
+    weigh,
+)
 from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
 from capforecast.models import Model
-from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
+from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Panel
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -101,7 +109,8 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     shape = (len(panel), len(buckets))
     weights, error = np.empty((*shape, len(members))), np.empty((*shape, len(members)))
     scored = np.empty(shape, np.int64)
-    scale = _seasonal_scale(filled, season)
+    scale = np.empty(len(panel))
+    seasonal_scale(filled, first, season, scale)
     prior = _prior(members)
     weigh(candidates, panel.values, back, edges, scale, prior, recipe.temperature, weights, error, scored)
     combined = np.empty((len(panel), back.shape[1], reach))
@@ -116,10 +125,11 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
     coverage = np.empty(shape)
     covered(panel.values, back, combined, edges, recipe.widen, coverage)
-    own, naive = _errors(panel.values, filled, back, combined, season, edges)
+    errors = np.empty((2, *shape))
+    naive_errors(panel.values, filled, first, back, combined, season, edges, errors)
     return Forecast(
-        mean=mean, paths=paths, path_weights=chances, members=members, weights=weights, error=own,
-        error_naive=naive, coverage=coverage, origins=scored, buckets=buckets, step_us=panel.step_us,
+        mean=mean, paths=paths, path_weights=chances, members=members, weights=weights, error=errors[0],
+        error_naive=errors[1], coverage=coverage, origins=scored, buckets=buckets, step_us=panel.step_us,
     )  # fmt: skip
 
 
@@ -136,16 +146,6 @@ def _prior(members: tuple[str, ...]) -> Floats:
     return plain if plain.any() else np.ones(len(members))
 
 
-def _seasonal_scale(filled: Floats, season: int) -> Floats:
-    """Return the mean absolute seasonal difference of each series, one where it is zero or unknown."""
-    if filled.shape[1] <= season:
-        return np.ones(filled.shape[0])
-    steps = np.abs(filled[:, season:] - filled[:, :-season])
-    known = ~np.isnan(steps)
-    scale = np.where(known, steps, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return np.where(scale > 0.0, scale, 1.0)
-
-
 def _extend(mean: Floats, horizon: int, season: int) -> Floats:
     """Repeat the last season of a forecast until the horizon."""
     if mean.shape[1] == horizon:
@@ -154,33 +154,3 @@ def _extend(mean: Floats, horizon: int, season: int) -> Floats:
     reach = mean.shape[1]
     steps[reach:] = reach - season + (steps[reach:] - reach) % season
     return np.ascontiguousarray(mean[:, steps])
-
-
-def _errors(
-    values: Floats, filled: Floats, back: Ints, combined: Floats, season: int, edges: Ints
-) -> tuple[Floats, Floats]:
-    """Return the mean absolute errors of the combination and of the last season repeated, (S, B), on the same steps."""
-    columns = values.shape[1]
-    ahead = np.arange(combined.shape[2])[None, None, :]
-    origin = columns - back[:, 1:, None]
-    steps = origin + ahead
-    known = (back[:, 1:, None] >= 0) & (steps < columns)
-    truth = np.where(known, _take(values, steps), np.nan)
-    before = origin - season + ahead % season
-    naive = np.where(before >= 0, _take(filled, np.maximum(before, 0)), np.nan)
-    miss, miss_naive = np.abs(truth - combined[:, 1:]), np.abs(truth - naive)
-    both = ~np.isnan(miss) & ~np.isnan(miss_naive)
-    out = []
-    for errors in (miss, miss_naive):
-        kept = np.where(both, errors, 0.0)
-        parts = [kept[:, :, a:b].sum(axis=(1, 2)) for a, b in zip(edges, edges[1:], strict=False)]
-        counts = [both[:, :, a:b].sum(axis=(1, 2)) for a, b in zip(edges, edges[1:], strict=False)]
-        total, number = np.stack(parts, axis=1), np.stack(counts, axis=1)
-        out.append(np.where(number > 0, total / np.maximum(number, 1), np.nan))
-    return out[0], out[1]
-
-
-def _take(values: Floats, steps: Ints) -> Floats:
-    """Return the values of (S, T) at the columns (S, O, H), the last one for columns past the end."""
-    rows = np.arange(values.shape[0])[:, None, None]
-    return values[rows, np.minimum(steps, values.shape[1] - 1)]

@@ -8,7 +8,7 @@ spliced (series whose natural step is a day or more have the far one only).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -74,10 +74,10 @@ class Plan:
     horizon_days: int
     near: Sequence[Model]
     far: Sequence[Model]
+    recipe_near: Recipe
+    recipe_far: Recipe
     target: float = 0.1
     minimum_steps: int = 14
-    recipe_near: Recipe = field(default_factory=Recipe)
-    recipe_far: Recipe = field(default_factory=lambda: Recipe(origins=24, temperature=10.0, widen=1.1, share=0.4))
 
 
 @dataclass(slots=True)
@@ -220,7 +220,8 @@ def _grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: in
     end = end_us // rollups.step_us
     starts = rollups.starts
     oldest = min(
-        (int(rollups.buckets[starts[s]]) for s in items.series[chosen] if starts[s + 1] > starts[s]), default=end
+        (int(rollups.buckets[starts[s]]) for s in items.series[chosen] if starts[s + 1] > starts[s]),
+        default=end,
     )
     columns = max(-(-(end - oldest) // width), 1)
     values = np.empty((chosen.size, columns))
@@ -260,8 +261,7 @@ def _observe(
         need = k if step_us < DAY_US else 1
         out.sustained_now[item] = held[-need] * sign[row] if held.size >= need else np.nan
         original = values[row, first[row] :] * sign[row]
-        with np.errstate(invalid="ignore"):
-            out.beyond[item] = np.mean(original > items.upper[item])
+        out.beyond[item] = np.mean(original > items.upper[item])
     seasons = seasons_of(step_us)
     shape = np.empty((chosen.size, 8))
     describe(values, first.astype(np.int64), seasons[0], seasons[1] if len(seasons) > 1 else 1, shape)

@@ -71,6 +71,78 @@ def place_origins(first: Ints, columns: int, horizon: int, spacing: int, trainin
 
 
 @njit(cache=True, nogil=True)
+def seasonal_scale(filled: Floats, first: Ints, season: int, scale: Floats) -> None:
+    """Measure the mean absolute difference of values one season apart.
+
+    Parameters
+    ----------
+    filled : float64 (S, T)
+        Levels without gaps, NaN before ``first``.
+    first : int64 (S,)
+        First known column.
+    season : int
+        Steps of a season.
+    scale : float64 (S,)
+        Receives the mean; one where it is zero or unknown.
+    """
+    for s in range(filled.shape[0]):
+        total, count = 0.0, 0
+        for t in range(first[s] + season, filled.shape[1]):
+            total += abs(filled[s, t] - filled[s, t - season])
+            count += 1
+        scale[s] = total / count if total > 0.0 else 1.0
+
+
+@njit(cache=True, nogil=True)
+def naive_errors(
+    values: Floats,
+    filled: Floats,
+    first: Ints,
+    back: Ints,
+    combined: Floats,
+    season: int,
+    edges: Ints,
+    out: Floats,
+) -> None:
+    """Measure the errors of the combination and of the last season repeated, on the same steps.
+
+    Parameters
+    ----------
+    values, filled : float64 (S, T)
+        Measured levels, and the same without gaps.
+    first : int64 (S,)
+        First known column.
+    back : int64 (S, O)
+        Unknown steps per origin.
+    combined : float64 (S, O, M)
+        Combined forecasts.
+    season : int
+        Steps of a season.
+    edges : int64 (B + 1,)
+        First step of each bucket, and M.
+    out : float64 (2, S, B)
+        Receives the mean absolute errors of both; NaN where no step is scored.
+    """
+    columns = values.shape[1]
+    for s in range(values.shape[0]):
+        for b in range(edges.shape[0] - 1):
+            own, naive, count = 0.0, 0.0, 0
+            for o in range(1, back.shape[1]):
+                origin = columns - back[s, o]
+                if back[s, o] < 0 or origin - season < first[s]:
+                    continue
+                for h in range(edges[b], min(edges[b + 1], back[s, o])):
+                    y = values[s, origin + h]
+                    miss = abs(y - combined[s, o, h])
+                    if not np.isnan(miss):
+                        own += miss
+                        naive += abs(y - filled[s, origin - season + h % season])
+                        count += 1
+            out[0, s, b] = own / count if count > 0 else np.nan
+            out[1, s, b] = naive / count if count > 0 else np.nan
+
+
+@njit(cache=True, nogil=True)
 def weigh(
     candidates: Floats,
     values: Floats,

@@ -45,9 +45,7 @@ def _span(length: int, m1: int, m2: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def double_seasonal(
-    values: Floats, first: Ints, back: Ints, m1: int, m2: int, cells: Floats, out: Floats
-) -> None:
+def double_seasonal(values: Floats, first: Ints, back: Ints, m1: int, m2: int, cells: Floats, out: Floats) -> None:
     """Forecast with every cell of a parameter grid in one pass per series.
 
     With level l, seasons d and w and residual r, for each value y in turn::
@@ -117,3 +115,26 @@ def double_seasonal(
                 d[c] += gamma1[c] * error
                 w[c] += gain2[c] * error
                 before[c] = rest
+
+
+@njit(cache=True, nogil=True)
+def mean_size(values: Floats, first: Ints, back: Ints, out: Floats) -> None:
+    """Measure the mean absolute level that the oldest origin of each series knew.
+
+    Parameters
+    ----------
+    values : float64 (S, T)
+        Levels, gaps filled, NaN before ``first``.
+    first : int64 (S,)
+        First known column of each series.
+    back : int64 (S, O)
+        Unknown columns at the right per origin, -1 for none.
+    out : float64 (S,)
+        Receives the means; 0 where nothing is known.
+    """
+    for s in range(values.shape[0]):
+        total, count = 0.0, 0
+        for t in range(first[s], values.shape[1] - max(np.max(back[s]), 0)):
+            total += abs(values[s, t])
+            count += 1
+        out[s] = total / count if count > 0 else 0.0

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from capforecast.kernels.double_seasonal import double_seasonal
+from capforecast.kernels.double_seasonal import double_seasonal, mean_size
 from capforecast.panel import Floats, Ints
 
 ALPHAS = (0.0, 0.1)
@@ -45,7 +45,7 @@ class DoubleSeasonal:
         count = cells.shape[1]
         out = np.empty((2, values.shape[0], back.shape[1], count, horizon))
         double_seasonal(values, first, back, m1, m2, cells, out[0])
-        scaled, low, high = _to_scale(values, back, lower, upper)
+        scaled, low, high = _to_scale(values, first, back, lower, upper)
         double_seasonal(scaled, first, back, m1, m2, cells, out[1])
         _from_scale(out[1], low, high)
         return np.concatenate((out[0], out[1]), axis=2)
@@ -57,16 +57,14 @@ def _cells(seasons: tuple[int, ...]) -> Floats:
     return np.array(list(itertools.product(alphas, GAMMAS1, gammas2, PHIS))).T
 
 
-def _to_scale(values: Floats, back: Ints, lower: Floats, upper: Floats) -> tuple[Floats, Floats, Floats]:
+def _to_scale(values: Floats, first: Ints, back: Ints, lower: Floats, upper: Floats) -> tuple[Floats, Floats, Floats]:
     """Map each series to the logit of its place between its bounds, or to the logarithm above the lower one.
 
     The width of the margin comes from what the oldest origin knew, so no later value touches it.
     A series without a lower bound is NaN, one that leaves its bounds is NaN from there on.
     """
-    oldest = values.shape[1] - np.maximum(back.max(axis=1), 0)
-    known = np.where(np.arange(values.shape[1])[None, :] < oldest[:, None], values, np.nan)
-    filled = np.where(np.isnan(known), 0.0, np.abs(known))
-    size = filled.sum(axis=1) / np.maximum((~np.isnan(known)).sum(axis=1), 1)
+    size = np.empty(values.shape[0])
+    mean_size(values, first, back, size)
     bounded = np.isfinite(upper)
     margin = MARGIN * np.where(bounded, np.where(bounded, upper, 0.0) - np.where(bounded, lower, 0.0), size)
     margin = np.where(margin > 0.0, margin, 1.0)

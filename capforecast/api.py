@@ -1,0 +1,191 @@
+"""The verbs as functions: frames of any library in, polars frames out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import polars as pl
+
+from capforecast.adhoc import forecast_frame
+from capforecast.config import Config, load
+from capforecast.errors import SchemaError
+from capforecast.replay import replay as replay_frames
+from capforecast.run import RunResult, ingest_sources, nightly
+from capforecast.sources import ReadOptions
+from capforecast.store import Ingested
+from capforecast.times import parse_moment, to_us
+
+Moment = int | str | datetime | None
+Progress = Callable[[str, int, int | None], None]
+
+
+def to_polars(frame: Any) -> pl.DataFrame:
+    """Return a frame of polars, pandas, pyarrow, DuckDB or anything with an Arrow stream as polars.
+
+    Raises
+    ------
+    SchemaError
+        The object is no frame.
+    """
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    try:
+        native = nw.from_native(frame)
+    except TypeError as error:
+        if hasattr(frame, "__arrow_c_stream__"):
+            return pl.DataFrame(frame)
+        raise SchemaError("a frame must be one of polars, pandas or Arrow", got=type(frame).__name__) from error
+    if isinstance(native, nw.LazyFrame):
+        native = native.collect()
+    return native.to_polars()
+
+
+def forecast(
+    frame: Any,
+    horizon: str = "48h",
+    step: str = "1h",
+    *,
+    quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+    as_of: Moment = None,
+    model: str = "pool",
+) -> pl.DataFrame:
+    """Forecast every series of a frame of samples; no store is needed.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        host, metric, ts and value (instance and unit are optional); polars, pandas, Arrow.
+    horizon, step : str
+        How far ahead and in which steps, such as "48h" and "1h".
+    quantiles : sequence of float
+        Probabilities inside (0, 1).
+    as_of : int, str or datetime, optional
+        Last moment that may be known; an int is microseconds since the epoch.
+    model : str
+        ``pool``, one of its members or ``statsforecast:NAME``.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per series and future step: host, metric, instance, ts, mean, one column per quantile
+        (``q0.1``), status.
+
+    Raises
+    ------
+    SchemaError, ConfigError, DataError
+    """
+    return forecast_frame(
+        to_polars(frame),
+        horizon=horizon,
+        step=step,
+        quantiles=quantiles,
+        as_of_us=moment_us(as_of),
+        model=model,
+    )
+
+
+def replay(cases: Any, samples: Any, *, model: str = "pool") -> pl.DataFrame:
+    """Return the cases with what would have been foreseen at their cutoffs.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        case_id, host, metric, threshold, cutoff, horizon_s; direction and sustain_s are optional.
+    samples : DataFrame
+        host, metric, ts, value; only those before a case's cutoff are used for it.
+    model : str
+        ``pool``, one of its members or ``statsforecast:NAME``.
+    """
+    return replay_frames(to_polars(cases), to_polars(samples), model=model)
+
+
+def run(
+    store: str | Path | None = None,
+    *,
+    config: Config | str | Path | None = None,
+    as_of: Moment = None,
+    wait_seconds: float = 0.0,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Do the nightly job: ingest the configured sources, forecast, publish.
+
+    Parameters
+    ----------
+    store : path, optional
+        Directory of the store; that of the settings when left out.
+    config : Config or path, optional
+        Settings, or a capforecast.toml.
+    as_of : int, str or datetime, optional
+        Last moment that may be known.
+    wait_seconds : float
+        How long to wait for another run.
+    progress : callable, optional
+        Called with stage, done and total.
+
+    Raises
+    ------
+    CapforecastError
+        Nothing was published; what was published before stands.
+    """
+    settings = _settings(config, store)
+    return nightly(
+        settings.store.path,
+        settings,
+        as_of_us=moment_us(as_of),
+        now_us=_now_us(),
+        wait_seconds=wait_seconds,
+        progress=progress,
+    )
+
+
+def ingest(
+    sources: str | Path | Sequence[str | Path],
+    store: str | Path | None = None,
+    *,
+    config: Config | str | Path | None = None,
+    options: ReadOptions | None = None,
+    as_of: Moment = None,
+    wait_seconds: float = 0.0,
+) -> list[tuple[str, Ingested]]:
+    """Take the samples of files into a store, which is made if missing; return what became of each file.
+
+    Raises
+    ------
+    SourceError, SchemaError
+        A file cannot be read; those before it stay ingested.
+    """
+    settings = _settings(config, store)
+    locations = [sources] if isinstance(sources, str | Path) else list(sources)
+    return ingest_sources(
+        settings.store.path,
+        [str(location) for location in locations],
+        options or ReadOptions(timezone=settings.ingest.timezone),
+        settings,
+        as_of_us=moment_us(as_of),
+        now_us=_now_us(),
+        wait_seconds=wait_seconds,
+    )
+
+
+def moment_us(moment: Moment) -> int | None:
+    """Return a moment in microseconds since the epoch; text is ISO 8601, without an offset it is UTC."""
+    if moment is None or isinstance(moment, int):
+        return moment
+    return parse_moment(moment) if isinstance(moment, str) else to_us(moment)
+
+
+def _settings(config: Config | str | Path | None, store: str | Path | None) -> Config:
+    if isinstance(config, Config):
+        if store is None:
+            return config
+        return config.model_copy(update={"store": config.store.model_copy(update={"path": str(store)})})
+    return load(config, {"store.path": None if store is None else str(store)})
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,116 @@
+"""One plain sentence per breach row, and what changed since the run before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from capforecast.chart import number, probability
+
+Row = dict[str, Any]
+
+
+def with_reasons(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the column ``reason`` to the rows of the table ``breaches``."""
+    return rows.with_columns(pl.Series("reason", [reason(row) for row in rows.iter_rows(named=True)], pl.String()))
+
+
+def reason(row: Row) -> str:
+    """Return what is expected of one series and threshold, when, why and how sure that is."""
+    unit = row["unit"] or ""
+    level, limit = number(row["current"], unit), number(row["threshold"], unit)
+    name = f"the {row['threshold_name']} threshold of {limit}"
+    status = row["status"]
+    if status == "excluded":
+        return "Excluded by the configuration: it is not forecast."
+    if status == "stale":
+        return f"No samples recently: the newest level is {level}, too old to forecast from."
+    if status == "too_short":
+        return f"Only {row['history_days']:.1f} days of history: too short to forecast."
+    if status == "error":
+        return "No forecast could be made for this history."
+    side = "under" if row["direction"] == "below" else "over"
+    if status == "breached":
+        return f"At {level}, it is {side} {name} now.{_growth(row)}"
+    if status == "constant":
+        return f"It has not moved from {level}; {name} is {number(abs(row['headroom']), unit)} away."
+    if status == "will_breach":
+        early = f", from {row['breach_date_p10']} on if things go badly" if row["breach_date_p10"] else ""
+        late = f" and by {row['breach_date_p90']} almost surely" if row["breach_date_p90"] else ""
+        return (
+            f"At {level} it is expected to cross {name} around {row['breach_date_p50']}{early}{late}."
+            f"{_growth(row)} {_belief(row)}"
+        )
+    chance, days = _farthest(row)
+    if chance is None:
+        return f"At {level}, {number(row['headroom'], unit)} from {name}; the history is too short to say when."
+    calm = "It shows no trend towards" if status == "no_trend" else "It is not expected to cross"
+    return f"At {level}. {calm} {name}: {probability(chance)} within {days} days.{_growth(row)} {_belief(row)}"
+
+
+def _farthest(row: Row) -> tuple[float | None, int]:
+    for days in (90, 30, 7):
+        if row[f"p_breach_{days}d"] is not None:
+            return row[f"p_breach_{days}d"], days
+    return None, 0
+
+
+def _growth(row: Row) -> str:
+    """Return what its daily peaks do, where they move by a hundredth of the threshold in a month."""
+    growth = row["growth_per_day"]
+    if growth is None or abs(growth) * 30 < 0.01 * abs(row["threshold"]):
+        return ""
+    verb = "grow" if growth > 0 else "fall"
+    return f" Its daily peaks {verb} by {number(abs(growth), row['unit'] or '')} a day."
+
+
+def _belief(row: Row) -> str:
+    return f"Pattern {row['pattern']}, grade {row['grade']}."
+
+
+def with_changes(rows: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
+    """Add ``change_class`` and ``days_slipped`` against the rows of the run before.
+
+    A row is at risk when its status is breached or will_breach. It is new when it was not before,
+    cleared when it no longer is; among rows at risk both times it is worse (or better) when the median
+    date moved by more than three days and a tenth of the days left, or when it breached (or recovered).
+    Both columns are NULL without a run before.
+    """
+    if before is None:
+        return rows.with_columns(
+            pl.lit(None, pl.String).alias("change_class"), pl.lit(None, pl.Int64).alias("days_slipped")
+        )
+    past = before.select(
+        "risk_id", pl.col("status").alias("status_before"), pl.col("breach_date_p50").alias("date_before")
+    )
+    risky = ["breached", "will_breach"]
+    now, then = pl.col("status").is_in(risky), pl.col("status_before").is_in(risky).fill_null(False)
+    slipped = (pl.col("breach_date_p50") - pl.col("date_before")).dt.total_days()
+    both = (pl.col("status") == "will_breach") & (pl.col("status_before") == "will_breach")
+    moved = slipped.abs() > pl.max_horizontal(pl.lit(3.0), 0.1 * pl.col("days_to_breach_p50"))
+    change = (
+        pl.when(now & ~then).then(pl.lit("new"))
+        .when(~now & then).then(pl.lit("cleared"))
+        .when(~now).then(pl.lit("same"))
+        .when((pl.col("status") == "breached") & (pl.col("status_before") == "will_breach")).then(pl.lit("worse"))
+        .when((pl.col("status") == "will_breach") & (pl.col("status_before") == "breached")).then(pl.lit("better"))
+        .when(both & moved & (slipped < 0)).then(pl.lit("worse"))
+        .when(both & moved).then(pl.lit("better"))
+        .otherwise(pl.lit("same"))
+    )  # fmt: skip
+    return (
+        rows.join(past, on="risk_id", how="left", maintain_order="left")
+        .with_columns(change.alias("change_class"), slipped.alias("days_slipped"))
+        .drop("status_before", "date_before")
+    )
+
+
+def ranked(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows most urgent first: severity, early date, probability, then names."""
+    return rows.sort(
+        "severity_rank", "breach_date_p10", "p_breach_30d", "host", "metric", "instance", "threshold",
+        "threshold_name", "direction",
+        descending=[False, False, True, False, False, False, False, False, False],
+        nulls_last=True,
+    )  # fmt: skip

@@ -1,0 +1,329 @@
+"""The nightly chain: ingest, forecast, breaches, publish; and what the command line asks of a store in between."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from capforecast import __version__, registry
+from capforecast.adhoc import forecast_frame
+from capforecast.config import Config
+from capforecast.errors import ConfigError, DataError, SourceError, UnknownNameError
+from capforecast.ingest import ingest
+from capforecast.limits import read as read_limits
+from capforecast.replay import replay
+from capforecast.report import RenderOptions
+from capforecast.schema import RUN, SCHEMA_VERSION
+from capforecast.settings import SourceSettings
+from capforecast.sources import ReadOptions
+from capforecast.sources.content import head
+from capforecast.sources.recognise import choose, resolve
+from capforecast.store import Ingested, Published, Store
+from capforecast.survey import Progress, survey
+from capforecast.tables import Stamp, conform
+from capforecast.times import format_duration, format_moment, parse_duration, parse_moment
+
+__all__ = ["RunResult", "adhoc", "forecast_frame", "ingest_sources", "nightly", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did.
+
+    Attributes
+    ----------
+    run_id : str
+        Identifier: the same store, moment and settings give the same one.
+    as_of_us : int
+        Last moment the run could know.
+    tables : dict of DataFrame
+        The published tables.
+    published : Published
+        Where they are.
+    rows_quarantined : int
+        Rows that this run's ingests rejected.
+    sources_failed : tuple of str
+        Configured sources that could not be read, with the reason.
+    messages : tuple of str
+        Sentences for the reader.
+    """
+
+    run_id: str
+    as_of_us: int
+    tables: dict[str, pl.DataFrame]
+    published: Published
+    rows_quarantined: int = 0
+    sources_failed: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What the configured sources gave."""
+
+    rows: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("in", "accepted", "duplicate", "quarantined"), 0)
+    )
+    failed: list[str] = field(default_factory=list)
+
+    def add(self, one: Ingested) -> None:
+        self.rows["in"] += one.rows_in
+        self.rows["accepted"] += one.accepted
+        self.rows["duplicate"] += one.duplicate
+        self.rows["quarantined"] += one.quarantined
+
+
+def nightly(
+    store_path: str | Path,
+    config: Config,
+    *,
+    now_us: int,
+    as_of_us: int | None = None,
+    wait_seconds: float = 0.0,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Run the nightly job: ingest the configured sources, forecast, find breaches, publish.
+
+    Parameters
+    ----------
+    store_path : path
+        Directory of the store.
+    config : Config
+        Settings.
+    now_us : int
+        The clock, read once by the caller.
+    as_of_us : int, optional
+        Last moment the run may know. Without it: now, or the newest sample where the whole store is
+        older than the settings' ``stale_after``; the result says so.
+    wait_seconds : float
+        How long to wait for the lock.
+    progress : callable, optional
+        Called with stage, done and total.
+
+    Raises
+    ------
+    LockedError, StoreError, ConfigError, DataError
+    """
+    with Store.open(store_path, writable=True, wait_seconds=wait_seconds) as store:
+        taken = _take(store, config, now_us if as_of_us is None else as_of_us, progress)
+        _take_limits(store, config)
+        moment, source, notes = _as_of(store, config, now_us, as_of_us)
+        stamp = Stamp(_run_id(moment, config), moment)
+        found = survey(
+            store,
+            config,
+            stamp,
+            series=store.series(),
+            before=_breaches_before(store, stamp),
+            progress=progress,
+        )
+        if found.tables["series"].is_empty():
+            raise DataError(
+                "the store must hold samples before as_of",
+                got=format_moment(moment),
+                do="Ingest some, or pass --as-of",
+            )
+        tables = {**found.tables, "run": _run_row(stamp, source, found.tables, taken, config, store)}
+        page = registry.load("report", "html")(tables, RenderOptions())
+        identity = {
+            "run_id": stamp.run_id, "run_date": tables["run"].item(0, "run_date"), "as_of_us": moment, "run_us": now_us,
+        }  # fmt: skip
+        published = store.publish(identity, tables, {"report.html": page})
+        if config.ingest.samples_days is not None:
+            store.prune_samples(config.ingest.samples_days)
+    return RunResult(
+        stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
+        (*notes, *found.messages),
+    )  # fmt: skip
+
+
+def ingest_sources(
+    store_path: str | Path,
+    locations: Sequence[str],
+    options: ReadOptions,
+    config: Config,
+    *,
+    now_us: int,
+    as_of_us: int | None = None,
+    wait_seconds: float = 0.0,
+    progress: Progress | None = None,
+) -> list[tuple[str, Ingested]]:
+    """Bring files into a store, which is created when it is missing.
+
+    Returns
+    -------
+    list of (location, Ingested)
+        One per file; directories are their files.
+
+    Raises
+    ------
+    SourceError, SchemaError, DataError
+        A location cannot be read; those before it stay ingested.
+    """
+    path = Path(store_path)
+    moment = now_us if as_of_us is None else as_of_us
+    files = [name for location in locations for name in resolve(location, options)]
+    opened = (
+        Store.open(path, writable=True, wait_seconds=wait_seconds)
+        if (path / "store.json").exists()
+        else Store.create(path, created_us=now_us)
+    )
+    out = []
+    with opened as store:
+        for done, name in enumerate(files):
+            if progress is not None:
+                progress("ingest", done, len(files))
+            out.append((name, _ingest_file(store, name, options, config, moment)))
+        if progress is not None:
+            progress("ingest", len(files), len(files))
+    return out
+
+
+def adhoc(
+    store_path: str | Path,
+    config: Config,
+    *,
+    host: str,
+    now_us: int,
+    metric: str | None = None,
+    instance: str | None = None,
+    as_of_us: int | None = None,
+) -> dict[str, pl.DataFrame]:
+    """Forecast the series of one host now, by the same way as the nightly job, without publishing.
+
+    Returns
+    -------
+    dict of DataFrame
+        The tables breaches, forecasts, series and backtests.
+
+    Raises
+    ------
+    UnknownNameError
+        The store has no such host, metric or instance; the nearest is proposed.
+    """
+    with Store.open(store_path) as store:
+        series = store.series()
+        for name, wanted in (("host", host), ("metric", metric), ("instance", instance)):
+            if wanted is not None:
+                known = series.get_column(name).unique().to_list()
+                series = series.filter(pl.col(name) == wanted)
+                if series.is_empty():
+                    raise UnknownNameError(name, wanted, known)
+        moment, _, _ = _as_of(store, config, now_us, as_of_us)
+        stamp = Stamp(_run_id(moment, config), moment)
+        return survey(store, config, stamp, series=series, before=_breaches_before(store, stamp)).tables
+
+
+def _take(store: Store, config: Config, as_of_us: int, progress: Progress | None) -> _Taken:
+    """Ingest the configured sources; one that fails is named and the others go on."""
+    taken = _Taken()
+    for done, settings in enumerate(config.sources):
+        if progress is not None:
+            progress("ingest", done, len(config.sources))
+        try:
+            options = _options(settings, config)
+            for name in resolve(settings.location, options):
+                taken.add(_ingest_file(store, name, options, config, as_of_us))
+        except (SourceError, DataError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            taken.failed.append(f"{settings.location}: {error}")
+    return taken
+
+
+def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int) -> Ingested:
+    source = registry.load("source", choose(name, head(name), options))()
+    return ingest(
+        store, name, source, options, as_of_us=as_of_us, run_id="", tolerance_us=config.ingest.future_tolerance_us,
+        kinds=config.metric_kinds,
+    )  # fmt: skip
+
+
+def _options(settings: SourceSettings, config: Config) -> ReadOptions:
+    """Return how to read a configured source."""
+    return ReadOptions(
+        mapping=dict(settings.map), format=settings.format, timezone=settings.timezone or config.ingest.timezone,
+        epoch=settings.epoch, delimiter=settings.delimiter, encoding=settings.encoding, header=settings.header,
+        layout=settings.layout, host=settings.host, metric=settings.metric, unit=settings.unit,
+        start_us=None if settings.start is None else parse_moment(settings.start),
+        step_us=None if settings.step is None else parse_duration(settings.step),
+    )  # fmt: skip
+
+
+def _take_limits(store: Store, config: Config) -> None:
+    """Read limits.csv into the store; without the file none but the kinds' defaults apply."""
+    path = Path(config.limits.file)
+    if path.exists():
+        store.set_limits(read_limits(path), str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+    elif config.origin("limits.file") != "default":
+        raise ConfigError("limits.file must exist", got=repr(config.limits.file), do="Create it or correct the path")
+
+
+def _as_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> tuple[int, str, list[str]]:
+    """Return the moment of the run, whole in the store's step, where it comes from, and what to tell of it."""
+    step = store.step_us
+    if as_of_us is not None:
+        return as_of_us // step * step, "option", []
+    newest = store.watermark_us()
+    if newest is None:
+        raise DataError("the store must hold samples", got="none", where=str(store.path), do="Run capforecast ingest")
+    if now_us - newest <= config.run.stale_after_us:
+        return now_us // step * step, "clock", []
+    moment = (newest // step + 1) * step
+    age = format_duration(max((now_us - newest) // 3_600_000_000, 1) * 3_600_000_000)
+    note = (
+        f"the newest sample of the whole store is {age} old: forecasting as of {format_moment(moment)}, "
+        "the end of the data (pass --as-of to choose another moment)"
+    )
+    return moment, "watermark", [note]
+
+
+def _run_id(as_of_us: int, config: Config) -> str:
+    """Return the identifier that this moment and these settings always have."""
+    seed = f"{as_of_us}\0{config.sha256()}\0{__version__}"
+    moment = format_moment(as_of_us).replace("-", "").replace(":", "")
+    return f"{moment}-{hashlib.sha256(seed.encode()).hexdigest()[:8]}"
+
+
+def _breaches_before(store: Store, stamp: Stamp) -> pl.DataFrame | None:
+    """Return the breach rows of the newest run with an earlier as_of."""
+    runs = store.runs()
+    if runs.is_empty():
+        return None
+    earlier = runs.filter(pl.col("as_of").dt.epoch("us") < stamp.as_of_us).sort("as_of", "run_id")
+    if earlier.is_empty():
+        return None
+    return store.published(earlier.row(-1, named=True)["run_id"])["breaches"]
+
+
+def _run_row(
+    stamp: Stamp, source: str, tables: dict[str, pl.DataFrame], taken: _Taken, config: Config, store: Store
+) -> pl.DataFrame:
+    """Return the single row of the table ``run``."""
+    series, breaches = tables["series"], tables["breaches"]
+    counts = {name: int((breaches.get_column("status") == name).sum()) for name in ("breached", "will_breach")}
+    forecast = series.filter(pl.col("status").is_in(["ok", "constant"]))
+    row = pl.DataFrame(
+        {
+            "as_of_source": source,
+            "tool_version": __version__,
+            "schema_version": SCHEMA_VERSION,
+            "config_hash": config.sha256(),
+            "store_step": format_duration(store.step_us),
+            "series": series.height,
+            "series_forecast": forecast.height,
+            "breach_rows": breaches.height,
+            **counts,
+            "without_threshold": int((series.get_column("thresholds") == 0).sum()),
+            "errors": int((series.get_column("status") == "error").sum()),
+            **{f"rows_{name}": count for name, count in taken.rows.items()},
+            "sources_failed": len(taken.failed),
+            "data_watermark": series.get_column("last_ts").max(),
+            "model": config.forecast.model,
+        }
+    ).with_columns(stamp.columns())
+    return conform(row, RUN)
