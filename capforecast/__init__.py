@@ -1,8 +1,8 @@
 """capforecast: which host runs out of what, when, how sure that is, why, and by when to order.
 
-Importing it costs nothing; each public name is loaded when it is first used. Where a function has
-the name of a module (``forecast``, ``run``, ``ingest``, ``replay``), ``capforecast.forecast`` is the
-function; things of the module come by ``from capforecast.forecast import ...``.
+Importing it costs nothing; each public name is loaded when it is first used (`load` reads settings).
+Where a function has the name of a module (forecast, run, ingest, replay), ``capforecast.forecast`` is
+the function; things of the module come by ``from capforecast.forecast import ...``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from capforecast.api import replay as replay
     from capforecast.api import run as run
     from capforecast.config import Config as Config
-    from capforecast.config import load as load_config
+    from capforecast.config import load as load
     from capforecast.errors import CapforecastError as CapforecastError
     from capforecast.store import Store as Store
 
@@ -31,7 +31,7 @@ _PUBLIC = {
     "Store": "capforecast.store:Store",
     "forecast": "capforecast.api:forecast",
     "ingest": "capforecast.api:ingest",
-    "load_config": "capforecast.config:load",
+    "load": "capforecast.config:load",
     "replay": "capforecast.api:replay",
     "run": "capforecast.api:run",
     "simulate": "capforecast.simulate:",
@@ -52,7 +52,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """This module, on which importing ``capforecast.forecast`` does not cover the function."""
+    """A package on which importing ``capforecast.forecast`` does not cover the function."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if name not in _PUBLIC or not isinstance(value, ModuleType):

@@ -42,7 +42,8 @@ def to_polars(frame: Any) -> pl.DataFrame:
         raise SchemaError("a frame must be one of polars, pandas or Arrow", got=type(frame).__name__) from error
     if isinstance(native, nw.LazyFrame):
         native = native.collect()
-    return native.to_polars()
+    converted: pl.DataFrame = native.to_polars()
+    return converted
 
 
 def forecast(

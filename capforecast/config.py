@@ -145,9 +145,7 @@ def load(
         problems = [*(_problem(dict(item), origins, path) for item in error.errors()), *problems]
     if problems:
         where = f"{path}" if path is not None else None
-        must = "settings must be known and valid" + (
-            f" ({len(problems)} problems)" if len(problems) > 1 else ""
-        )
+        must = "settings must be known and valid" + (f" ({len(problems)} problems)" if len(problems) > 1 else "")
         raise ConfigError(must, got="; ".join(problems), where=where)
     config._origins = origins
     config._base = str(base)
@@ -179,9 +177,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError(
-            "the settings must be a readable file", got=error.strerror, where=str(path)
-        ) from error
+        raise ConfigError("the settings must be a readable file", got=error.strerror, where=str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigError("the settings must be UTF-8 text", got=error.reason, where=str(path)) from error
     except tomllib.TOMLDecodeError as error:
@@ -198,9 +194,7 @@ def _locate(raw: dict[str, Any], base: Path) -> None:
     sources = raw.get("sources")
     for source in sources if isinstance(sources, list) else []:
         if isinstance(source, dict) and isinstance(location := source.get("location"), str) and location:
-            source["location"] = (
-                location if "://" in location or location == "-" else _absolute(location, base)
-            )
+            source["location"] = location if "://" in location or location == "-" else _absolute(location, base)
 
 
 def _absolute(text: str, base: Path) -> str:
@@ -238,11 +232,7 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
     for part in location:
         if isinstance(part, str) and part in table.model_fields:
             annotation = table.model_fields[part].annotation
-            inner = [
-                a
-                for a in (annotation, *get_args(annotation))
-                if isinstance(a, type) and issubclass(a, Section)
-            ]
+            inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, Section)]
             if inner:
                 table = inner[0]
     return list(table.model_fields)

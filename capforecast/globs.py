@@ -41,9 +41,7 @@ class Names:
 
     def match(self, host: str, metric: str, instance: str) -> Rows:
         """Return the rows, ascending, whose names match all three globs."""
-        found = {
-            name: self._match(name, glob) for name, glob in zip(SERIES, (host, metric, instance), strict=True)
-        }
+        found = {name: self._match(name, glob) for name, glob in zip(SERIES, (host, metric, instance), strict=True)}
         hosts = found.pop("host")
         if hosts is None:
             rows = np.arange(self.rows)

@@ -90,9 +90,7 @@ def capacity_steps(series: pl.DataFrame, limits: pl.DataFrame, as_of_us: int) ->
 def _in_force(limits: pl.DataFrame, as_of_us: int) -> Sequence[Line]:
     """Return the lines that hold, weakest first."""
     moment = pl.col("valid_from").dt.epoch("us")
-    held = limits.with_columns(moment).filter(
-        pl.col("valid_from").is_null() | (pl.col("valid_from") <= as_of_us)
-    )
+    held = limits.with_columns(moment).filter(pl.col("valid_from").is_null() | (pl.col("valid_from") <= as_of_us))
     return held.sort("valid_from", "line", nulls_last=False).to_dicts()
 
 
@@ -133,9 +131,7 @@ def _kinds(series: pl.DataFrame, kinds: Sequence[Kind]) -> pl.DataFrame:
         pl.Series("kind_direction", [kind.direction for kind in found], pl.String()),
         pl.Series("upper", [kind.upper for kind in found], pl.Float64()),
         pl.Series("names", [[name for name, _ in kind.thresholds] for kind in found], pl.List(pl.String())),
-        pl.Series(
-            "values", [[value for _, value in kind.thresholds] for kind in found], pl.List(pl.Float64())
-        ),
+        pl.Series("values", [[value for _, value in kind.thresholds] for kind in found], pl.List(pl.Float64())),
     )
     joined = series.select("metric", "unit").join(
         said, on=["metric", "unit"], how="left", maintain_order="left", nulls_equal=True

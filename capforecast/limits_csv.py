@@ -100,9 +100,7 @@ def _lines(text: str, path: Path) -> Iterator[tuple[object, ...]]:
             else:
                 yield _line(dict(zip(header, cells, strict=True)), reader.line_num, where)
     except csv.Error as error:
-        raise SchemaError(
-            "the limits must be CSV", got=str(error), where=f"{path}:{reader.line_num}"
-        ) from error
+        raise SchemaError("the limits must be CSV", got=str(error), where=f"{path}:{reader.line_num}") from error
     if header is None:
         raise SchemaError("the limits must have a header", got="nothing", where=str(path), do=_columns_hint())
 
@@ -112,18 +110,14 @@ def _header(cells: list[str], where: str) -> list[str]:
         if cell not in COLUMNS:
             near = difflib.get_close_matches(cell, COLUMNS, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]!r}? " if near else ""
-            raise SchemaError(
-                "a column must be known", got=repr(cell), where=where, do=hint + _columns_hint()
-            )
+            raise SchemaError("a column must be known", got=repr(cell), where=where, do=hint + _columns_hint())
         if cells.count(cell) > 1:
             raise SchemaError("a column must stand once", got=f"{cell!r} twice", where=where)
     missing = [name for name in ("host", "metric") if name not in cells]
     if ("threshold" in cells) != ("threshold_name" in cells):
         missing.append("threshold" if "threshold_name" in cells else "threshold_name")
     if missing:
-        raise SchemaError(
-            f"column {missing[0]!r} must be there", got=", ".join(cells), where=where, do=_columns_hint()
-        )
+        raise SchemaError(f"column {missing[0]!r} must be there", got=", ".join(cells), where=where, do=_columns_hint())
     return cells
 
 

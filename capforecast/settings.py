@@ -19,6 +19,9 @@ from capforecast.kinds import Kind
 from capforecast.registry import names
 from capforecast.times import parse_duration, parse_moment
 
+CANONICAL = ("host", "metric", "instance", "unit", "ts", "value")
+"""Columns of samples, which a source may call otherwise."""
+
 
 def _duration(text: str) -> str:
     parse_duration(text)
@@ -31,7 +34,8 @@ def _moment(moment: object) -> str:
     return text
 
 
-def _timezone(name: str) -> str:
+def timezone_name(name: str) -> str:
+    """Return the name of a time zone, or raise `ConfigError`."""
     try:
         ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
@@ -41,7 +45,8 @@ def _timezone(name: str) -> str:
     return name
 
 
-def _model(name: str) -> str:
+def model_name(name: str) -> str:
+    """Return the name of a model, or raise `UnknownNameError`."""
     if name != "pool" and not name.startswith("statsforecast:") and name not in names("model"):
         raise UnknownNameError("model", name, ["pool", *names("model"), "statsforecast:AutoETS"])
     return name
@@ -53,6 +58,14 @@ def _source_format(name: str) -> str:
     return name
 
 
+def check_mapping(columns: dict[str, str]) -> dict[str, str]:
+    """Return a mapping of columns, or raise `UnknownNameError` for a column that samples do not have."""
+    for name in columns:
+        if name not in CANONICAL:
+            raise UnknownNameError("column", name, CANONICAL)
+    return columns
+
+
 def _number_only(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")
@@ -61,11 +74,10 @@ def _number_only(value: object) -> object:
 
 Duration = Annotated[str, AfterValidator(_duration)]
 Moment = Annotated[str, BeforeValidator(_moment)]
-Timezone = Annotated[str, AfterValidator(_timezone)]
+Timezone = Annotated[str, AfterValidator(timezone_name)]
 Whole = Annotated[int, BeforeValidator(_number_only)]
 Number = Annotated[float, BeforeValidator(_number_only), Field(allow_inf_nan=False)]
 Direction = Literal["above", "below"]
-Canonical = Literal["host", "metric", "instance", "unit", "ts", "value"]
 
 
 def usable_cpus() -> int:
@@ -99,6 +111,7 @@ class RunSettings(Section):
         default_factory=usable_cpus,
         ge=1,
         le=1024,
+        examples=[4],
         description="threads of the forecast; default: usable processors",
     )
     target_probability: Number = Field(
@@ -130,7 +143,7 @@ class RunSettings(Section):
 class ForecastSettings(Section):
     """How forecasts are made."""
 
-    model: Annotated[str, AfterValidator(_model)] = Field(
+    model: Annotated[str, AfterValidator(model_name)] = Field(
         default="pool",
         description="pool (the built-in combination), one of its members, or statsforecast:NAME",
     )
@@ -140,11 +153,12 @@ class IngestSettings(Section):
     """What is accepted."""
 
     timezone: Timezone = Field(default="UTC", description="zone of times that carry none")
-    future_tolerance: Duration = Field(
-        default="1d", description="samples further in the future are quarantined"
-    )
+    future_tolerance: Duration = Field(default="1d", description="samples further in the future are quarantined")
     samples_days: Whole | None = Field(
-        default=None, ge=0, description="days that raw samples are kept; left out: for ever; 0: not at all"
+        default=None,
+        ge=0,
+        examples=[400],
+        description="days that raw samples are kept; left out: for ever; 0: not at all",
     )
 
     @property
@@ -156,9 +170,7 @@ class IngestSettings(Section):
 class LimitsSettings(Section):
     """Capacities and thresholds."""
 
-    file: str = Field(
-        default="limits.csv", min_length=1, description="table of capacities, thresholds and labels"
-    )
+    file: str = Field(default="limits.csv", min_length=1, description="table of capacities, thresholds and labels")
 
 
 class Exclusion(Section):
@@ -172,32 +184,24 @@ class Exclusion(Section):
 class SourceSettings(Section):
     """A source that the nightly job reads."""
 
-    location: str = Field(min_length=1, description="file, glob or address")
+    location: str = Field(min_length=1, description="file or directory, taken literally")
     format: Annotated[str, AfterValidator(_source_format)] | None = Field(
         default=None, description="name of the format; recognised when left out"
     )
-    map: dict[Canonical, str] = Field(
+    map: Annotated[dict[str, str], AfterValidator(check_mapping)] = Field(
         default={}, description="canonical column to the source's column, such as host = 'vm'"
     )
-    timezone: Timezone | None = Field(
-        default=None, description="zone of times that carry none; else that of [ingest]"
-    )
-    host: str | None = Field(
-        default=None, description="host of every row, where the data have no such column"
-    )
+    timezone: Timezone | None = Field(default=None, description="zone of times that carry none; else that of [ingest]")
+    host: str | None = Field(default=None, description="host of every row, where the data have no such column")
     metric: str | None = Field(default=None, description="metric of every row, likewise")
     unit: str | None = Field(default=None, description="unit of every row, likewise")
     delimiter: str | None = Field(
         default=None, min_length=1, max_length=1, description="of text; recognised when left out"
     )
     encoding: str | None = Field(default=None, description="of text; recognised when left out")
-    epoch: Literal["s", "ms", "us", "ns"] | None = Field(
-        default=None, description="unit of whole-number times"
-    )
+    epoch: Literal["s", "ms", "us", "ns"] | None = Field(default=None, description="unit of whole-number times")
     header: bool | None = Field(default=None, description="does the first line name the columns")
-    layout: Literal["long", "wide"] | None = Field(
-        default=None, description="long or wide; recognised when left out"
-    )
+    layout: Literal["long", "wide"] | None = Field(default=None, description="long or wide; recognised when left out")
     start: Moment | None = Field(default=None, description="time of the first row, where rows carry no time")
     step: Duration | None = Field(default=None, description="distance of the rows, where rows carry no time")
 
@@ -209,22 +213,14 @@ class KindSettings(Section):
     unit: str = Field(default="", description="unit of its values when the data name none")
     lower: Number | None = Field(default=None, description="smallest possible value")
     upper: Number | None = Field(default=None, description="largest possible value")
-    direction: Direction = Field(
-        default="above", description="above when high values hurt, below when low ones do"
-    )
+    direction: Direction = Field(default="above", description="above when high values hurt, below when low ones do")
     statistic: Literal["mean", "max", "p95", "last", "min"] = Field(
         default="mean", description="rollup that is forecast"
     )
     patterns: tuple[str, ...] = Field(default=(), description="globs on the lower-case metric name")
-    units: tuple[str, ...] = Field(
-        default=(), description="units that identify the kind where no pattern does"
-    )
-    thresholds: dict[str, Number] = Field(
-        default={}, description="default thresholds in the unit of the kind"
-    )
-    sustain: tuple[Whole, Whole] = Field(
-        default=(2, 3), description="a crossing counts when k of n steps are beyond"
-    )
+    units: tuple[str, ...] = Field(default=(), description="units that identify the kind where no pattern does")
+    thresholds: dict[str, Number] = Field(default={}, description="default thresholds in the unit of the kind")
+    sustain: tuple[Whole, Whole] = Field(default=(2, 3), description="a crossing counts when k of n steps are beyond")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

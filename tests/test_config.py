@@ -55,8 +55,7 @@ def test_options_beat_environment_beats_file_beats_default(tmp_path: Path) -> No
 def test_paths_of_the_file_are_relative_to_the_file(tmp_path: Path) -> None:
     """Also those that are left at their default; addresses and stdin stay as they are."""
     text = '[store]\npath = "data/store"\n' + "".join(
-        f'[[sources]]\nlocation = "{location}"\n'
-        for location in ("in/*.csv", "prometheus://host:9090/x", "-")
+        f'[[sources]]\nlocation = "{location}"\n' for location in ("in/*.csv", "prometheus://host:9090/x", "-")
     )
     config = load(write(tmp_path, text), environ={})
     assert config.store.path == str(tmp_path / "data/store")
@@ -100,9 +99,7 @@ def test_all_problems_are_told_together_with_key_value_and_nearest_name(tmp_path
     ("content", "said"),
     [(b"a = ", "must be TOML"), (b"\xff", "must be UTF-8"), (None, "must be a readable file")],
 )
-def test_an_unreadable_file_is_a_configuration_error(
-    tmp_path: Path, content: bytes | None, said: str
-) -> None:
+def test_an_unreadable_file_is_a_configuration_error(tmp_path: Path, content: bytes | None, said: str) -> None:
     """Broken, foreign and missing files are told apart."""
     path = tmp_path / "capforecast.toml"
     if content is not None:
@@ -121,7 +118,7 @@ def test_sources_carry_their_reading_options(tmp_path: Path) -> None:
         "5m",
         {"host": "vm", "ts": "0"},
     )
-    with pytest.raises(ConfigError, match=r"sources\[0\]\.map\.hots"):
+    with pytest.raises(ConfigError, match=r"sources\[0\]\.map: column must be a known name; got 'hots'"):
         load(write(tmp_path, '[[sources]]\nlocation = "a"\nmap = {hots = "vm"}\n'), environ={})
 
 

@@ -64,9 +64,7 @@ def test_reading_keeps_the_line_of_the_file_and_the_types(tmp_path: Path) -> Non
 
 def test_a_file_with_few_columns_is_enough(tmp_path: Path) -> None:
     """Only host and metric must be there; a file with a header alone says nothing."""
-    assert limits.read(write(tmp_path, "host,metric,capacity", "a,b,3")).get_column("capacity").to_list() == [
-        3.0
-    ]
+    assert limits.read(write(tmp_path, "host,metric,capacity", "a,b,3")).get_column("capacity").to_list() == [3.0]
     assert limits.read(write(tmp_path, "host,metric")).schema == pl.Schema(FRAME)
 
 
@@ -222,9 +220,7 @@ def test_capacity_steps_are_dated_and_the_last_line_of_a_date_holds(tmp_path: Pa
 
 def test_nothing_in_nothing_out() -> None:
     """No series and no lines give empty frames with all columns."""
-    empty = pl.DataFrame(
-        schema={"host": pl.String, "metric": pl.String, "instance": pl.String, "unit": pl.String}
-    )
+    empty = pl.DataFrame(schema={"host": pl.String, "metric": pl.String, "instance": pl.String, "unit": pl.String})
     result = limits.resolve(empty, pl.DataFrame(schema=FRAME), (), AS_OF)
     assert result.thresholds.is_empty()
     assert result.series.columns == [

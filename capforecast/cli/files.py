@@ -1,0 +1,145 @@
+"""Files of the user's own that commands read and write."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from capforecast.errors import ConfigError, DataError, SchemaError, SourceError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from capforecast.sources import ReadOptions
+
+ENDINGS = (".parquet", ".csv", ".jsonl")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole: under another name first, then renamed.
+
+    Raises
+    ------
+    SourceError
+        It cannot be written.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise SourceError("the output must be writable", got=error.strerror, where=str(path)) from error
+
+
+def check_ending(path: str) -> None:
+    """Refuse an output whose ending names no format.
+
+    Raises
+    ------
+    ConfigError
+        The ending is none of `ENDINGS`.
+    """
+    if not path.endswith(ENDINGS):
+        raise ConfigError(f"the output must end in {', '.join(ENDINGS)}", got=repr(path))
+
+
+def write_frame(path: str, frame: pl.DataFrame) -> None:
+    """Write a frame in the format of the file's ending."""
+    import io
+
+    check_ending(path)
+    content = io.BytesIO()
+    if path.endswith(".parquet"):
+        frame.write_parquet(content, compression="snappy")
+    elif path.endswith(".csv"):
+        content.write(csv_text(frame).encode())
+    else:
+        frame.write_ndjson(content)
+    write_bytes(Path(path), content.getvalue())
+
+
+def csv_text(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV; moments are UTC and end in Z."""
+    return frame.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+
+
+def read_samples(location: str, options: ReadOptions) -> tuple[pl.DataFrame, int]:
+    """Return the samples of a file or directory, ts as a moment, and how many rows could not be read.
+
+    Raises
+    ------
+    SourceError, SchemaError
+        No source recognises the location, or it cannot be read.
+    """
+    import polars as pl
+
+    from capforecast.sources import ROWS
+    from capforecast.sources.recognise import read, resolve
+
+    batches = [batch for name in resolve(location, options) for batch in read(name, options)]
+    rows = pl.concat([pl.DataFrame(schema=ROWS), *(batch.rows for batch in batches)])
+    moment = pl.col("ts").cast(pl.Datetime("us", "UTC"))
+    return rows.with_columns(moment), sum(batch.rejects.height for batch in batches)
+
+
+def stored_samples(store_path: str, cases: pl.DataFrame) -> pl.DataFrame:
+    """Return the samples that a store holds of the hosts and metrics of some cases.
+
+    Raises
+    ------
+    SchemaError
+        The cases name no host or no metric.
+    """
+    import polars as pl
+
+    from capforecast.store import Store
+
+    host = "host" if "host" in cases.columns else "series_id"
+    for name in (host, "metric"):
+        if name not in cases.columns:
+            raise SchemaError("cases must have the columns host and metric", got=", ".join(cases.columns))
+    wanted = cases.select(pl.col(host, "metric").cast(pl.String)).unique(maintain_order=True)
+    with Store.open(store_path) as store:
+        found = [store.samples(name, metric) for name, metric in wanted.iter_rows()]
+        units = store.series().select("host", "metric", "instance", "unit")
+    if not found:
+        raise DataError("there must be cases", got="none")
+    return pl.concat(found).join(units, on=["host", "metric", "instance"], how="left", maintain_order="left")
+
+
+def read_frame(path: str) -> pl.DataFrame:
+    """Read a table of the user's with whatever columns it has.
+
+    Raises
+    ------
+    SourceError
+        The file is missing, damaged or in no known format.
+    """
+    import polars as pl
+
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+        if path.endswith(".parquet"):
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            # pyarrow refuses damaged files with an exception where polars may abort the process.
+            frame = pl.from_arrow(pq.read_table(pa.BufferReader(content)))
+            return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+        if path.endswith(".jsonl"):
+            return pl.read_ndjson(content)
+        return pl.read_csv(content, try_parse_dates=False, infer_schema_length=None)
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError("the table must be CSV, Parquet or JSON lines", got=reason, where=path) from error

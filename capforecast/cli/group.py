@@ -1,0 +1,118 @@
+"""The group of commands: loaded when named, errors in one line, interruptions with their exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import click
+
+from capforecast.errors import CapforecastError
+
+
+class Failure(click.ClickException):
+    """An error of the user's, shown as one line; the exit code is that of the error."""
+
+    def __init__(self, error: CapforecastError):
+        super().__init__(" ".join(str(error).split("\n")))
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click's own subclasses set it so
+
+
+class Stop:
+    """Remembers the first SIGINT or SIGTERM and raises KeyboardInterrupt; the second one ends at once.
+
+    An exception that is raised inside foreign code may come out as another one, or not at all: whoever
+    works long calls `check` between its steps.
+    """
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._receive) for number in self.signals}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        for each in self.signals:
+            signal.signal(each, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come in."""
+        if self.received is not None:
+            raise KeyboardInterrupt
+
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a command when the command is looked up.
+
+    Parameters
+    ----------
+    commands_in : mapping
+        Name of the command to the module that defines it under the same name.
+    """
+
+    def __init__(self, *args: Any, commands_in: Mapping[str, str], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._modules = dict(commands_in)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of use."""
+        return list(self._modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in self._modules:
+            return None
+        command: click.Command = getattr(import_module(self._modules[cmd_name]), f"{cmd_name}_command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; a wrong name is answered with the nearest ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=self._modules, ctx=ctx) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn errors, signals and a closed pipe into one line and an exit code."""
+        with Stop() as stop:
+            ctx.obj = stop
+            try:
+                result = super().invoke(ctx)
+                stop.check()
+                return result
+            except BaseException as error:
+                if stop.received is not None:
+                    click.echo(f"Interrupted by {signal.Signals(stop.received).name}.", err=True)
+                    raise click.exceptions.Exit(128 + stop.received) from error
+                if isinstance(error, CapforecastError):
+                    raise Failure(error) from error
+                if isinstance(error, BrokenPipeError):
+                    _silence()
+                    raise click.exceptions.Exit(0) from error
+                raise
+
+
+def _silence() -> None:
+    """Let what is still buffered go nowhere: the reader has left, which is its right."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

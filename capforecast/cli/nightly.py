@@ -1,0 +1,229 @@
+"""The verbs of every night: demo, init, ingest, run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from capforecast.cli.options import DURATION, MODEL, Common, Names, common
+from capforecast.cli.output import columns, leave, print_json, progress
+from capforecast.cli.source_options import read_options, reading
+from capforecast.errors import ConfigError, printable
+from capforecast.schema import SEVERITIES
+
+if TYPE_CHECKING:
+    from capforecast.run import RunResult
+
+PUBLISHED, MET, PARTLY = 0, 3, 4
+FILES = ("capforecast.toml", "limits.csv")
+
+
+@click.command("demo")
+@click.argument("directory", metavar="[DIR]", required=False)
+@click.option("--days", type=click.IntRange(2, 3650), default=100, show_default=True, help="Days of history.")
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Seed of the simulation.")
+@common
+def demo_command(common: Common, directory: str | None, days: int, seed: int) -> None:
+    """Try it: simulate a fleet, forecast it, show the report.
+
+    All of it happens in DIR, which must be new or empty; by default in a temporary directory.
+
+    \b
+    Examples:
+      capforecast demo
+      capforecast demo /tmp/try --days 60
+    """  # noqa: D301
+    import tempfile
+
+    from capforecast import simulate
+    from capforecast.cli.templates import settings_text
+    from capforecast.config import load
+    from capforecast.run import ingest_sources, nightly
+
+    folder = Path(directory) if directory else Path(tempfile.mkdtemp(prefix="capforecast-demo-"))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError("the directory of a demonstration must be new or empty", where=str(folder))
+    with progress(common) as report:
+        report("simulate", 0, None)
+        made = simulate.fleet(days=days, seed=seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        made.samples.write_parquet(folder / "samples.parquet")
+        (folder / "limits.csv").write_text(made.limits, encoding="utf-8")
+        text = settings_text(source="samples.parquet")
+        (folder / "capforecast.toml").write_text(text, encoding="utf-8")
+        # The environment is left out: a demonstration never touches the store of every day.
+        store = common.store or str(folder / "capforecast-store")
+        config = load(folder / "capforecast.toml", {"store.path": store}, environ={})
+        moment = simulate.END_US if common.as_of_us is None else common.as_of_us
+        when: dict[str, Any] = {"as_of_us": moment, "now_us": simulate.END_US, "progress": report}
+        samples = [source.location for source in config.sources]
+        ingest_sources(config.store.path, samples, read_options(config), config, **when)
+        result = nightly(config.store.path, config, **when)
+    _show_run(common, config.store.path, result, extra={"directory": folder.resolve()}, table=True)
+    leave(_exit_code(result, None))
+
+
+@click.command("init")
+@click.argument("directory", metavar="[DIR]", default=".")
+@click.option("-f", "--force", is_flag=True, help="Replace files that are there.")
+@common
+def init_command(common: Common, directory: str, force: bool) -> None:
+    """Write a commented capforecast.toml and limits.csv.
+
+    They go into DIR, by default here.
+
+    \b
+    Examples:
+      capforecast init
+      capforecast init /etc/capforecast --force
+    """  # noqa: D301
+    from capforecast.cli.templates import limits_text, settings_text
+
+    folder = Path(directory)
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and not force:
+        raise ConfigError(
+            "init must not replace files",
+            got=" and ".join(there),
+            where=directory,
+            do="Add --force to replace them",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in zip(FILES, (settings_text(), limits_text()), strict=True):
+        (folder / name).write_text(text, encoding="utf-8")
+    paths = [folder / name for name in FILES]
+    if common.json:
+        print_json({"written": paths})
+    elif not common.quiet:
+        click.echo("\n".join(str(path) for path in paths))
+
+
+@click.command("ingest")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@reading()
+@click.option(
+    "--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Wait for another run this long."
+)
+@common
+def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how: Any) -> None:
+    """Take samples into the store, which is made if missing.
+
+    A SOURCE is a file, a directory or - for standard input: CSV, TSV, JSON lines and Parquet, plain or compressed (gzip, zstd), long or wide. Rows that cannot be
+    taken are kept in quarantine with a reason, and the exit code is 4.
+
+    \b
+    Examples:
+      capforecast ingest metrics.csv.gz
+      capforecast ingest vm.csv --map host=vm,ts=time,value=cpu --metric cpu_util_pct --unit percent
+      zcat export.gz | capforecast ingest - --format jsonl
+    """  # noqa: D301
+    from capforecast.run import ingest_sources
+
+    config = common.settings()
+    options = read_options(config, **how)
+    with progress(common) as report:
+        found = ingest_sources(
+            config.store.path, sources, options, config,
+            as_of_us=common.as_of_us, now_us=_now_us(), wait_seconds=wait, progress=report,
+        )  # fmt: skip
+    counts = [
+        {
+            "source": location,
+            "rows_in": one.rows_in,
+            "accepted": one.accepted,
+            "duplicate": one.duplicate,
+            "quarantined": one.quarantined,
+        }
+        for location, one in found
+    ]
+    if common.json:
+        print_json({"store": config.store.path, "sources": counts})
+    elif not common.quiet:
+        for count in counts:
+            words = ", ".join(f"{count[key]} {key}" for key in ("accepted", "duplicate", "quarantined"))
+            click.echo(f"{printable(str(count['source']))}: {count['rows_in']} rows in: {words}")
+    leave(PARTLY if any(count["quarantined"] for count in counts) else PUBLISHED)
+
+
+@click.command("run")
+@click.option("--model", type=MODEL, help="pool, one of its members, or statsforecast:NAME.  [default: pool]")
+@click.option("--horizon", type=DURATION, metavar="DURATION", help="How far ahead.  [default: 90d]")
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads.  [default: usable processors]")
+@click.option(
+    "--fail-on",
+    type=Names([name for name in SEVERITIES if name != "none"]),
+    metavar="SEVERITY",
+    help="Exit with 3 when a row is that urgent or more: critical, high, medium or low.",
+)
+@click.option(
+    "--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Wait for another run this long."
+)
+@common
+def run_command(
+    common: Common,
+    model: str | None,
+    horizon: str | None,
+    threads: int | None,
+    fail_on: str | None,
+    wait: float,
+) -> None:
+    """Do the nightly job: ingest, forecast, publish.
+
+    It ingests the configured sources, forecasts every series and publishes the tables. The report lies in STORE/reports/latest. A series that cannot be forecast is a row that says so.
+
+    \b
+    Examples:
+      capforecast run
+      capforecast run --store /var/lib/capforecast --fail-on critical --wait 600
+      capforecast run --as-of 2026-01-31T02:00:00Z --json
+    """  # noqa: D301
+    from capforecast.run import nightly
+
+    config = common.settings(run__horizon=horizon, run__threads=threads, forecast__model=model)
+    with progress(common) as report:
+        result = nightly(
+            config.store.path, config,
+            as_of_us=common.as_of_us, now_us=_now_us(), wait_seconds=wait, progress=report,
+        )  # fmt: skip
+    _show_run(common, config.store.path, result)
+    leave(_exit_code(result, fail_on))
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _exit_code(result: RunResult, fail_on: str | None) -> int:
+    """Return 3 when what was asked to be watched has come, else 4 when something was left out, else 0."""
+    ranks = result.tables["breaches"].get_column("severity_rank")
+    if fail_on is not None and (ranks <= SEVERITIES.index(fail_on) + 1).any():
+        return MET
+    return PARTLY if result.rows_quarantined or result.sources_failed else PUBLISHED
+
+
+def _show_run(
+    common: Common, store: str, result: RunResult, extra: dict[str, object] | None = None, table: bool = False
+) -> None:
+    (facts,) = result.tables["run"].to_dicts()
+    latest = Path(store).absolute() / "reports" / "latest"
+    published = {name: str(latest / name) for name in result.published.files}
+    for message in result.messages:
+        common.say(f"Warning: {printable(message)}")
+    if common.json:
+        print_json({**(extra or {}), **facts, "published": published, "messages": result.messages,
+                    "failed_sources": result.sources_failed})  # fmt: skip
+        return
+    if common.quiet:
+        return
+    if table:
+        from capforecast.cli.view import ranked
+
+        click.echo(ranked(common, result.tables, top=20), nl=False)
+    click.echo(
+        f"Run {facts['run_id']} as of {facts['as_of']:%Y-%m-%d %H:%M} UTC: {facts['series']} series, "
+        f"{facts['breached']} rows breached, {facts['will_breach']} will breach, {facts['errors']} errors."
+    )
+    click.echo(columns(sorted(published.items()), indent=2))

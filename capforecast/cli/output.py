@@ -1,0 +1,110 @@
+"""What commands print: JSON for programs, aligned columns for people, progress on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from capforecast.cli.group import Stop
+from capforecast.cli.options import Common
+from capforecast.errors import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, Task
+    from rich.text import Text
+
+Report = Callable[[str, int, int | None], None]
+
+
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON; moments in ISO 8601 with a Z, paths as text."""
+    click.echo(json.dumps(value, default=_plain, allow_nan=False, separators=(", ", ": ")))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with an exit code."""
+    click.get_current_context().exit(code)
+
+
+def columns(table: Iterable[Sequence[object]], *, indent: int = 0) -> str:
+    """Return rows of cells in aligned columns; the last column is not padded."""
+    cells = [["-" if cell is None else printable(str(cell)).replace("\n", " ") for cell in row] for row in table]
+    if not cells:
+        return ""
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(" " * indent + line.rstrip() for line in lines)
+
+
+@contextmanager
+def progress(common: Common) -> Iterator[Report]:
+    """Give a function for (stage, done, total) that draws on stderr if that is a terminal.
+
+    Each call is also where a signal that has come in ends the command.
+    """
+    stop = click.get_current_context().find_object(Stop)
+
+    def check() -> None:
+        if stop is not None:
+            stop.check()
+
+    if common.quiet or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
+        yield lambda stage, done, total: check()
+        return
+    with _bars() as bars:
+        tasks: dict[str, Any] = {}
+
+        def draw(stage: str, done: int, total: int | None) -> None:
+            check()
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(printable(stage), total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield draw
+
+
+def _bars() -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Finished things a second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,70 @@
+"""The options that say how a source is read, and what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from capforecast.cli.options import DURATION_US, MAPPING, MOMENT_US, Names, decorated
+from capforecast.registry import names
+
+if TYPE_CHECKING:
+    from capforecast.config import Config
+    from capforecast.sources import ReadOptions
+
+_OPTIONS: dict[str, Callable[..., Any]] = {
+    "map": click.option(
+        "--map", "mapping", type=MAPPING, metavar="COLUMN=NAME,...",
+        help="Where host, metric, instance, unit, ts and value stand: a name, or a number without header.",
+    ),
+    "format": click.option(
+        "--format", "source_format", type=Names(names("source")), help="Format; recognised when left out."
+    ),
+    "tz": click.option("--tz", metavar="ZONE", help="Zone of times that carry none.  [default: UTC]"),
+    "host": click.option("--host", metavar="NAME", help="Host of all rows, where no column says it."),
+    "metric": click.option("--metric", metavar="NAME", help="Metric of all rows, likewise."),
+    "unit": click.option("--unit", metavar="NAME", help="Unit of all rows, likewise."),
+    "epoch": click.option("--epoch", type=Names(["s", "ms", "us", "ns"]), help="Unit of whole-number times."),
+    "delimiter": click.option("--delimiter", metavar="CHAR", help="Delimiter of text; else recognised."),
+    "encoding": click.option("--encoding", metavar="NAME", help="Encoding of text; else recognised."),
+    "header": click.option(
+        "--header/--no-header", default=None, help="Does the first line name the columns?"
+    ),
+    "layout": click.option(
+        "--layout", type=Names(["long", "wide"]), help="One sample a row, or one column a metric."
+    ),
+    "start": click.option(
+        "--start", "start_us", type=MOMENT_US, metavar="TS", help="Time of the first row, if rows have none."
+    ),
+    "step": click.option(
+        "--step", "step_us", type=DURATION_US, metavar="STEP", help="Distance of such rows."
+    ),
+}  # fmt: skip
+
+
+def reading(*wanted: str) -> Callable[[Callable[..., Any]], Any]:
+    """Give a command some of the options that say how a source is read; without names: all of them."""
+    return lambda callback: decorated(callback, [_OPTIONS[name] for name in wanted or _OPTIONS])
+
+
+def read_options(
+    config: Config | None = None,
+    *,
+    mapping: dict[str, str] | None = None,
+    source_format: str | None = None,
+    tz: str | None = None,
+    **rest: Any,
+) -> ReadOptions:
+    """Return what options and settings say together."""
+    from capforecast.settings import timezone_name
+    from capforecast.sources import ReadOptions
+
+    default = config.ingest.timezone if config is not None else "UTC"
+    return ReadOptions(
+        mapping=mapping or {},
+        format=source_format,
+        timezone=timezone_name(tz) if tz is not None else default,
+        **{key: value for key, value in rest.items() if value is not None},
+    )

@@ -1,0 +1,93 @@
+"""The files that `init` and `demo` write; their words and values come from the settings themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import get_args
+
+from pydantic.fields import FieldInfo
+
+from capforecast.config import VIRTUAL, Config
+from capforecast.limits_csv import COLUMNS
+from capforecast.settings import Section
+
+HEAD = """\
+# Settings of capforecast. Lines that begin with # and no space show the default, or an example.
+# Options beat environment variables (CAPFORECAST_RUN_HORIZON=30d), which beat this file.
+# Relative paths are relative to this file.
+"""
+
+SOURCE = 'location = "metrics.csv.gz"'
+KIND = 'name = "queue"\npatterns = ["*queue_depth*"]\nthresholds = {warning = 1000, critical = 5000}'
+
+LIMITS_HEAD = """\
+# Capacities, thresholds, lead times and labels. Of lines that say the same thing the one with the latest
+# valid_from holds, then the last one. host, metric and instance are globs; empty or * is all.
+"""
+LIMITS_EXAMPLES = (
+    {"host": "*", "metric": "disk_used_bytes", "instance": "/", "capacity": "100e9", "lead_time_days": "14"},
+    {"host": "*", "metric": "disk_used_bytes", "threshold_name": "critical", "threshold": "90%"},
+    {"host": "db-*", "metric": "cpu_util_pct", "threshold_name": "warning", "threshold": "70"},
+    {"host": "build-*", "metric": "cpu_util_pct", "threshold_name": "critical", "threshold": "off"},
+    {"host": "web-*", "service": "shop", "team": "web", "env": "prod", "criticality": "high"},
+)
+
+
+def settings_text(active: Iterable[str] = ("store.path", "limits.file"), source: str | None = None) -> str:
+    """Return a capforecast.toml with every setting, its meaning and its default.
+
+    Parameters
+    ----------
+    active : iterable of str
+        Settings that are written out rather than commented out.
+    source : str, optional
+        Location of a source that the file names.
+    """
+    lines = [HEAD]
+    for name, field in Config.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            lines += _section(name, field.annotation, set(active))
+    lines += [f"# {_words(Config.model_fields['exclude'])}"]
+    lines += [f'#[[exclude]]\n#instance = "{pattern}"' for pattern in VIRTUAL]
+    lines += ["", *_array("sources", SOURCE, source), *_array("kinds", KIND, None)]
+    return "\n".join(lines)
+
+
+def limits_text() -> str:
+    """Return a limits.csv with its columns explained and examples commented out."""
+    width = max(map(len, COLUMNS))
+    lines = [LIMITS_HEAD + "#"]
+    lines += [f"#   {name:<{width}}  {meaning}" for name, meaning in COLUMNS.items()]
+    lines += ["#", "# Examples; remove the # in front of a line to use it.", ",".join(COLUMNS)]
+    lines += ["# " + ",".join(example.get(name, "") for name in COLUMNS) for example in LIMITS_EXAMPLES]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: str, model: type[Section], active: set[str]) -> Iterator[str]:
+    yield f"# {(model.__doc__ or '').strip()}"
+    yield f"[{section}]"
+    for name, field in model.model_fields.items():
+        yield f"# {_words(field)}"
+        mark = "" if f"{section}.{name}" in active else "#"
+        yield f"{mark}{name} = {json.dumps((field.examples or [field.default])[0])}"
+    yield ""
+
+
+def _array(name: str, example: str, location: str | None) -> Iterator[str]:
+    """Yield an array of tables: one entry, and what its other keys mean."""
+    (item, *_) = get_args(Config.model_fields[name].annotation)
+    mark = "#" if location is None else ""
+    yield f"# {_words(Config.model_fields[name])}; as often as needed. Further keys:"
+    written = {line.partition(" ")[0] for line in example.split("\n")}
+    width = max(map(len, item.model_fields))
+    for key, field in item.model_fields.items():
+        if key not in written:
+            yield f"#   {key:<{width}}  {_words(field)}"
+    yield f"{mark}[[{name}]]"
+    yield f"location = {json.dumps(location)}" if location is not None else "#" + example.replace("\n", "\n#")
+    yield ""
+
+
+def _words(field: FieldInfo) -> str:
+    return field.description or ""

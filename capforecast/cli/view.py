@@ -1,0 +1,199 @@
+"""The verbs that look: report, status, schema, doctor."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from capforecast.cli.options import Common, Names, common
+from capforecast.cli.output import columns, leave, print_json
+from capforecast.errors import CapforecastError, ConfigError
+from capforecast.registry import load, names
+from capforecast.schema import SCHEMA_VERSION, TABLES, table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BINARY = ("parquet", "xlsx")
+
+
+@click.command("report")
+@click.option(
+    "--format",
+    "report_format",
+    type=Names(names("report")),
+    default="table",
+    show_default=True,
+    help="Rendering.",
+)
+@click.option("-o", "--output", metavar="FILE", help="Write there instead of to stdout.")
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N most urgent rows.")
+@click.option(
+    "--table",
+    "name",
+    type=Names(list(TABLES)),
+    default="breaches",
+    show_default=True,
+    help="For csv, jsonl, parquet and xlsx.",
+)
+@click.option("--run", "run_id", metavar="RUN_ID", help="A run of the past.  [default: the latest]")
+@common
+def report_command(
+    common: Common, report_format: str, output: str | None, top: int | None, name: str, run_id: str | None
+) -> None:
+    """Render a published run again.
+
+    One row per series and threshold, the most urgent first.
+
+    \b
+    Examples:
+      capforecast report --top 20
+      capforecast report --format html --output report.html
+      capforecast report --format csv --table forecasts > forecasts.csv
+    """  # noqa: D301
+    from capforecast.cli.files import write_bytes
+    from capforecast.report import RenderOptions
+    from capforecast.store import Store
+
+    report_format = "jsonl" if common.json else report_format
+    if report_format in BINARY and output is None and sys.stdout.isatty():
+        raise ConfigError(f"{report_format} must go to a file", do="Add --output FILE, or pipe it")
+    with Store.open(common.settings().store.path) as store:
+        tables = store.published(run_id)
+    options = RenderOptions(top=top, width=_width(), colour=common.color and output is None, table=name)
+    content: bytes = load("report", report_format)(tables, options)
+    if output is None:
+        click.echo(content, nl=False)
+    else:
+        write_bytes(Path(output), content)
+        common.say(f"{output}: {len(content)} bytes")
+
+
+def ranked(common: Common, tables: Mapping[str, pl.DataFrame], top: int | None = None) -> str:
+    """Return the ranked table for the terminal."""
+    from capforecast.report import RenderOptions
+
+    options = RenderOptions(top=top, width=_width(), colour=common.color)
+    text: bytes = load("report", "table")(tables, options)
+    return text.decode()
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+@click.command("schema")
+@click.argument("name", metavar="[TABLE]", required=False)
+@common
+def schema_command(common: Common, name: str | None) -> None:
+    """Print the published tables, column by column.
+
+    \b
+    Examples:
+      capforecast schema
+      capforecast schema breaches --json
+    """  # noqa: D301
+    chosen = [table(name)] if name is not None else list(TABLES.values())
+    if common.json:
+        content = {
+            one.name: {
+                "meaning": one.meaning,
+                "key": one.key,
+                "columns": [
+                    {
+                        "name": c.name,
+                        "type": c.type,
+                        "unit": c.unit,
+                        "meaning": c.meaning,
+                        "computed": c.computed,
+                    }
+                    for c in one.columns
+                ],
+            }
+            for one in chosen
+        }
+        print_json({"schema_version": SCHEMA_VERSION, "tables": content})
+        return
+    for one in chosen:
+        click.echo(f"{one.name}: {one.meaning}\n  key: {', '.join(one.key)}")
+        lines = [
+            (
+                c.name,
+                c.type,
+                c.unit or "-",
+                c.meaning + ("" if c.computed else " (not computed yet: always NULL)"),
+            )
+            for c in one.columns
+        ]
+        click.echo(columns(lines, indent=2) + "\n")
+
+
+@click.command("status")
+@common
+def status_command(common: Common) -> None:
+    """Say what the store holds and what the last run did.
+
+    \b
+    Examples:
+      capforecast status
+      capforecast status --json
+    """  # noqa: D301
+    from capforecast.store import Store
+    from capforecast.times import format_moment
+
+    config = common.settings()
+    with Store.open(config.store.path) as store:
+        series, ledger, runs = store.series(), store.ledger(), store.runs()
+        watermark_us = store.watermark_us()
+    facts: dict[str, Any] = {
+        "store": config.store.path,
+        "series": series.height,
+        "watermark": None if watermark_us is None else format_moment(watermark_us),
+        "ingests": ledger.height,
+        "rows_in": int(ledger["rows_in"].sum()),
+        "rows_accepted": int(ledger["accepted"].sum()),
+        "rows_duplicate": int(ledger["duplicate"].sum()),
+        "rows_quarantined": int(ledger["quarantined"].sum()),
+        "runs": runs.height,
+        "last_run": runs.select("run_id", "run_date", "as_of", "run_at", "path").row(-1, named=True)
+        if runs.height
+        else None,
+    }
+    if common.json:
+        print_json(facts)
+        return
+    last = facts.pop("last_run")
+    lines = [*facts.items(), ("last run", "none" if last is None else last["run_id"])]
+    click.echo(columns((str(key).replace("_", " "), value) for key, value in lines))
+
+
+@click.command("doctor")
+@common
+def doctor_command(common: Common) -> None:
+    """Check the environment and the store.
+
+    The exit code is 1 when something is wrong.
+
+    \b
+    Examples:
+      capforecast doctor
+      capforecast doctor --store /var/lib/capforecast --json
+    """  # noqa: D301
+    from capforecast.cli.checks import checks
+
+    try:
+        path: str | None = common.settings().store.path
+        found = []
+    except CapforecastError as error:
+        path, found = common.store, [("settings", False, str(error))]
+    found += checks(path)
+    if common.json:
+        print_json({"checks": [{"check": check, "ok": ok, "detail": detail} for check, ok, detail in found]})
+    elif not (common.quiet and all(ok for _, ok, _ in found)):
+        click.echo(columns((("ok" if ok else "WRONG"), check, detail) for check, ok, detail in found))
+    leave(0 if all(ok for _, ok, _ in found) else 1)
