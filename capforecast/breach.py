@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capforecast.kernels.grid import path_peaks
-from capforecast.kernels.passage import passage, path_maxima, splice
+from capforecast.kernels.passage import couple, passage, path_maxima
 from capforecast.kernels.paths import weighted_quantiles
 from capforecast.panel import DAY_US, Floats, Forecast, Ints
 
@@ -59,25 +59,29 @@ def outlook(result: Forecast, recent: Floats, k: int, n: int) -> Outlook:
     return Outlook(peaks, result.path_weights)
 
 
-def probabilities(near: Outlook | None, far: Outlook, owner: Ints, threshold: Floats) -> Floats:
+def joined(near: Outlook, far: Outlook) -> Outlook:
+    """Continue futures on a fine step with futures on a coarse one, high ones with high ones."""
+    count = near.peaks.shape[1] + far.peaks.shape[1]
+    peaks = np.empty((far.peaks.shape[0], count, far.days))
+    weights = np.empty(peaks.shape[:2])
+    couple(near.peaks, near.weights, far.peaks, far.weights, peaks, weights)
+    return Outlook(peaks, weights)
+
+
+def probabilities(future: Outlook, owner: Ints, threshold: Floats) -> Floats:
     """Return P(first sustained crossing by day d), float64 (R, D), for each threshold.
 
     Parameters
     ----------
-    near, far : Outlook
-        Futures on the fine step over few days, and on the coarse one over D days.
+    future : Outlook
+        Futures over D days.
     owner : int64 (R,)
         Series of each threshold.
     threshold : float64 (R,)
         Levels, high hurts.
     """
-    late = np.empty((owner.size, far.days))
-    passage(far.peaks, far.weights, owner, threshold, late)
-    early = np.empty((owner.size, near.days if near else 0))
-    if near:
-        passage(near.peaks, near.weights, owner, threshold, early)
-    out = np.empty_like(late)
-    splice(early, late, out)
+    out = np.empty((owner.size, future.days))
+    passage(future.peaks, future.weights, owner, threshold, out)
     return out
 
 
@@ -87,23 +91,15 @@ def days_to(cumulative: Floats, probability: float) -> Floats:
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.nan)
 
 
-def levels(near: Outlook | None, far: Outlook) -> Floats:
+def levels(future: Outlook) -> Floats:
     """Return the published quantiles of the peak of each day ahead, float64 (S, D, 3)."""
-    out = np.empty((far.peaks.shape[0], far.days, len(BAND)))
-    weighted_quantiles(far.peaks, far.weights, np.array(BAND), out)
-    if near:
-        head = np.empty((near.peaks.shape[0], near.days, len(BAND)))
-        weighted_quantiles(near.peaks, near.weights, np.array(BAND), head)
-        out[:, : near.days] = head
+    out = np.empty((future.peaks.shape[0], future.days, len(BAND)))
+    weighted_quantiles(future.peaks, future.weights, np.array(BAND), out)
     return out
 
 
-def level_needed(near: Outlook | None, far: Outlook, target: float) -> Floats:
+def level_needed(future: Outlook, target: float) -> Floats:
     """Return the level that the futures exceed within the horizon with probability `target`, float64 (S,)."""
-    out = np.empty(far.peaks.shape[0])
-    path_maxima(far.peaks, far.weights, target, out)
-    if near:
-        head = np.empty_like(out)
-        path_maxima(near.peaks, near.weights, target, head)
-        out = np.fmax(out, head)
+    out = np.empty(future.peaks.shape[0])
+    path_maxima(future.peaks, future.weights, target, out)
     return out

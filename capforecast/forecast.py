@@ -32,6 +32,8 @@ class Recipe:
         Sharpness of the weights.
     widen : float
         Factor on residual paths.
+    mirror : float
+        Weight of a mirrored residual path against 1 of the path itself.
     share : float
         Probability of the blocks of history together.
     blocks : int
@@ -41,7 +43,8 @@ class Recipe:
     origins: int = 10
     temperature: float = 20.0
     widen: float = 1.0
-    share: float = 0.2
+    mirror: float = 0.5
+    share: float = 0.3
     blocks: int = 40
 
 
@@ -97,7 +100,7 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     first = np.empty(len(panel), np.int64)
     fill_gaps(panel.values, 1 if daily else season, filled, first)
     back = np.empty((len(panel), recipe.origins + 1), np.int64)
-    spacing = max(1, min(season, reach // 4)) if daily else season
+    spacing = min(season, max(reach // 2, 1)) if daily else season
     place_origins(first, panel.values.shape[1], reach, spacing, 10 if daily else 2 * season, back)
     candidates = np.concatenate(
         [m.forecast(filled, first, back, reach, seasons, panel.lower, panel.upper) for m in models], axis=2
@@ -119,8 +122,8 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     paths = np.empty((len(panel), 2 * recipe.origins + recipe.blocks, horizon))
     chances = np.empty(paths.shape[:2])
     make_paths(
-        filled, first, back, combined, mean, recipe.widen, recipe.share,
-        1 if daily else season, seasons[-1], 3 if daily else season, float(daily), paths, chances,
+        filled, first, back, combined, mean, recipe.widen, recipe.mirror, recipe.share,
+        1 if daily else season, seasons[-1], 3 if daily else season, float(daily), float(daily), paths, chances,
     )  # fmt: skip
     np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
     coverage = np.empty(shape)

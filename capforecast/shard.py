@@ -2,7 +2,7 @@
 
 A shard is a pure function of its input; the engine decides where it runs. Series are forecast on
 their natural step over a near horizon and on daily sustained peaks over the far one, and the two are
-spliced (series whose natural step is a day or more have the far one only).
+joined (series whose natural step is a day or more have the far one only).
 """
 
 from __future__ import annotations
@@ -202,16 +202,18 @@ def _block(
     horizon = -(-plan.horizon_days * DAY_US // far_step)
     panel = Panel(daily, far_step, np.full(keep.size, plan.end_us), lower, upper)
     far_result = forecast(panel, plan.far, horizon, plan.recipe_far)
-    far = breach.outlook(far_result, _tail(daily, 0), k, n)
-    far = breach.Outlook(np.ascontiguousarray(far.peaks[:, :, : plan.horizon_days]), far.weights)
-    _conclude(values, daily, near, far, keep, sign, plan, out)
+    future = breach.outlook(far_result, _tail(daily, 0), k, n)
+    future = breach.Outlook(np.ascontiguousarray(future.peaks[:, :, : plan.horizon_days]), future.weights)
+    if near is not None:
+        future = breach.joined(near, future)
+    _conclude(values, daily, future, keep, sign, plan, out)
     _judge(near_result, far_result, keep, out)
     position = np.full(items.series.size, -1, np.int64)
     position[keep] = np.arange(keep.size)
     rows = np.flatnonzero(position[owner] >= 0)
     if rows.size:
         level = threshold[rows] * items.sign[owner[rows]]
-        out.cumulative[rows] = breach.probabilities(near, far, position[owner[rows]], level)
+        out.cumulative[rows] = breach.probabilities(future, position[owner[rows]], level)
 
 
 def _grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: int) -> Floats:
@@ -287,7 +289,7 @@ def _patterns(shape: Floats, constant: np.ndarray) -> Ints:
 
 
 def _conclude(
-    values: Floats, daily: Floats, near: breach.Outlook | None, far: breach.Outlook, keep: Ints, sign: Floats,
+    values: Floats, daily: Floats, future: breach.Outlook, keep: Ints, sign: Floats,
     plan: Plan, out: Outcome,
 ) -> None:  # fmt: skip
     """Record growth, recent daily peaks and the quantiles of the futures, back in the unit of the series."""
@@ -308,9 +310,9 @@ def _conclude(
         weeks = min(daily.shape[1], out.history.shape[1] // 7)
         places = out.history.shape[1] - 1 - 7 * np.arange(weeks)
         out.history[np.ix_(keep, places)] = daily[:, ::-1][:, :weeks] * sign[:, None]
-    band = breach.levels(near, far) * sign[:, None, None]
+    band = breach.levels(future) * sign[:, None, None]
     out.quantiles[keep] = np.where(sign[:, None, None] > 0, band, band[:, :, ::-1])
-    out.needed[keep] = breach.level_needed(near, far, plan.target) * sign
+    out.needed[keep] = breach.level_needed(future, plan.target) * sign
 
 
 def _judge(near: Forecast | None, far: Forecast, keep: Ints, out: Outcome) -> None:

@@ -238,8 +238,8 @@ def _together(parts: Sequence[Mapping[str, pl.DataFrame]], before: pl.DataFrame 
     frames = [part["breaches"] for part in parts if part["breaches"].height]
     if not frames:
         return {"breaches": empty("breaches"), **tables}
-    rows = ranked(with_changes(pl.concat(frames), before))
-    return {"breaches": conform(with_reasons(rows), BREACHES), **tables}
+    rows = conform(ranked(with_changes(pl.concat(frames), before)), BREACHES)
+    return {"breaches": with_reasons(rows), **tables}
 
 
 def _messages(limits: Resolved, series: pl.DataFrame) -> list[str]:

@@ -216,7 +216,7 @@ def breach_rows(
         "ok",
     )
     lead = thresholds.get_column("lead_time_days").to_numpy().astype(float)
-    rank = _severity(status, chance, dates[0.1], lead)
+    rank = _severity(status, chance, dates, lead)
     headroom = (level - out.last[owner]) * sign
     p10, p50, p90 = (_dates(stamp.day + dates[p]) for p in (0.1, 0.5, 0.9))
     start_by = _dates(stamp.day + dates[0.1] - lead)
@@ -259,21 +259,23 @@ def _level(out: Outcome, owner: np.ndarray, day: int, allowed: np.ndarray) -> Fl
     return np.where(allowed[:, None], out.quantiles[owner, day - 1], np.nan)
 
 
-def _severity(status: np.ndarray, chance: Mapping[int, Floats], p10: Floats, lead: Floats) -> np.ndarray:
+def _severity(
+    status: np.ndarray, chance: Mapping[int, Floats], dates: Mapping[float, Floats], lead: Floats
+) -> np.ndarray:
     """Return 1 (critical) to 5 (none).
 
     Critical: over the threshold, or likely to be within a week. High: a fifth within a week, likely
-    within a month, or the moment to act is here. Medium: a fifth within a month, likely within three.
-    Low: a tenth within three months.
+    within a month, or likely at all with the moment to act already here. Medium: a fifth within a
+    month, likely within three. Low: a tenth within the horizon.
     """
-    week, month, quarter = (np.nan_to_num(chance[d]) for d in (7, 30, 90))
-    act = np.nan_to_num(p10 - lead, nan=np.inf) <= 0.0
+    week, month = (np.nan_to_num(chance[d]) for d in (7, 30))
+    act = (status == "will_breach") & (np.nan_to_num(dates[0.1] - lead, nan=np.inf) <= 0.0)
     return np.select(
         [
             (status == "breached") | (week >= 0.5),
             (week >= 0.2) | (month >= 0.5) | act,
-            (month >= 0.2) | (quarter >= 0.5),
-            (quarter >= 0.1) | ~np.isnan(p10),
+            (month >= 0.2) | (status == "will_breach"),
+            ~np.isnan(dates[0.1]),
         ],
         [1, 2, 3, 4],
         5,

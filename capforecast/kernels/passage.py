@@ -45,35 +45,65 @@ def passage(peaks: Floats, weights: Floats, owner: Ints, threshold: Floats, out:
 
 
 @njit(cache=True, nogil=True)
-def splice(near: Floats, far: Floats, out: Floats) -> None:
-    """Continue a short, fine distribution of dates with a long, coarse one.
+def _order(peaks: Floats, weights: Floats, start: int, stop: int) -> Ints:
+    """Return the paths that have weight, by their mean level over some days, lowest first."""
+    chosen = np.flatnonzero(weights > 0.0)
+    level = np.empty(chosen.size)
+    for i in range(chosen.size):
+        level[i] = 0.0
+        for d in range(start, stop):
+            level[i] += peaks[chosen[i], d]
+    return chosen[np.argsort(level, kind="mergesort")]
 
-    After the last day D of the short one, what has not yet crossed crosses at the rate of the long one:
-    ``F(d) = F_near(D) + (1 - F_near(D)) (F_far(d) - F_far(D)) / (1 - F_far(D))``; where the long one
-    leaves nothing to cross after D, its value is the floor.
+
+@njit(cache=True, nogil=True)
+def couple(near: Floats, near_weights: Floats, far: Floats, far_weights: Floats, out: Floats, weights: Floats) -> None:
+    """Continue fine paths over a few days with coarse ones over many, high ones with high ones.
+
+    Paths are ranked by their mean level over the last week that both have, and joined in the order of
+    their ranks, each pair with the weight that both share. A threshold is then met by joined paths, so
+    that a higher one is never met earlier or with more probability.
 
     Parameters
     ----------
-    near : float64 (R, D)
-        P(T <= d) of the short horizon; D may be 0.
-    far : float64 (R, E)
-        P(T <= d) of the long horizon, E >= D.
-    out : float64 (R, E)
-        Receives the spliced probabilities, never falling along E.
+    near : float64 (S, P, D)
+        Peaks per day of the fine paths.
+    near_weights : float64 (S, P)
+        Their probabilities.
+    far : float64 (S, Q, E)
+        Peaks per day of the coarse paths, E >= D.
+    far_weights : float64 (S, Q)
+        Their probabilities.
+    out : float64 (S, P + Q, E)
+        Receives the joined paths: the fine path first, from its end on the coarse one.
+    weights : float64 (S, P + Q)
+        Receives their probabilities; zero throughout where either side has no path.
     """
-    last = near.shape[1]
-    for r in range(far.shape[0]):
-        for d in range(far.shape[1]):
-            if d < last:
-                out[r, d] = near[r, d]
-            elif last == 0:
-                out[r, d] = far[r, d]
-            else:
-                base, used = near[r, last - 1], far[r, last - 1]
-                if used < 1.0 - 1e-12:
-                    out[r, d] = min(base + (1.0 - base) * (far[r, d] - used) / (1.0 - used), 1.0)
-                else:
-                    out[r, d] = max(base, far[r, d])
+    days = near.shape[2]
+    start = max(days - 7, 0)
+    for s in range(near.shape[0]):
+        weights[s, :] = 0.0
+        out[s, :, :] = np.nan
+        first = _order(near[s], near_weights[s], start, days)
+        second = _order(far[s], far_weights[s], start, days)
+        if first.size == 0 or second.size == 0:
+            continue
+        i, j, k = 0, 0, 0
+        left, right = near_weights[s, first[0]], far_weights[s, second[0]]
+        while i < first.size and j < second.size:
+            share = min(left, right)
+            out[s, k, :days] = near[s, first[i], :]
+            out[s, k, days:] = far[s, second[j], days:]
+            weights[s, k] = share
+            k += 1
+            left -= share
+            right -= share
+            if left <= 1e-12:
+                i += 1
+                left = near_weights[s, first[i]] if i < first.size else 0.0
+            if right <= 1e-12:
+                j += 1
+                right = far_weights[s, second[j]] if j < second.size else 0.0
 
 
 @njit(cache=True, nogil=True)

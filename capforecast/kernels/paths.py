@@ -17,6 +17,38 @@ def _average(y: Floats, start: int, stop: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
+    """Return how much of a difference of level is kept, from 0 (levels return) to 1 (they stay).
+
+    It is the slope of the mean of the ``ahead`` steps after a moment on the mean of the ``width`` steps
+    before it, over all moments; 1 where there are too few to tell.
+    """
+    count = y.shape[0] - ahead - (first + width) + 1
+    if count < 2 * width or count < 8:
+        return 1.0
+    levels, futures = np.empty(count), np.empty(count)
+    level, future = 0.0, 0.0
+    for t in range(first, first + width):
+        level += y[t]
+    for t in range(first + width, first + width + ahead):
+        future += y[t]
+    mean_level, mean_future = 0.0, 0.0
+    for i in range(count):
+        levels[i], futures[i] = level / width, future / ahead
+        mean_level += levels[i] / count
+        mean_future += futures[i] / count
+        t = first + width + i
+        if i + 1 < count:
+            level += y[t] - y[t - width]
+            future += y[t + ahead] - y[t]
+    cross, square = 0.0, 0.0
+    for i in range(count):
+        cross += (levels[i] - mean_level) * (futures[i] - mean_future)
+        square += (levels[i] - mean_level) ** 2
+    return min(max(cross / square, 0.0), 1.0) if square > 0.0 else 1.0
+
+
+@njit(cache=True, nogil=True)
 def make_paths(
     filled: Floats,
     first: Ints,
@@ -24,22 +56,24 @@ def make_paths(
     combined: Floats,
     mean: Floats,
     widen: float,
+    mirror: float,
     share: float,
     align: int,
     week: int,
     span: int,
     drift: float,
+    climate: float,
     paths: Floats,
     weights: Floats,
 ) -> None:
     """Enumerate weighted possible futures of each series, without random numbers.
 
-    The first ``2 (O - 1)`` paths are the point forecast plus and minus the residual path of each past
-    origin, times `widen`; a residual path shorter than the horizon repeats, growing with the square
-    root of the number of repetitions. The others are blocks of history that start whole multiples of
-    `align` back, shifted so that the mean of the `span` steps before them meets the mean of the newest
-    `span` steps; a block shorter than the horizon repeats, each time moved by `drift` times the change
-    of level over it.
+    The first ``2 (O - 1)`` paths are the point forecast plus and, with the weight `mirror`, minus the
+    residual path of each past origin, times `widen`; a residual path shorter than the horizon repeats,
+    growing with the square root of the number of repetitions as far as the series keeps its levels. The others are blocks of history that
+    start whole multiples of `align` back, shifted by what the series keeps of the difference between
+    the mean of its newest `span` steps and that of the `span` steps before the block; a block shorter
+    than the horizon repeats, each time moved by `drift` times that shift.
 
     Parameters
     ----------
@@ -55,12 +89,17 @@ def make_paths(
         Point forecast, M <= H.
     widen : float
         Factor on residuals: choosing weights on the same origins makes residuals too small.
+    mirror : float
+        Weight of a mirrored residual path against 1 of the path itself; 0 where errors are skew.
     share : float
         Probability of the blocks together, where both sorts exist.
     align, week, span : int
         Distance of block starts; steps of the long season, whose multiples count threefold; steps of a level.
     drift : float
         0 for levels that return, 1 for levels that keep what they gained.
+    climate : float
+        1 gives the blocks all the probability that is left where levels return at once, since what
+        was measured is then the best account of what can be; 0 keeps `share` for every series.
     paths : float64 (S, P, H)
         Receives the paths, P >= 2 (O - 1).
     weights : float64 (S, P)
@@ -77,6 +116,9 @@ def make_paths(
         if np.isnan(mean[s, 0]):
             continue
         y = filled[s]
+        length = columns - first[s]
+        width = min(span, max(length // 3, 1))
+        kept = _persistence(y, first[s], width, min(horizon, max(width, length // 6)))
         residuals = 0
         for o in range(1, origins + 1):
             known = min(back[s, o], reach)
@@ -85,14 +127,12 @@ def make_paths(
             residuals += 1
             start = columns - back[s, o]
             for h in range(horizon):
-                rest = widen * np.sqrt(1.0 + h // known) * (y[start + h % known] - combined[s, o, h % known])
+                rest = widen * (1.0 + h // known) ** (0.5 * kept) * (y[start + h % known] - combined[s, o, h % known])
                 paths[s, 2 * o - 2, h] = mean[s, h] + rest
                 paths[s, 2 * o - 1, h] = mean[s, h] - rest
             weights[s, 2 * o - 2] = 1.0
-            weights[s, 2 * o - 1] = 1.0
-        length = columns - first[s]
+            weights[s, 2 * o - 1] = mirror
         step = align if length >= 3 * align else 1
-        width = min(span, max(length // 3, 1))
         far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
         near = max(min(-(-horizon // step), far - 11), 1)
         count = min(far - near + 1, most)
@@ -102,15 +142,17 @@ def make_paths(
             j = near + i * (far - near + 1) // count
             size = j * step
             start = columns - size
-            then = _average(y, start - width, start)
+            shift = kept * (now - _average(y, start - width, start))
             p = 2 * origins + i
             for h in range(horizon):
-                paths[s, p, h] = now + (y[start + h % size] - then) + drift * (h // size) * (now - then)
+                paths[s, p, h] = y[start + h % size] + shift + drift * (h // size) * shift
             weights[s, p] = 3.0 if week > 1 and size % week == 0 else 1.0
             blocks += weights[s, p]
-        part = share if residuals > 0 and blocks > 0.0 else (0.0 if residuals > 0 else 1.0)
+        part = share + climate * (1.0 - share) * (1.0 - kept)
+        if residuals == 0 or blocks == 0.0:
+            part = 0.0 if residuals > 0 else 1.0
         for p in range(2 * origins):
-            weights[s, p] *= (1.0 - part) / max(2 * residuals, 1)
+            weights[s, p] *= (1.0 - part) / (max(residuals, 1) * (1.0 + mirror))
         for p in range(2 * origins, paths.shape[1]):
             weights[s, p] *= part / max(blocks, 1.0)
         if residuals == 0 and blocks == 0.0:
