@@ -39,7 +39,8 @@ CHARTS = 8
 def forecast_command(common: Common, target: str, metric: str | None, **how: Any) -> None:
     """Forecast a host of the store, or a file.
 
-    A host comes with a chart and a sentence per threshold. A FILE has the columns host, metric, ts and value (instance and unit too, if it likes); no store is
+    A host comes with a chart and a sentence per threshold. A FILE has the columns host, metric, ts and
+    value (instance and unit too, if it likes); no store is
     needed. It is meant when --output is given, or when there is a file of that name.
 
     \b
@@ -167,7 +168,8 @@ def replay_command(
 ) -> None:
     """Tell which past crossings would have been foreseen.
 
-    Each case is forecast knowing only what came before its cutoff. CASES is CSV, Parquet or JSON lines with case_id, host, metric, threshold, cutoff and horizon_s (and
+    Each case is forecast knowing only what came before its cutoff. CASES is CSV, Parquet or JSON lines
+    with case_id, host, metric, threshold, cutoff and horizon_s (and
     direction and sustain_s, if it likes). The same rows come out with p_breach, breach_p10, breach_p50,
     breach_p90 and status.
 
@@ -176,13 +178,13 @@ def replay_command(
       capforecast replay cases.csv --input samples.parquet --output replayed.csv
       capforecast replay cases.parquet --store /var/lib/capforecast
     """  # noqa: D301
-    from capforecast.cli.files import check_ending, read_frame, read_samples, stored_samples
+    from capforecast.cli.files import check_ending, read_cases, read_samples, stored_samples
     from capforecast.run import replay
 
     if output is not None:
         check_ending(output)
     config = common.settings(forecast__model=model)
-    frame = read_frame(cases)
+    frame = read_cases(cases)
     unread = 0
     with progress(common) as report:
         report("read", 0, None)

@@ -41,7 +41,8 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
     from capforecast import simulate
     from capforecast.cli.templates import settings_text
     from capforecast.config import load
-    from capforecast.run import ingest_sources, nightly
+    from capforecast.run import nightly
+    from capforecast.store import Store
 
     folder = Path(directory) if directory else Path(tempfile.mkdtemp(prefix="capforecast-demo-"))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -59,8 +60,7 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
         config = load(folder / "capforecast.toml", {"store.path": store}, environ={})
         moment = simulate.END_US if common.as_of_us is None else common.as_of_us
         when: dict[str, Any] = {"as_of_us": moment, "now_us": simulate.END_US, "progress": report}
-        samples = [source.location for source in config.sources]
-        ingest_sources(config.store.path, samples, read_options(config), config, **when)
+        Store.create(config.store.path, created_us=simulate.END_US).close()
         result = nightly(config.store.path, config, **when)
     _show_run(common, config.store.path, result, extra={"directory": folder.resolve()}, table=True)
     leave(_exit_code(result, None))
@@ -111,7 +111,8 @@ def init_command(common: Common, directory: str, force: bool) -> None:
 def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how: Any) -> None:
     """Take samples into the store, which is made if missing.
 
-    A SOURCE is a file, a directory or - for standard input: CSV, TSV, JSON lines and Parquet, plain or compressed (gzip, zstd), long or wide. Rows that cannot be
+    A SOURCE is a file, a directory or - for standard input: CSV, TSV, JSON lines and Parquet, plain or
+    compressed (gzip, zstd), long or wide. Rows that cannot be
     taken are kept in quarantine with a reason, and the exit code is 4.
 
     \b
@@ -172,7 +173,8 @@ def run_command(
 ) -> None:
     """Do the nightly job: ingest, forecast, publish.
 
-    It ingests the configured sources, forecasts every series and publishes the tables. The report lies in STORE/reports/latest. A series that cannot be forecast is a row that says so.
+    It ingests the configured sources, forecasts every series and publishes the tables. The report lies
+    in STORE/reports/latest. A series that cannot be forecast is a row that says so.
 
     \b
     Examples:
@@ -181,8 +183,11 @@ def run_command(
       capforecast run --as-of 2026-01-31T02:00:00Z --json
     """  # noqa: D301
     from capforecast.run import nightly
+    from capforecast.store import Store
 
     config = common.settings(run__horizon=horizon, run__threads=threads, forecast__model=model)
+    if config.sources and not Store.exists(config.store.path):
+        Store.create(config.store.path, created_us=_now_us()).close()
     with progress(common) as report:
         result = nightly(
             config.store.path, config,

@@ -1,0 +1,291 @@
+"""What the commands do, on the small sample of data/ and a short demonstration."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+import capforecast
+from capforecast.cli import main
+from capforecast.errors import SchemaError
+from capforecast.schema import BREACHES, TABLES
+
+DATA = Path(__file__).parents[1] / "data"
+AS_OF = "2026-05-20"
+
+
+def call(*arguments: object, stdin: str | None = None) -> Result:
+    result = CliRunner().invoke(main, [str(a) for a in arguments], prog_name="capforecast", input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with settings, limits, samples and a store with one run."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("samples.csv", "limits.csv"):
+        shutil.copy(DATA / name, folder / name)
+    (folder / "capforecast.toml").write_text('[[sources]]\nlocation = "samples.csv"\n', encoding="utf-8")
+    result = call("run", "--config", folder / "capforecast.toml", "--as-of", AS_OF)
+    assert result.exit_code == 0, result.stderr
+    assert "9 series" in result.stdout
+    return folder
+
+
+@pytest.fixture
+def with_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, as the current directory."""
+    monkeypatch.chdir(project)
+    return project
+
+
+def test_run_makes_the_store_and_publishes(with_project: Path) -> None:
+    """Settings and store are found in the current directory; the paths that are printed are there."""
+    first = json.loads(call("run", "--as-of", AS_OF, "--json").stdout)
+    again = json.loads(call("run", "--as-of", AS_OF, "--json").stdout)
+    assert first == again
+    assert first["rows_quarantined"] == 0
+    assert set(first["published"]) == {"report.html", *(f"{name}.parquet" for name in TABLES)}
+    assert all(Path(path).is_file() for path in first["published"].values())
+
+
+def test_run_without_words_prints_nothing(with_project: Path) -> None:
+    """A night that went well sends no mail."""
+    result = call("run", "--as-of", AS_OF, "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_fail_on_is_exit_3_only_when_it_is_met(with_project: Path) -> None:
+    """The severity that is named and all that is worse."""
+    ranks = pl.read_parquet("capforecast-store/reports/latest/breaches.parquet").get_column("severity_rank")
+    for rank, severity in enumerate(("critical", "high", "medium", "low"), start=1):
+        expected = 3 if (ranks <= rank).any() else 0
+        assert call("run", "--as-of", AS_OF, "--fail-on", severity, "-q").exit_code == expected
+
+
+def test_a_source_that_fails_is_exit_4_and_the_rest_is_published(project: Path, tmp_path: Path) -> None:
+    """One bad source stops nothing."""
+    path = tmp_path / "capforecast.toml"
+    path.write_text(
+        f'[limits]\nfile = "{project}/limits.csv"\n[[sources]]\nlocation = "gone.csv"\n'
+        f'[[sources]]\nlocation = "{project}/samples.csv"\n',
+        encoding="utf-8",
+    )
+    result = call("run", "--config", path, "--as-of", AS_OF, "--json")
+    assert result.exit_code == 4
+    facts = json.loads(result.stdout)
+    assert facts["sources_failed"] == 1
+    assert "gone.csv" in facts["failed_sources"][0]
+    assert facts["series"] == 9
+
+
+def test_ingest_counts_every_row_and_is_exit_4_with_quarantine(tmp_path: Path) -> None:
+    """Rows in are accepted, duplicate or quarantined; a second time nothing is new."""
+    text = "vm,metric,ts,value\na,cpu_pct,2026-05-01T00:00:00Z,1\na,cpu_pct,never,1\n"
+    store = tmp_path / "store"
+    result = call("ingest", "-", "--map", "host=vm", "--store", store, "--json", stdin=text)
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["sources"] == [
+        {"source": "-", "rows_in": 2, "accepted": 1, "duplicate": 0, "quarantined": 1}
+    ]
+    good = tmp_path / "good.csv"
+    good.write_text("host,metric,ts,value\na,cpu_pct,2026-05-01T00:00:00Z,1\n", encoding="utf-8")
+    result = call("ingest", good, "--store", store)
+    assert result.exit_code == 0
+    assert result.stdout == f"{good}: 1 rows in: 0 accepted, 1 duplicate, 0 quarantined\n"
+
+
+def test_status_says_what_is_there(with_project: Path) -> None:
+    """As text and as JSON."""
+    facts = json.loads(call("status", "--json").stdout)
+    assert facts["series"] == 9
+    assert facts["rows_in"] == facts["rows_accepted"] + facts["rows_duplicate"] + facts["rows_quarantined"]
+    assert facts["last_run"]["as_of"] == "2026-05-20T00:00:00Z"
+    assert "last run" in call("status").stdout
+
+
+@pytest.mark.parametrize("name", ["table", "html", "csv", "jsonl", "md", "xlsx", "parquet"])
+def test_report_renders_every_format_to_a_file_and_to_stdout(with_project: Path, tmp_path: Path, name: str) -> None:
+    """The same bytes both ways (a workbook carries its own time)."""
+    output = tmp_path / f"out.{name}"
+    result = call("report", "--format", name, "--output", output)
+    assert (result.exit_code, result.stdout) == (0, "")
+    printed = call("report", "--format", name).stdout_bytes
+    assert len(printed) > 100
+    if name != "xlsx":
+        assert printed == output.read_bytes()
+
+
+def test_report_keeps_the_order_of_the_table_and_takes_other_tables(with_project: Path) -> None:
+    """CSV has the columns of the schema."""
+    lines = call("report", "--format", "csv", "--top", "2").stdout.splitlines()
+    assert lines[0].split(",") == list(BREACHES.names)
+    assert len(lines) == 3
+    assert len(call("report", "--format", "csv", "--table", "series").stdout.splitlines()) == 10
+    run_id = json.loads(call("status", "--json").stdout)["last_run"]["run_id"]
+    assert call("report", "--run", run_id).stdout == call("report").stdout
+    assert call("report", "--run", "other").exit_code == 2
+
+
+def test_forecast_of_a_host_is_a_chart_and_a_sentence_per_threshold(with_project: Path) -> None:
+    """A mistyped host is answered with the nearest."""
+    result = call("forecast", "db-02", "disk_used_bytes", "--as-of", AS_OF)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("db-02 disk_used_bytes /data: ")
+    assert "└" in result.stdout
+    wrong = call("forecast", "db-2")
+    assert wrong.exit_code == 2
+    assert "Did you mean 'db-02'?" in wrong.stderr
+    tables = json.loads(call("forecast", "db-02", "--json", "--as-of", AS_OF).stdout)
+    assert {row["host"] for row in tables["breaches"]} == {"db-02"}
+
+
+def wave(host: str, hours: int = 24 * 20) -> pl.DataFrame:
+    start = datetime(2026, 5, 1, tzinfo=UTC)
+    return pl.DataFrame(
+        {
+            "host": host,
+            "metric": "cpu_util_pct",
+            "ts": [start + timedelta(hours=i) for i in range(hours)],
+            "value": [40.0 + 20.0 * (i % 24 >= 12) for i in range(hours)],
+        }
+    )
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])
+def test_forecast_of_a_file_needs_no_store(tmp_path: Path, ending: str) -> None:
+    """One row per series and future step, with the quantiles that were asked for."""
+    source, output = tmp_path / "in.parquet", tmp_path / f"out{ending}"
+    wave("a").rename({"host": "vm"}).write_parquet(source)
+    result = call(
+        "forecast", source, "--step", "1h", "--horizon", "48h", "--quantiles", "0.25,0.75", "--map", "host=vm",
+        "--output", output, "--store", tmp_path / "none",
+    )  # fmt: skip
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    readers = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".jsonl": pl.read_ndjson}
+    found = readers[ending](output)
+    assert found.columns == ["host", "metric", "instance", "ts", "mean", "q0.25", "q0.75", "status"]
+    assert found.height == 48
+    assert list(tmp_path.glob(".out*")) == []
+
+
+def test_forecast_of_a_file_without_output_is_csv_on_stdout(tmp_path: Path) -> None:
+    """Data to stdout, and nothing on stderr."""
+    source = tmp_path / "in.parquet"
+    wave("a").write_parquet(source)
+    result = call("forecast", source, "--step", "1d", "--horizon", "3d")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == "host,metric,instance,ts,mean,q0.1,q0.5,q0.9,status"
+    assert result.stdout.splitlines()[1].split(",")[3] == "2026-05-21T00:00:00Z"
+    assert result.stderr == ""
+
+
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """The directory is missing."""
+    source = tmp_path / "in.parquet"
+    wave("a").write_parquet(source)
+    result = call("forecast", source, "--horizon", "2h", "--output", tmp_path / "no" / "out.csv")
+    assert result.exit_code == 1
+    assert "the output must be writable" in result.stderr
+
+
+def test_replay_answers_every_case_in_order(with_project: Path, tmp_path: Path) -> None:
+    """From a file and from the store, case by case the same."""
+    cases = tmp_path / "cases.csv"
+    cases.write_text(
+        "case_id,host,metric,threshold,cutoff,horizon_s\n"
+        "007,db-02,cpu_util_pct,99.9,2026-05-15T00:00:00Z,86400\n"
+        "1,nobody,cpu_util_pct,80,2026-05-15,86400\n"
+        "2,db-02,cpu_util_pct,0.5,2026-05-15,86400\n",
+        encoding="utf-8",
+    )
+    result = call("replay", cases, "--input", "samples.csv")
+    assert result.exit_code == 0
+    rows = pl.read_csv(result.stdout_bytes, schema_overrides={"case_id": pl.String})
+    assert rows.get_column("case_id").to_list() == ["007", "1", "2"]
+    assert rows.get_column("status").to_list()[1] == "unknown_series"
+    low, _, high = rows.get_column("p_breach").to_list()
+    assert low < 0.5 < high
+    assert call("replay", cases).stdout == result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        ("case_id,host\n", "cases must have the columns"),
+        ("case_id,host,metric,threshold,cutoff,horizon_s\n1,a,b,1,soon,60\n", "cutoff must be an ISO 8601"),
+    ],
+)
+def test_cases_that_cannot_be_read_are_one_line(
+    with_project: Path, tmp_path: Path, content: str | None, said: str
+) -> None:
+    """And exit 1."""
+    cases = tmp_path / "cases.csv"
+    if content is not None:
+        cases.write_text(content, encoding="utf-8")
+    result = call("replay", cases, "--input", "samples.csv")
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_doctor_finds_a_whole_store_and_a_damaged_one(project: Path, tmp_path: Path) -> None:
+    """A flipped byte is exit 1."""
+    store = tmp_path / "store"
+    shutil.copytree(project / "capforecast-store", store)
+    result = call("doctor", "--store", store)
+    assert result.exit_code == 0, result.stdout
+    (damaged, *_) = sorted(store.glob("rollups/**/*.parquet"))
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(bytes(content))
+    result = call("doctor", "--store", store, "--json")
+    assert result.exit_code == 1
+    wrong = [check for check in json.loads(result.stdout)["checks"] if not check["ok"]]
+    assert [check["check"] for check in wrong] == ["store"]
+    assert damaged.name in wrong[0]["detail"]
+
+
+def test_the_demonstration_shows_its_report_and_keeps_off_other_stores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything lies in its directory, which must be empty."""
+    monkeypatch.setenv("CAPFORECAST_STORE", str(tmp_path / "everyday"))
+    result = call("demo", tmp_path / "demo", "--days", "3")
+    assert result.exit_code == 0, result.stderr
+    latest = tmp_path / "demo" / "capforecast-store" / "reports" / "latest"
+    assert str(latest / "report.html") in result.stdout
+    assert (latest / "breaches.parquet").is_file()
+    assert not (tmp_path / "everyday").exists()
+    again = call("demo", tmp_path / "demo")
+    assert again.exit_code == 2
+    assert "must be new or empty" in again.stderr
+
+
+def test_the_function_takes_frames_of_any_library() -> None:
+    """Polars, pandas, Arrow tables and lazy frames give the same rows."""
+    frame = wave("a")
+    expected = capforecast.forecast(frame, horizon="24h", step="1h")
+    assert expected.height == 24
+    for other in (frame.to_pandas(), frame.to_arrow(), frame.lazy(), frame.to_arrow().to_reader()):
+        assert capforecast.forecast(other, horizon="24h", step="1h").equals(expected)
+    with pytest.raises(SchemaError, match="a frame must be one of polars, pandas or Arrow; got list"):
+        capforecast.forecast([1, 2], horizon="24h")
+
+
+def test_the_functions_run_and_ingest_do_what_the_commands_do(tmp_path: Path) -> None:
+    """A store of one's own, as of a moment given as text or datetime."""
+    ((_, ingested),) = capforecast.ingest(DATA / "samples.csv", tmp_path / "store", as_of=AS_OF)
+    assert ingested.quarantined == 0
+    result = capforecast.run(tmp_path / "store", as_of=datetime(2026, 5, 20, tzinfo=UTC))
+    assert result.tables["series"].height == 9
+    with capforecast.Store.open(tmp_path / "store") as store:
+        assert store.published(result.run_id)["breaches"].height == result.tables["breaches"].height
