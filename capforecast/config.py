@@ -163,14 +163,21 @@ def variables() -> dict[str, str]:
 
 
 def _variables(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield key, value and variable; what looks like a mistyped variable is a problem, others are not ours."""
     known = variables()
     for variable in sorted(environ):
         if not variable.startswith(_PREFIX) or variable == CONFIG_VARIABLE or not environ[variable]:
             continue
         if variable in known:
             yield known[variable], environ[variable], variable
-        else:
+        elif _looks_mistyped(variable.removeprefix(_PREFIX), known):
             problems.append(f"environment variable {variable} is not known{_nearest(variable, known)}")
+
+
+def _looks_mistyped(name: str, known: Mapping[str, str]) -> bool:
+    section = name.partition("_")[0].lower()
+    bare = [variable.removeprefix(_PREFIX) for variable in known]
+    return section in Config.model_fields or bool(difflib.get_close_matches(name, bare, n=1, cutoff=0.75))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from capforecast import __version__
-from capforecast.cli import COMMANDS, main
+from capforecast.cli import COMMANDS, checks, main
 from capforecast.cli.group import LazyGroup, Stop
 from capforecast.cli.options import Common
 from capforecast.cli.output import columns, progress
@@ -278,3 +278,13 @@ def test_the_store_option_beats_the_environment(tmp_path: Path) -> None:
 def test_names_in_columns_cannot_reach_the_terminal() -> None:
     """Control characters come out as escapes, and lines stay lines."""
     assert columns([("a\x1b[31m", "b"), ("c\nd", None)]) == "a\\x1b[31m  b\nc d        -"
+
+
+@pytest.mark.parametrize(
+    ("found", "fits"), [("2.1.0", True), ("2", True), ("1.9.9", False), ("3.0.0", False), ("2.10.0rc1", True)]
+)
+def test_doctor_compares_versions_as_numbers(found: str, fits: bool) -> None:
+    """2.10 is newer than 2.9."""
+    package, bounds = checks._split("polars>=2,<3")
+    assert package == "polars"
+    assert all(checks._fits(found, sign, limit) for sign, limit in bounds) is fits

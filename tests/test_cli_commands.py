@@ -102,6 +102,17 @@ def test_ingest_counts_every_row_and_is_exit_4_with_quarantine(tmp_path: Path) -
     assert result.stdout == f"{good}: 1 rows in: 0 accepted, 1 duplicate, 0 quarantined\n"
 
 
+def test_a_store_that_another_holds_is_exit_75(tmp_path: Path, project: Path) -> None:
+    """The message says who; --wait waits no longer than it was told."""
+    store = tmp_path / "store"
+    shutil.copytree(project / "capforecast-store", store)
+    with capforecast.Store.open(store, writable=True):
+        result = call("run", "--store", store, "--as-of", AS_OF, "--wait", "0.1")
+    assert result.exit_code == 75
+    assert result.stderr.count("\n") == 1
+    assert call("run", "--store", store, "--as-of", AS_OF).exit_code == 0
+
+
 def test_status_says_what_is_there(with_project: Path) -> None:
     """As text and as JSON."""
     facts = json.loads(call("status", "--json").stdout)

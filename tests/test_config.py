@@ -168,3 +168,11 @@ def test_every_scalar_setting_has_one_variable() -> None:
 def test_an_empty_variable_is_one_that_is_not_set() -> None:
     """As shells do it."""
     assert load(environ={"CAPFORECAST_RUN_HORIZON": ""}).run.horizon == "90d"
+
+
+def test_variables_of_others_are_left_alone_and_mistyped_ones_are_not() -> None:
+    """A name that no setting resembles belongs to something else."""
+    assert load(environ={"CAPFORECAST_CI_VENV": "x", "CAPFORECAST": "x"}).run.horizon == "90d"
+    for variable in ("CAPFORECAST_HORIZON", "CAPFORECAST_RUN_X", "CAPFORECAST_STORES"):
+        with pytest.raises(ConfigError, match=f"{variable} is not known"):
+            load(environ={variable: "1d"})

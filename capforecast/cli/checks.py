@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -27,16 +28,30 @@ def checks(store: str | None) -> list[Check]:
 
 def _libraries() -> Iterator[Check]:
     for requirement in requires("capforecast") or []:
-        name, _, condition = requirement.partition(";")
+        wanted, _, condition = requirement.partition(";")
         if "extra" in condition:
             continue
-        package = name.strip()
-        for sign in "<>=!~[ ":
-            package = package.partition(sign)[0]
+        package, limits = _split(wanted)
         try:
-            yield package, True, version(package)
+            found = version(package)
         except PackageNotFoundError:
-            yield package, False, f"is not installed; {name.strip()} is needed"
+            yield package, False, f"is not installed; {wanted.strip()} is needed"
+            continue
+        fits = all(_fits(found, sign, limit) for sign, limit in limits)
+        yield package, fits, found if fits else f"{found} does not fit {wanted.strip()}"
+
+
+def _split(requirement: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the package and its bounds: ``polars>=2,<3`` is polars, >= 2 and < 3."""
+    package = re.match(r"[A-Za-z0-9._-]+", requirement.strip())
+    return package[0] if package else requirement, re.findall(r"(>=|<)\s*([0-9.]+)", requirement)
+
+
+def _fits(found: str, sign: str, limit: str) -> bool:
+    def numbers(text: str) -> list[int]:
+        return [int(part) for part in re.findall(r"\d+", text)[:3]]
+
+    return numbers(found) >= numbers(limit) if sign == ">=" else numbers(found) < numbers(limit)
 
 
 def _numba_cache() -> Check:
