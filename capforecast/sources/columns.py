@@ -91,8 +91,13 @@ def recognise(columns: Sequence[Column], options: ReadOptions, location: str, *,
     roles = _mapped(columns, options, location)
     if header:
         _aliased(roles, columns, location)
-    elif not options.mapping:
-        _guessed(roles, columns)
+    elif not options.mapping and options.layout is None and not _guessed(roles, columns):
+        raise SchemaError(
+            "columns without a header must be named",
+            got=_listed(columns),
+            where=shown(location),
+            do="Add --map ts=0,value=1 (host, metric and instance likewise), by number from 0",
+        )
     if sysstat and len(columns) > 3 and columns[3].name in _SYSSTAT:
         roles.setdefault("instance", 3)
     if "ts" not in roles:
@@ -172,12 +177,14 @@ def _aliased(roles: dict[str, int], columns: Sequence[Column], location: str) ->
             roles[role] = found[0]
 
 
-def _guessed(roles: dict[str, int], columns: Sequence[Column]) -> None:
+def _guessed(roles: dict[str, int], columns: Sequence[Column]) -> bool:
+    """Give roles to the columns of a table without a header, if they can only mean one thing."""
     kinds = [column.kind for column in columns]
     if kinds == ["number"]:
         roles["value"] = 0
     elif len(kinds) == 2 and kinds[0] in ("time", "number") and kinds[1] == "number":
         roles["ts"], roles["value"] = 0, 1
+    return bool(roles)
 
 
 def _kind(

@@ -67,7 +67,7 @@ def foreign(lines: list[str]) -> str | None:
         return None
     first = filled[0].lstrip("\ufeff \t")
     if first.startswith("{"):
-        return "JSON"
+        return "JSON, but not as one object on each line"
     if first.startswith("["):
         return "a JSON document"
     if first.startswith(("<?xml", "<!DOCTYPE", "<html")):
@@ -203,7 +203,7 @@ def _headed(lines: list[str], skip: int, delimiter: str, options: ReadOptions, l
     while place < len(lines) and (lines[place].startswith("#") or not lines[place].strip()):
         place += 1
     comments = [k for k in range(skip, place) if lines[k].startswith("#")]
-    widths = [w for w in (_width(line, delimiter) for line in lines[place : place + 50] if line.strip()) if w]
+    widths = [_width(line, delimiter) for line in table_lines(lines[place:])[:50]]
     usual = Counter(widths).most_common(1)[0][0] if widths else 0
     plain_header = False
     names: tuple[str, ...] = ()
@@ -211,7 +211,7 @@ def _headed(lines: list[str], skip: int, delimiter: str, options: ReadOptions, l
         names = header_names(lines[place], delimiter, location)
         plain_header = is_header(names) if options.header is None else options.header
     if plain_header:
-        if usual not in (0, len(names)) and len(widths) > 2:
+        if usual != len(names) and 0 not in widths and len(widths) > 2:
             raise SchemaError(
                 "the header must have as many columns as the rows",
                 got=f"{len(names)} names and {usual} cells in most rows",

@@ -33,8 +33,8 @@ class JsonLines:
     def claims(self, location: str, head: bytes) -> bool:
         """Tell whether the first line is (the beginning of) a JSON object that is whole on its line."""
         encoding, mark = recognised_encoding(head)
-        lines = head[mark:].decode(encoding, errors="replace").lstrip().splitlines()
-        if not lines or not _OPENING.match(lines[0]):
+        lines = head[mark:].decode(encoding, errors="replace").lstrip().replace("\r", "\n").split("\n")
+        if not _OPENING.match(lines[0]):
             return False
         return bool(_OBJECT.match(lines[0])) or (len(lines) == 1 and lines[0].strip() != "{")
 

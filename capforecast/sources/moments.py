@@ -170,7 +170,7 @@ def check_zone(timezone: str) -> None:
     """Raise ConfigError unless the zone is known."""
     try:
         ZoneInfo(timezone)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise ConfigError("--timezone must name a zone", got=repr(timezone), do="Write UTC or Europe/Berlin") from error
 
 
@@ -215,7 +215,7 @@ def _epochs(cells: pl.Series, clock: Clock) -> Moments:
         .otherwise((floats * times / parts).round().cast(pl.Int64, strict=False))
     ).to_series()
     if clock.exact:
-        return Moments(us, _reasons(us, cells, "time is not a number"))
+        return Moments(us, _reasons(us, cells, "time is not a number in range"))
     return Moments(us, _reasons(us, cells, f"time is no number of the column's unit ({clock.unit})"))
 
 

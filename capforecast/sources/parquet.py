@@ -25,7 +25,7 @@ from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import assemble, joined
 
 BATCH_ROWS = 1_000_000
-"""Rows decoded at once."""
+"""Samples decoded at once."""
 FREE_ROWS = 50_000_000
 """Rows that are never held against a file, however small it is."""
 MAX_ROWS_PER_BYTE = 50
@@ -76,8 +76,9 @@ def _batches(location: str, options: ReadOptions) -> Iterator[Batch]:
             wanted = [schema.names[i] for i in layout.wanted]
             places = {i: k for k, i in enumerate(layout.wanted)}
             clock: Clock | None = None
+            size_of_batch = max(1, BATCH_ROWS // len(layout.metrics))
             seen = 0
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            for batch in file.iter_batches(batch_size=size_of_batch, columns=wanted):
                 batch.validate(full=True)
                 cells = _ArrowCells(batch, places, seen, options)
                 if "ts" in layout.roles and clock is None:
@@ -273,9 +274,16 @@ class _ArrowCells:
     def _plain(array: Any) -> pl.Series:
         if _is_text(array.type):
             return _as_text(array)
-        kind = pa.int64() if pa.types.is_signed_integer(array.type) else pa.float64()
+        kind = pa.int64() if pa.types.is_integer(array.type) else pa.float64()
         return pl.Series(pl.from_arrow(array.cast(kind, safe=False)))
 
     def raw(self, row: int) -> str:
         names = self._batch.schema.names
-        return ", ".join(f"{n}={self._batch.column(k)[row].as_py()!r}" for k, n in enumerate(names))[:MAX_RAW]
+        return ", ".join(f"{n}={_cell(self._batch.column(k)[row])}" for k, n in enumerate(names))[:MAX_RAW]
+
+
+def _cell(scalar: Any) -> str:
+    if pa.types.is_temporal(scalar.type):
+        # Python cannot hold every time that a file can.
+        return str(scalar.value)
+    return repr(scalar.as_py())

@@ -84,7 +84,7 @@ def choose(location: str, start: bytes, options: ReadOptions) -> str:
 
 def read(location: str, options: ReadOptions) -> Iterator[Batch]:
     """Yield the samples of one file with the source that knows it."""
-    name = choose(location, head(location), options)
+    name = choose(location, head(location) if options.format is None else b"", options)
     source: Source = registry.load("source", name)()
     yield from source.read(location, options)
 

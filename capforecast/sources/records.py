@@ -24,6 +24,7 @@ MAX_RECORD_LINES = 64
 """Most physical lines of one record."""
 MAX_RAW = 2000
 """Most characters of a rejected row that are kept."""
+_OPEN = "a quote is not closed"
 _NEWLINE, _QUOTE = 10, 34
 _PARSE_BYTES = 4 << 20
 
@@ -200,7 +201,8 @@ def _look(text: _Lines, shape: _Shape, delimiter: str, width: int, *, final: boo
             shape.clean[i : last + 1] = False
             resume = last + 1
         elif text.between(i, i).strip():
-            found.bad.append((i, reason or f"{len(cells)} columns instead of {width}"))
+            ragged = f"{len(cells)} columns instead of {width}" if last == i else _OPEN
+            found.bad.append((i, reason or ragged))
     return found
 
 
@@ -208,28 +210,28 @@ def _record(
     text: _Lines, shape: _Shape, i: int, delimiter: str, *, final: bool
 ) -> tuple[int | None, list[str], str | None]:
     """Return the last line, the cells and the fault of the record at line i; no last line: read on."""
-    last = i
-    if shape.quotes[i] % 2:
-        closing = _closing(shape, i)
-        if closing is None:
-            reaches_end = i + MAX_RECORD_LINES > len(shape.clean) and not shape.clean[i:].any()
-            if reaches_end and not final:
-                return None, [], None
-        else:
-            last = closing
-    raw = text.data[text.starts[i] : text.ends[last]].decode()
+    alone = _cells(text, i, i, delimiter)
+    if alone is not None:
+        return i, alone, None
+    if shape.quotes[i] % 2 == 0:
+        return i, [], "the quotes are misplaced"
+    last = _closing(shape, i)
+    if last is None:
+        reaches_end = i + MAX_RECORD_LINES > len(shape.clean) and not shape.clean[i:].any()
+        return (i, [], _OPEN) if final or not reaches_end else (None, [], None)
+    cells = _cells(text, i, last, delimiter)
+    return (i, [], _OPEN) if cells is None else (last, cells, None)
+
+
+def _cells(text: _Lines, first: int, last: int, delimiter: str) -> list[str] | None:
+    """Return the cells of the one record in these lines, None if they are not exactly one."""
+    raw = text.data[text.starts[first] : text.ends[last]].decode()
+    lines = [line + "\n" for line in raw.split("\n")]
     try:
-        rows = list(csv.reader(_kept(raw), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        closed = "unexpected end" not in str(error)
-        return i, [], "the quotes are misplaced" if closed else "a quote is not closed"
-    if len(rows) != 1:
-        return i, [], "a quote is not closed"
-    return last, rows[0], None
-
-
-def _kept(raw: str) -> list[str]:
-    return [line + "\n" for line in raw.split("\n")]
+        rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None
 
 
 def _closing(shape: _Shape, i: int) -> int | None:

@@ -1,0 +1,88 @@
+"""What every source of the registry promises: the same samples give the same batches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from capforecast import registry
+from capforecast.errors import CapforecastError
+from capforecast.sources import REJECTS, ROWS, ReadOptions
+from capforecast.sources.content import head
+
+START_S = 1_704_067_200
+NAMES = ("host", "metric", "instance", "unit", "ts", "value")
+SAMPLES = [
+    (f"web-{i % 3}", "disk_used_pct", '/vär, "x"' if i % 2 else "", "percent", START_S + 60 * i, i / 7)
+    for i in range(100)
+]
+SOURCES = registry.names("source")
+
+
+def written(folder: Path, source: str, samples: list[tuple[object, ...]] = SAMPLES) -> str:
+    """Write samples in the format of a source."""
+    frame = pl.DataFrame(samples, schema=list(NAMES), orient="row")
+    path = folder / f"data.{source}"
+    if source == "delimited":
+        frame.write_csv(path)
+    elif source == "jsonl":
+        path.write_text("".join(json.dumps(dict(zip(NAMES, s, strict=True))) + "\n" for s in samples))
+    elif source == "parquet":
+        frame.write_parquet(path)
+    else:
+        raise AssertionError(f"say here how a test file of source {source!r} is written")
+    return str(path)
+
+
+@pytest.fixture(params=SOURCES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_source_bears_the_name_of_its_registry_line(name: str) -> None:
+    assert name == registry.load("source", name)().name
+
+
+def test_samples_come_back_as_they_were_written(tmp_path: Path, name: str) -> None:
+    (batch,) = registry.load("source", name)().read(written(tmp_path, name), ReadOptions())
+    assert (pl.Schema(ROWS), pl.Schema(REJECTS)) == (batch.rows.schema, batch.rejects.schema)
+    first = 2 if name == "delimited" else 1
+    expected = [(*s[:4], s[4] * 1_000_000, s[5], k + first) for k, s in enumerate(SAMPLES)]
+    assert expected == batch.rows.rows()
+    assert batch.rejects.is_empty()
+
+
+def test_exactly_one_source_claims_a_file(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name)
+    assert [name] == [n for n in SOURCES if registry.load("source", n)().claims(path, head(path))]
+
+
+def test_batches_hold_at_most_chunk_rows_and_nothing_is_lost(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name)
+    source = registry.load("source", name)()
+    (whole,) = source.read(path, ReadOptions())
+    parts = [batch.rows for batch in source.read(path, ReadOptions(chunk_rows=33))]
+    assert max(part.height for part in parts) <= 33
+    assert whole.rows.rows() == pl.concat(parts).rows()
+
+
+def test_options_fill_in_what_the_data_do_not_say(tmp_path: Path, name: str) -> None:
+    path = Path(written(tmp_path, name, SAMPLES[:1]))
+    options = ReadOptions(mapping={"host": "metric", "metric": "host"})
+    (batch,) = registry.load("source", name)().read(str(path), options)
+    assert batch.rows.select("host", "metric").row(0) == ("disk_used_pct", "web-0")
+
+
+def test_a_file_that_is_missing_or_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
+    source = registry.load("source", name)()
+    with pytest.raises(CapforecastError):
+        list(source.read(str(tmp_path / "missing"), ReadOptions()))
+    with pytest.raises(CapforecastError):
+        list(source.read(str(tmp_path), ReadOptions()))
+    other = tmp_path / "other"
+    other.write_bytes(bytes(range(256)) * 8)
+    with pytest.raises(CapforecastError):
+        list(source.read(str(other), ReadOptions()))
