@@ -1,0 +1,67 @@
+"""Double-seasonal smoothing: equal to a twin that smooths from the start for every origin and cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capforecast.kernels.double_seasonal import double_seasonal, mean_size
+from tests import naive
+from tests.strategies import WHOLE, assert_close, blocks, sizes, some_origins
+
+H = 9
+CELLS = np.array([[0.0, 0.05, 0.3, 0.0], [0.1, 0.3, 0.05, 0.9], [0.4, 0.2, 0.0, 0.5]]).T.copy()
+
+
+def run(values: np.ndarray, first: np.ndarray, back: np.ndarray, m1: int, m2: int, cells: np.ndarray) -> np.ndarray:
+    out = np.empty((*back.shape, cells.shape[1], H))
+    double_seasonal(values, first, back, m1, m2, cells, out)
+    return out
+
+
+@given(values=blocks(WHOLE), seasons=st.sampled_from([(1, 1), (4, 1), (3, 12), (7, 21)]), seed=st.integers(0, 99))
+def test_equals_the_plain_twin(values: np.ndarray, seasons: tuple[int, int], seed: int) -> None:
+    """One pass for all origins and cells gives what one pass for each of them gives."""
+    columns = values.shape[1]
+    first = np.isnan(values).sum(axis=1)
+    back = some_origins(columns, len(values), seed)
+    got = run(values, first, back, *seasons, CELLS)
+    want = np.full_like(got, np.nan)
+    for s, o, c in np.ndindex(*got.shape[:3]):
+        known = columns - back[s, o] - first[s]
+        if back[s, o] >= 0 and known > 0:
+            series = values[s, first[s] :].tolist()
+            want[s, o, c] = naive.double_seasonal(series, known, *seasons, CELLS[:, c].tolist(), H)
+    assert_close(got, want, sizes(values), 1e-7)
+
+
+def test_one_smoothing_step_by_hand() -> None:
+    """Season 1: level 2 from the first two values, then one value of 6 with alpha .5 and phi .5."""
+    values = np.array([[1.0, 3.0, 6.0]])
+    cells = np.array([[0.5], [0.0], [0.0], [0.5]])
+    got = run(values, np.zeros(1, np.int64), np.zeros((1, 1), np.int64), 1, 1, cells)[0, 0, 0, :3]
+    # level 2; 1: r = -1, e = -1, level 1.5; 3: r = 1.5, e = 1.5 + .5 = 2, level 2.5;
+    # 6: r = 3.5, e = 3.5 - .75 = 2.75, level 3.875; then 3.875 + .5**k 3.5.
+    assert [3.875 + 1.75, 3.875 + 0.875, 3.875 + 0.4375] == got.tolist()
+
+
+def test_a_repeating_week_is_continued() -> None:
+    """A series that repeats exactly is forecast exactly by every cell."""
+    week = np.array([1.0, 5.0, 2.0, 8.0, 3.0, 3.0])
+    values = np.tile(week, 6)[None, :]
+    got = run(values, np.zeros(1, np.int64), np.array([[0, 7]]), 2, 6, CELLS)
+    np.testing.assert_allclose(got[0, 0], np.tile(np.tile(week, 2)[:H], (3, 1)), atol=1e-12)
+    np.testing.assert_allclose(got[0, 1], np.tile(np.roll(np.tile(week, 2), 1)[:H], (3, 1)), atol=1e-12)
+
+
+@given(values=blocks(WHOLE), seed=st.integers(0, 99))
+def test_mean_size_equals_the_plain_twin(values: np.ndarray, seed: int) -> None:
+    """Only what the oldest origin knew is measured."""
+    first = np.isnan(values).sum(axis=1)
+    back = some_origins(values.shape[1], len(values), seed)
+    got = np.empty(len(values))
+    mean_size(values, first, back, got)
+    for s, size in enumerate(got):
+        known = [abs(v) for v in values[s, first[s] : values.shape[1] - max(back[s].max(), 0)].tolist()]
+        np.testing.assert_allclose(size, naive.mean(known) if known else 0.0, rtol=1e-12)

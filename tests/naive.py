@@ -1,0 +1,453 @@
+"""Slow twins of the kernels: plain loops over plain lists, one series at a time, written from what each promises.
+
+A series is a list of floats, NaN where a step is missing. A history is what one origin knows of a
+series without gaps: it begins at the first known step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+NAN = math.nan
+Row = Sequence[float]
+
+
+def mean(values: Row) -> float:
+    return math.fsum(values) / len(values)
+
+
+def median(values: Row) -> float:
+    ranked = sorted(values)
+    half = len(ranked) // 2
+    return ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / 2
+
+
+# --- gaps, origins, weights -------------------------------------------------------------------
+
+
+def fill_gaps(row: Row, season: int) -> tuple[list[float], int]:
+    """Carry the last value for three steps, then repeat the step one season before."""
+    known = [t for t, v in enumerate(row) if not math.isnan(v)]
+    if not known:
+        return [NAN] * len(row), len(row)
+    first = known[0]
+    filled: list[float] = []
+    for t, v in enumerate(row):
+        if t < first or not math.isnan(v):
+            filled.append(v)
+            continue
+        since = t - max(k for k in known if k < t)
+        source = t - season if since > 3 and t - season >= first else t - 1
+        filled.append(filled[source])
+    return filled, first
+
+
+def place_origins(first: int, columns: int, horizon: int, spacing: int, training: int, count: int) -> list[int]:
+    """Keep the origins furthest back, from one whole horizon back on, that leave enough history."""
+    newest = math.ceil(horizon / spacing)
+    allowed = [k for k in range(1, newest + count - 1) if columns - k * spacing - first >= training]
+    chosen = [k * spacing for k in allowed[-(count - 1) :]] if count > 1 else []
+    return [0, *chosen] + [-1] * (count - 1 - len(chosen))
+
+
+def seasonal_scale(history: Row, season: int) -> float:
+    gaps = [abs(b - a) for a, b in zip(history, history[season:], strict=False)]
+    return mean(gaps) if gaps and any(gaps) else 1.0
+
+
+def scored_steps(row: Row, back: int, start: int, stop: int) -> list[int]:
+    """Return the steps ahead in a bucket whose truth the panel holds."""
+    origin = len(row) - back
+    return [h for h in range(start, min(stop, back)) if not math.isnan(row[origin + h])]
+
+
+def weigh(
+    candidates: Sequence[Sequence[Row]],
+    row: Row,
+    back: Sequence[int],
+    edges: Sequence[int],
+    scale: float,
+    prior: Row,
+    temperature: float,
+) -> tuple[list[list[float]], list[list[float]], list[int]]:
+    """Weigh the members of one series; candidates[origin][member][step]."""
+    members = range(len(candidates[0]))
+    able = [k for k in members if not math.isnan(candidates[0][k][0])]
+    weights: list[list[float]] = []
+    errors: list[list[float]] = []
+    scored: list[int] = []
+    for b, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
+        tests = {o: scored_steps(row, back[o], start, stop) for o in range(1, len(back)) if back[o] >= 0}
+        tests = {o: steps for o, steps in tests.items() if steps}
+        scored.append(len(tests))
+        pairs: dict[int, list[tuple[float, float]]] = {}
+        for k in able:
+            pairs[k] = [
+                (row[len(row) - back[o] + h], candidates[o][k][h])
+                for o, steps in tests.items()
+                if not math.isnan(candidates[o][k][start])
+                for h in steps
+            ]
+        most = max((len(p) for p in pairs.values()), default=0)
+        error = {k: mean([abs(y - f) for y, f in p]) for k, p in pairs.items() if most and len(p) == most}
+        if error:
+            relative = {
+                k: error[k] / scale
+                + mean([2 * abs(y - f) / (abs(y) + abs(f)) if abs(y) + abs(f) > 0 else 0.0 for y, f in pairs[k]])
+                for k in error
+            }
+            least = min(relative.values())
+            raw = [
+                math.exp(-temperature * (relative[k] - least) / max(least, 1e-9)) if k in error else 0.0
+                for k in members
+            ]
+        elif b > 0:
+            raw = weights[b - 1]
+        else:
+            raw = [prior[k] if k in able else 0.0 for k in members]
+        kept = [w if sum(raw) > 0 and w >= 0.01 * sum(raw) else 0.0 for w in raw]
+        weights.append([w / sum(kept) if sum(kept) > 0 else 0.0 for w in kept])
+        errors.append([error.get(k, NAN) for k in members])
+    return weights, errors, scored
+
+
+def combine(candidates: Sequence[Row], weights: Sequence[Row], edges: Sequence[int]) -> list[float]:
+    """Average the members of one origin; candidates[member][step], weights[bucket][member]."""
+    out = []
+    for b, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
+        able = [k for k, c in enumerate(candidates) if weights[b][k] > 0 and not math.isnan(c[start])]
+        for h in range(start, stop):
+            whole = math.fsum(weights[b][k] for k in able)
+            out.append(math.fsum(weights[b][k] * candidates[k][h] for k in able) / whole if able else NAN)
+    return out
+
+
+def naive_errors(
+    row: Row, filled: Row, first: int, back: Sequence[int], combined: Sequence[Row], season: int, edges: Sequence[int]
+) -> tuple[list[float], list[float]]:
+    """Mean absolute errors of the combination, and of the last season repeated, on the same steps."""
+    own, naive = [], []
+    for start, stop in zip(edges, edges[1:], strict=False):
+        misses = []
+        for o in range(1, len(back)):
+            origin = len(row) - back[o]
+            if back[o] < 0 or origin - season < first:
+                continue
+            last_season = filled[origin - season : origin]
+            for h in scored_steps(row, back[o], start, stop):
+                if not math.isnan(combined[o][h]):
+                    y = row[origin + h]
+                    misses.append((abs(y - combined[o][h]), abs(y - last_season[h % season])))
+        own.append(mean([m[0] for m in misses]) if misses else NAN)
+        naive.append(mean([m[1] for m in misses]) if misses else NAN)
+    return own, naive
+
+
+def covered(
+    row: Row, back: Sequence[int], combined: Sequence[Row], edges: Sequence[int], widen: float
+) -> list[float]:
+    """Share of residuals that at least a fifth of the other origins' widened residuals reach."""
+    out = []
+    for start, stop in zip(edges, edges[1:], strict=False):
+        hits = []
+        for h in range(start, stop):
+            rest = [abs(row[len(row) - back[o] + h] - combined[o][h]) for o in range(1, len(back)) if back[o] > h]
+            rest = [r for r in rest if not math.isnan(r)]
+            if len(rest) >= 3:
+                for i, r in enumerate(rest):
+                    others = rest[:i] + rest[i + 1 :]
+                    hits.append(sum(widen * other >= r for other in others) >= 0.2 * len(others))
+        out.append(sum(hits) / len(hits) if hits else NAN)
+    return out
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+def seasonal_naive(history: Row, m1: int, m2: int, horizon: int) -> list[list[float]]:
+    """Return the eleven members in their order."""
+    n = len(history)
+    nothing = [NAN] * horizon
+    if n == 0:
+        return [nothing] * 11
+
+    def flat(level: float) -> list[float]:
+        return [level] * horizon
+
+    def repeat(season: Row) -> list[float]:
+        return [season[h % len(season)] for h in range(horizon)]
+
+    def phases(count: int) -> list[list[float]]:
+        return [[history[n - (j + 1) * m1 + p] for j in range(count)] for p in range(m1)]
+
+    out = [flat(history[-1])]
+    out += [flat(mean(history[-m1:])), repeat(history[-m1:])] if n >= m1 else [nothing] * 2
+    out += [repeat([mean(p) for p in phases(c)]) if n >= c * m1 else nothing for c in (5, 10)]
+    out.append(repeat([median(p) for p in phases(7)]) if n >= 7 * m1 else nothing)
+    if m2 == 1 or n < m2 + m1:
+        return out + [nothing] * 5
+    week = repeat(history[-m2:])
+    now = mean(history[-m1:])
+    then = mean(history[n - m2 - m1 : n - m2])
+    ratio = min(max(now / then, 0.2), 5.0) if now > 0 and then > 0 else 1.0
+    out.append(week)
+    out.append([(a + b) / 2 for a, b in zip(week, repeat(history[-m1:]), strict=True)])
+    out.append([v + now - then for v in week])
+    out.append([v * ratio for v in week])
+    out.append(flat(median(history[-m2:])))
+    return out
+
+
+def double_seasonal(series: Row, known: int, m1: int, m2: int, cell: Row, horizon: int) -> list[float]:
+    """Smooth the first `known` values of a series; its states start from averages of its first seasons."""
+    alpha, gamma1, gamma2, phi = cell
+    if m2 > 1 and len(series) >= 4 * m2:
+        span = 2 * m2
+    elif m2 > 1 and len(series) >= 2 * m2 + m1:
+        span = m2
+    else:
+        span = 2 * m1
+        gamma2 = 0.0
+    if known < span:
+        return [NAN] * horizon
+    lead = series[:span]
+    level = mean(lead)
+    day = [mean([v - level for v in lead[p::m1]]) for p in range(m1)]
+    week = [0.0] * m2
+    if m2 > 1 and span >= m2:
+        week = [mean([lead[t] - level - day[t % m1] for t in range(p, span, m2)]) for p in range(m2)]
+    before = 0.0
+    for t in range(known):
+        rest = series[t] - (level + day[t % m1] + week[t % m2])
+        error = rest - phi * before
+        level += alpha * error
+        day[t % m1] += gamma1 * error
+        week[t % m2] += gamma2 * error
+        before = rest
+    return [
+        level + day[(known + h) % m1] + week[(known + h) % m2] + phi ** (h + 1) * before for h in range(horizon)
+    ]
+
+
+def line(values: Row) -> tuple[float, float]:
+    """Return the least-squares level at the last value and the slope."""
+    n = len(values)
+    times = [t - (n - 1) / 2 for t in range(n)]
+    square = math.fsum(t * t for t in times)
+    level = mean(values)
+    slope = math.fsum(t * (v - level) for t, v in zip(times, values, strict=True)) / square if square else 0.0
+    return level + slope * (n - 1) / 2, slope
+
+
+def longest_suffix(values: Row, shortest: int) -> int:
+    """Return the length of the longest suffix whose residual variance is at most 1.5 times the least."""
+    variances = {}
+    for n in range(shortest, len(values) + 1):
+        part = values[-n:]
+        level, slope = line(part)
+        rest = math.fsum((v - level - slope * (t - (n - 1))) ** 2 for t, v in enumerate(part))
+        variances[n] = rest / (n - 2)
+    least = min(variances.values())
+    return max(n for n, v in variances.items() if v <= 1.5 * least)
+
+
+def last_change(values: Row, width: int) -> int:
+    """Return the place of the first value after the last lasting jump; 0 when there is none."""
+    if len(values) < 2 * width + 2:
+        return 0
+    steps = [b - a for a, b in zip(values, values[1:], strict=False)]
+    typical = median([abs(s) for s in steps])
+    found = 0
+    for t in range(width, len(values) - width + 1):
+        jump = steps[t - 1]
+        shift = median(values[t : t + width]) - median(values[t - width : t])
+        large = abs(jump) > 8.0 * typical and jump != 0.0
+        if large and (shift > 0) == (jump > 0) and abs(shift) > 0.6 * abs(jump):
+            found = t
+    return found
+
+
+def median_slope(values: Row) -> float:
+    pairs = [(i, j) for j in range(len(values)) for i in range(j)]
+    return median([(values[j] - values[i]) / (j - i) for i, j in pairs]) if pairs else 0.0
+
+
+def holt(values: Row, alpha: float, beta: float, phi: float) -> tuple[float, float]:
+    """Return level and slope; the slope starts as that of the first eight values."""
+    lead = min(len(values) - 1, 7)
+    level, slope = values[0], (values[lead] - values[0]) / lead if lead else 0.0
+    for v in values[1:]:
+        ahead = level + phi * slope
+        level, slope = ahead + alpha * (v - ahead), phi * slope + alpha * beta * (v - ahead)
+    return level, slope
+
+
+def ahead(level: float, slope: float, damping: float, horizon: int) -> list[float]:
+    """Return level + slope (d + d**2 + ... + d**h) for h = 1, 2, ..."""
+    return [level + slope * math.fsum(damping**i for i in range(1, h + 1)) for h in range(1, horizon + 1)]
+
+
+def trend(history: Row, window: int, pairs: int, grid: Sequence[Row], horizon: int) -> list[list[float]]:
+    """Return the eight lines and the damped smoothing members; grid[cell] is alpha, beta, phi."""
+    y = list(history[-window:])
+    if len(y) < 5:
+        return [[NAN] * horizon] * (8 + len(grid))
+    last = y[-1]
+    suffix = y[-longest_suffix(y, min(len(y), 7)) :]
+    since = y[last_change(y, 4) :]
+    middle = median_slope(since[-pairs:])
+    month = y[-28:]
+    level, slope = line(suffix)
+    out = [
+        ahead(last, (last - y[0]) / (len(y) - 1), 1.0, horizon),
+        ahead(last, (last - month[0]) / (len(month) - 1), 1.0, horizon),
+        ahead(level, slope, 1.0, horizon),
+        ahead(last, slope, 0.98, horizon),
+        ahead(last, middle, 1.0, horizon),
+        ahead(last, middle / 2, 1.0, horizon),
+    ]
+    for alpha in (0.2, 0.6):
+        smooth = y[0]
+        for v in y[1:]:
+            smooth += alpha * (v - smooth)
+        out.append(ahead(smooth, line(y)[1] / 2, 1.0, horizon))
+    for alpha, beta, phi in grid:
+        out.append(ahead(*holt(since, alpha, beta, phi), phi, horizon))
+    return out
+
+
+# --- paths, peaks, passage --------------------------------------------------------------------
+
+
+def quantile(values: Row, weights: Row, probability: float) -> float:
+    """Interpolate between the midpoints of the sorted weights, flat outside them."""
+    pairs = sorted((v, w) for v, w in zip(values, weights, strict=True) if w > 0)
+    if not pairs:
+        return NAN
+    points = [(math.fsum(w for _, w in pairs[:i]) + pairs[i][1] / 2, pairs[i][0]) for i in range(len(pairs))]
+    if probability <= points[0][0]:
+        return points[0][1]
+    for (p0, v0), (p1, v1) in zip(points, points[1:], strict=False):
+        if p0 < probability <= p1:
+            return v0 + (v1 - v0) * (probability - p0) / (p1 - p0)
+    return points[-1][1]
+
+
+def held(window: Row, k: int) -> float:
+    """Return the highest level that k known values of the window reach."""
+    known = sorted((v for v in window if not math.isnan(v)), reverse=True)
+    return known[k - 1] if len(known) >= k else NAN
+
+
+def sustained_peaks(row: Row, per_day: int, k: int, n: int, days: int) -> list[float]:
+    """Return the highest level held per day, over windows that end at a known step of that day."""
+    out = []
+    for d in range(days):
+        stop = len(row) - (days - 1 - d) * per_day
+        ends = [t for t in range(max(stop - per_day, 0), stop) if not math.isnan(row[t])]
+        held_levels = [held(row[max(t - n + 1, 0) : t + 1], k) for t in ends]
+        out.append(max((v for v in held_levels if not math.isnan(v)), default=NAN))
+    return out
+
+
+def crossed(row: Row, per_day: int, k: int, n: int, days: int, threshold: float) -> list[bool]:
+    """Tell for each day whether k of n consecutive steps, the last one in that day, reach a threshold."""
+    out = []
+    for d in range(days):
+        stop = len(row) - (days - 1 - d) * per_day
+        ends = [t for t in range(max(stop - per_day, 0), stop) if not math.isnan(row[t])]
+        out.append(any(sum(v >= threshold for v in row[max(t - n + 1, 0) : t + 1]) >= k for t in ends))
+    return out
+
+
+def passage(peaks: Sequence[Row], weights: Row, threshold: float) -> list[float]:
+    """Return the weighted share of paths that have met the threshold by each step."""
+    days = len(peaks[0])
+    if not any(w > 0 for w in weights):
+        return [NAN] * days
+    return [
+        min(math.fsum(w for p, w in zip(peaks, weights, strict=True) if w > 0 and max(p[: d + 1]) >= threshold), 1.0)
+        for d in range(days)
+    ]
+
+
+def splice(near: Row, far: Row) -> list[float]:
+    """Let what survives the short horizon go on surviving at the rate of the long one."""
+    days = len(near)
+    if days == 0:
+        return list(far)
+    out = list(near)
+    for d in range(days, len(far)):
+        if 1.0 - far[days - 1] > 1e-12:
+            out.append(1.0 - (1.0 - near[-1]) * (1.0 - far[d]) / (1.0 - far[days - 1]))
+        else:
+            out.append(max(near[-1], far[d]))
+    return out
+
+
+def path_maximum(peaks: Sequence[Row], weights: Row, probability: float) -> float:
+    """Return the lowest path maximum that is exceeded with at most the probability; exactly."""
+    tops = sorted((max(p), Fraction(w).limit_denominator(10**6)) for p, w in zip(peaks, weights, strict=True) if w > 0)
+    for level, _ in tops:
+        if sum(w for top, w in tops if top > level) <= Fraction(probability).limit_denominator(10**6):
+            return level
+    return NAN
+
+
+def natural_gap(buckets: Sequence[int]) -> int:
+    steps = sorted(b - a for a, b in zip(buckets, buckets[1:], strict=False))
+    return max(steps[(len(steps) - 1) // 2], 1) if steps else 1
+
+
+def scatter(rows: Sequence[tuple[int, float]], end: int, width: int, sign: float, columns: int) -> list[float]:
+    """Put (bucket, value) rows on a grid whose last step ends before bucket `end`."""
+    out = []
+    for t in range(columns):
+        stop = end - (columns - 1 - t) * width
+        inside = [sign * v for b, v in rows if stop - width <= b < stop and not math.isnan(v)]
+        out.append(max(inside, default=NAN))
+    return out
+
+
+# --- shape ------------------------------------------------------------------------------------
+
+
+def explained(row: Row, season: int) -> float:
+    """Return the share of variance that the phase of a season explains, both variances unbiased."""
+    known = [(t % season, v) for t, v in enumerate(row) if not math.isnan(v)]
+    if season < 2 or len(row) < 2 * season or len(known) <= season:
+        return 0.0
+    centre = mean([v for _, v in known])
+    phases: dict[int, list[float]] = {}
+    for p, v in known:
+        phases.setdefault(p, []).append(v)
+    total = math.fsum((v - centre) ** 2 for _, v in known) / (len(known) - 1)
+    rest = math.fsum((v - mean(phases[p])) ** 2 for p, v in known) / (len(known) - season)
+    return 1.0 - rest / total if total > 0 else 0.0
+
+
+def describe(row: Row, m1: int, m2: int) -> list[float]:
+    """Return the eight numbers of one series from its first known column on."""
+    known = [v for v in row if not math.isnan(v)]
+    if not known:
+        return [1.0] + [0.0] * 7
+    ranked = sorted(known)
+    steps = [b - a for a, b in zip(known, known[1:], strict=False)]
+    rises, falls = sum(s > 0 for s in steps), sum(s < 0 for s in steps)
+    spread = ranked[-1] - ranked[0]
+    n = len(ranked)
+    middle = ranked[n // 2]
+    upper, top = ranked[3 * n // 4] - middle, ranked[min(98 * n // 100, n - 1)] - middle
+    burst = top / upper if upper > 0 else (math.inf if top > 0 else 0.0)
+    return [
+        1.0 - len(known) / len(row),
+        spread,
+        max(abs(v) for v in known),
+        explained(row, m1),
+        explained(row, m2),
+        float(sum(-s > 0.3 * spread for s in steps)),
+        rises / max(rises + falls, 1),
+        burst,
+    ]

@@ -1,0 +1,103 @@
+"""Series and panels for property tests: plain, gappy, constant, short, huge, tiny, negative, counted, spiky."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from capforecast.panel import Floats, Ints, Panel
+
+KINDS = (
+    "normal", "gaps", "constant", "huge", "tiny", "negative", "counts", "spiky", "ramp", "stepped", "seasonal", "late",
+    "none",
+)  # fmt: skip
+WHOLE = tuple(kind for kind in KINDS if kind not in ("gaps", "none"))
+"""Kinds without a missing value after the first known one."""
+
+
+def levels(kind: str, seed: int, length: int) -> Floats:
+    """Return one series of a kind, reproducible from its seed."""
+    rng = np.random.default_rng([seed, KINDS.index(kind)])
+    noise = rng.normal(size=length)
+    steps = np.arange(length)
+    if kind == "constant":
+        return np.full(length, round(float(rng.uniform(-50, 150)), 1))
+    if kind == "huge":
+        return 1e15 * (1.0 + 0.1 * noise)
+    if kind == "tiny":
+        return 1e-12 * (1.0 + 0.1 * noise)
+    if kind == "negative":
+        return -40.0 + 5.0 * noise
+    if kind == "counts":
+        return rng.integers(0, 6, length).astype(float)
+    if kind == "spiky":
+        return np.where(rng.random(length) < 0.05, 1000.0, 3.0) + 0.1 * noise
+    if kind == "ramp":
+        return 10.0 + rng.uniform(-1, 1) * steps + 0.01 * noise
+    if kind == "stepped":
+        return np.where(steps < length // 2, 20.0, 60.0) + 0.2 * steps + noise
+    if kind == "seasonal":
+        return 50.0 + 20.0 * np.sin(2 * np.pi * steps / 24) + 3.0 * np.sin(2 * np.pi * steps / 168) + noise
+    y = 50.0 + 10.0 * noise
+    if kind == "gaps":
+        y[rng.random(length) < 0.2] = np.nan
+        start = int(rng.integers(0, length))
+        y[start : start + int(rng.integers(1, 40))] = np.nan
+    elif kind == "late":
+        y[: int(rng.integers(0, length))] = np.nan
+    elif kind == "none":
+        y[:] = np.nan
+    return y
+
+
+@st.composite
+def blocks(draw: st.DrawFn, kinds: tuple[str, ...] = KINDS, most: int = 120, rows: int = 5) -> Floats:
+    """Draw float64 (S, T): series of several kinds on one grid, short ones too, padded on the left."""
+    columns = draw(st.integers(1, most))
+    chosen = draw(st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 999)), min_size=1, max_size=rows))
+    values = np.full((len(chosen), columns), np.nan)
+    for row, (kind, seed) in enumerate(chosen):
+        length = draw(st.one_of(st.just(columns), st.integers(1, columns)))
+        values[row, columns - length :] = levels(kind, seed, length)
+    return values
+
+
+def fleet(step_us: int, columns: int, seed: int = 0) -> Panel:
+    """Return a panel with every kind of series once, the bounds of percentages where they fit, shorter ones too."""
+    values = np.full((2 * len(KINDS), columns), np.nan)
+    for i, kind in enumerate(KINDS):
+        values[i] = levels(kind, seed, columns)
+        values[len(KINDS) + i, -(columns // 3) :] = levels(kind, seed + 1, columns // 3)
+    return panel(values, step_us)
+
+
+def panel(values: Floats, step_us: int) -> Panel:
+    """Return a panel; a series inside 0 to 100 is bounded there, one without negative values below, else nowhere."""
+    low = np.where(np.isnan(values), np.inf, values).min(axis=1)
+    high = np.where(np.isnan(values), -np.inf, values).max(axis=1)
+    lower = np.where(low >= 0.0, 0.0, -np.inf)
+    upper = np.where((low >= 0.0) & (high <= 100.0), 100.0, np.inf)
+    return Panel(values, step_us, np.zeros(len(values), np.int64), lower, upper)
+
+
+def sizes(values: Floats) -> Floats:
+    """Return the largest absolute level of each series, one where nothing is known."""
+    top = np.where(np.isnan(values), 0.0, np.abs(values)).max(axis=1)
+    return np.where(top > 0.0, top, 1.0)
+
+
+def assert_close(got: Floats, want: Floats, scale: Floats, tolerance: float = 1e-9) -> None:
+    """Assert that both are NaN at the same places, and equal elsewhere up to rounding at the size of each row."""
+    got, want = np.asarray(got, float), np.asarray(want, float)
+    assert want.shape == got.shape
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(want))
+    wide = scale.reshape(-1, *[1] * (got.ndim - 1))
+    np.testing.assert_allclose(got / wide, want / wide, rtol=tolerance, atol=tolerance)
+
+
+def some_origins(columns: int, rows: int, seed: int, count: int = 4) -> Ints:
+    """Return origins, int64 (S, O): 0 first, then any, -1 for none."""
+    rng = np.random.default_rng(seed)
+    back = rng.integers(-1, columns + 1, (rows, count))
+    back[:, 0] = 0
+    return back
