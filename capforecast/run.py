@@ -25,7 +25,7 @@ from capforecast.sources.recognise import choose, resolve
 from capforecast.store import Ingested, Published, Store
 from capforecast.survey import Progress, survey
 from capforecast.tables import Stamp, conform
-from capforecast.times import format_duration, format_moment, parse_duration, parse_moment
+from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment, parse_duration, parse_moment
 
 __all__ = ["RunResult", "adhoc", "forecast_frame", "ingest_sources", "nightly", "replay"]
 
@@ -274,7 +274,8 @@ def _as_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> t
     if now_us - newest <= config.run.stale_after_us:
         return now_us // step * step, "clock", []
     moment = (newest // step + 1) * step
-    age = format_duration(max((now_us - newest) // 3_600_000_000, 1) * 3_600_000_000)
+    unit = DAY_US if now_us - newest >= 2 * DAY_US else HOUR_US
+    age = format_duration(max((now_us - newest) // unit, 1) * unit)
     note = (
         f"the newest sample of the whole store is {age} old: forecasting as of {format_moment(moment)}, "
         "the end of the data (pass --as-of to choose another moment)"

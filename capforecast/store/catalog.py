@@ -7,9 +7,10 @@ one state to the next. All SQL of the package is here, with bound values only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import duckdb
@@ -49,6 +50,7 @@ class Catalog:
     def __init__(self, path: Path, *, writable: bool):
         self._path, self._writable = path, writable
         self._con = durable.open_catalog(path, writable=writable)
+        self._turn = Lock()
 
     def close(self) -> None:
         """Checkpoint and close."""
@@ -84,7 +86,7 @@ class Catalog:
             self._con.execute("BEGIN")
             yield number
             self.set_meta("commit", number)
-            durable.commit(self._con)
+            durable.commit(self._con, self._path)
         except duckdb.Error as error:
             if self._reached(number):
                 return
@@ -95,7 +97,9 @@ class Catalog:
                 do="Check free space and the disk, then run again: the store is as it was before",
             ) from error
         except BaseException:
-            self._con.execute("ROLLBACK")
+            # The first error is the one to tell; without a rollback the transaction ends with the process.
+            with suppress(duckdb.Error):
+                self._con.execute("ROLLBACK")
             raise
 
     def _reached(self, number: int) -> bool:
@@ -105,7 +109,9 @@ class Catalog:
         return self.meta("commit") >= number
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        return self._con.execute(sql, list(values)).fetchall()
+        # Shards read from threads of their own, and a connection serves one caller at a time.
+        with self._turn:
+            return self._con.execute(sql, list(values)).fetchall()
 
     def _one(self, sql: str, name: str) -> dict[str, Any] | None:
         result = self._con.execute(sql, [name])

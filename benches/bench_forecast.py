@@ -1,0 +1,102 @@
+"""Seconds per series: the whole forecast against statsforecast, same input, same process, one thread, both warm.
+
+Usage: python benches/bench_forecast.py [SERIES [PEER_SERIES]]
+
+Ours is a whole nightly forecast of a series: 43 members near and 59 far, 10 and 24 rolling origins, paths,
+joined futures, two thresholds, daily quantiles over 90 days. The peer fits one model once and forecasts
+168 hours.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+from statsforecast import models
+
+from capforecast.forecast import forecast, quantiles
+from capforecast.panel import HOUR_US, Panel
+from capforecast.pool import FAR, NEAR, families
+from capforecast.shard import Items, Plan, Rollups, run
+from capforecast.simulate import matrix
+
+HOURS = 1440
+
+
+def shard(levels: np.ndarray) -> float:
+    """Return the seconds of a whole nightly forecast of all series."""
+    count = levels.shape[0]
+    near, far, _ = families("pool")
+    first = 480_000
+    rollups = Rollups(
+        np.arange(count + 1) * HOURS,
+        np.tile(np.arange(HOURS), count) + first,
+        {"p95": np.ascontiguousarray(levels.ravel())},
+        HOUR_US,
+    )
+    items = Items(
+        np.arange(count),
+        np.ones(count),
+        np.array(["p95"] * count, object),
+        np.zeros(count),
+        np.full(count, 100.0),
+        np.full(count, 2),
+        np.full(count, 3),
+    )
+    plan = Plan((first + HOURS) * HOUR_US, 90, near, far, NEAR, FAR)
+    start = time.perf_counter()
+    run(rollups, items, np.repeat(np.arange(count), 2), np.tile([80.0, 90.0], count), plan)
+    return time.perf_counter() - start
+
+
+def near_only(levels: np.ndarray, horizon: int) -> float:
+    """Return the seconds of an hourly forecast with nine quantiles."""
+    near, _, _ = families("pool")
+    count = levels.shape[0]
+    start = time.perf_counter()
+    for i in range(0, count, 64):
+        part = np.ascontiguousarray(levels[i : i + 64])
+        bounds = np.zeros(part.shape[0]), np.full(part.shape[0], 100.0)
+        result = forecast(Panel(part, HOUR_US, np.zeros(part.shape[0], np.int64), *bounds), near, horizon, NEAR)
+        quantiles(result, np.arange(0.1, 0.95, 0.1))
+    return time.perf_counter() - start
+
+
+def peer(model: object, levels: np.ndarray) -> float:
+    """Return the seconds of one fit and forecast per series."""
+    start = time.perf_counter()
+    for y in levels:
+        model.forecast(y=np.ascontiguousarray(y), h=168)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    few = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+    levels = matrix(count, HOURS, seed=1)
+    shard(levels[:64])
+    near_only(levels[:64], 48)
+    ours = shard(levels) / count
+    hourly = {h: near_only(levels, h) / count for h in (48, 168)}
+    print(f"capforecast, whole nightly forecast      {ours * 1e3:9.3f} ms per series ({count} series x {HOURS} hours)")
+    for h, seconds in hourly.items():
+        print(f"capforecast, hourly only, {h:3d} h, 9 quantiles {seconds * 1e3:6.3f} ms per series")
+    sample = levels[:: max(count // few, 1)][:few]
+    for name, model in (
+        ("AutoETS(24)", models.AutoETS(season_length=24)),
+        ("MSTL([24, 168])", models.MSTL(season_length=[24, 168])),
+        ("SeasonalNaive(24)", models.SeasonalNaive(season_length=24)),
+    ):
+        peer(model, sample[:1])
+        seconds = peer(model, sample) / len(sample)
+        print(
+            f"statsforecast {name:18s} {seconds * 1e3:9.1f} ms per series: {seconds / ours:8.0f}x the nightly forecast, "
+            f"{seconds / hourly[48]:8.0f}x the hourly one"
+        )
+        print(json.dumps({"peer": name, "peer_s": seconds, "ours_s": ours, "ratio": seconds / ours}), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
