@@ -373,17 +373,29 @@ def passage(peaks: Sequence[Row], weights: Row, threshold: float) -> list[float]
     ]
 
 
-def splice(near: Row, far: Row) -> list[float]:
-    """Let what survives the short horizon go on surviving at the rate of the long one."""
-    days = len(near)
-    if days == 0:
-        return list(far)
-    out = list(near)
-    for d in range(days, len(far)):
-        if 1.0 - far[days - 1] > 1e-12:
-            out.append(1.0 - (1.0 - near[-1]) * (1.0 - far[d]) / (1.0 - far[days - 1]))
-        else:
-            out.append(max(near[-1], far[d]))
+def couple(
+    near: Sequence[Row], near_weights: Row, far: Sequence[Row], far_weights: Row
+) -> list[tuple[list[float], float]]:
+    """Join the paths that hold the same ranks: for every stretch of probability one path of each side."""
+    days = len(near[0])
+
+    def ranked(paths: Sequence[Row], weights: Row) -> list[tuple[Fraction, int]]:
+        """Return the upper end of each path's stretch, lowest paths first."""
+        able = sorted((sum(p[max(days - 7, 0) : days]), i) for i, p in enumerate(paths) if weights[i] > 0)
+        ends, end = [], Fraction(0)
+        for _, i in able:
+            end += Fraction(weights[i]).limit_denominator(10**6)
+            ends.append((end, i))
+        return ends
+
+    low, high = ranked(near, near_weights), ranked(far, far_weights)
+    out = []
+    start = Fraction(0)
+    for end in sorted({e for e, _ in low} | {e for e, _ in high}) if low and high else []:
+        i = next(i for e, i in low if e >= end)
+        j = next(j for e, j in high if e >= end)
+        out.append(([*near[i], *far[j][days:]], float(end - start)))
+        start = end
     return out
 
 

@@ -1,0 +1,209 @@
+"""Gaps, origins, weights and the combination: equal to plain twins, and right where one can count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capforecast.kernels.combination import (
+    combine,
+    fill_gaps,
+    naive_errors,
+    place_origins,
+    seasonal_scale,
+    weigh,
+)
+from tests import naive
+from tests.strategies import assert_close, blocks, sizes
+
+NAN = np.nan
+EDGES = np.array([0, 2, 6], np.int64)
+PRIOR = np.array([1.0, 0.0, 1.0])
+
+
+def filled_of(values: np.ndarray, season: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    filled, first = np.empty_like(values), np.empty(len(values), np.int64)
+    fill_gaps(values, season, filled, first)
+    return filled, first
+
+
+def origins_of(first: np.ndarray, columns: int, horizon: int, spacing: int, training: int, count: int) -> np.ndarray:
+    back = np.empty((first.size, count), np.int64)
+    place_origins(first, columns, horizon, spacing, training, back)
+    return back
+
+
+def guesses(values: np.ndarray, back: np.ndarray, members: int, seed: int) -> np.ndarray:
+    """Return candidates around the truth, some members unable from some origins."""
+    rng = np.random.default_rng(seed)
+    level = np.nan_to_num(values[:, -1])[:, None, None, None]
+    out = level + sizes(values)[:, None, None, None] * rng.normal(size=(*back.shape, members, int(EDGES[-1]))) / 4
+    out[rng.random(out.shape[:3]) < 0.15] = NAN
+    out[back < 0] = NAN
+    return out
+
+
+def weighed(
+    candidates: np.ndarray, values: np.ndarray, back: np.ndarray, scale: np.ndarray, temperature: float = 20.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    shape = (len(values), EDGES.size - 1)
+    weights, error = np.empty((*shape, candidates.shape[2])), np.empty((*shape, candidates.shape[2]))
+    scored = np.empty(shape, np.int64)
+    prior = PRIOR[: candidates.shape[2]]
+    weigh(candidates, values, back, EDGES, scale, prior, temperature, weights, error, scored)
+    return weights, error, scored
+
+
+@given(values=blocks(), season=st.sampled_from([1, 5, 24]))
+def test_fill_gaps_equals_the_plain_twin(values: np.ndarray, season: int) -> None:
+    """Bitwise: filling copies and never computes."""
+    filled, first = filled_of(values, season)
+    for s in range(len(values)):
+        want, start = naive.fill_gaps(values[s].tolist(), season)
+        assert start == first[s]
+        np.testing.assert_array_equal(filled[s], want)
+
+
+def test_a_long_gap_carries_three_steps_and_then_repeats_the_season() -> None:
+    """Season 5: after 1..6 six steps are missing; 6 6 6 is carried, then comes what was 5 steps before."""
+    values = np.array([[NAN, 1, 2, 3, 4, 5, 6, NAN, NAN, NAN, NAN, NAN, NAN, 9.0]])
+    filled, first = filled_of(values, 5)
+    np.testing.assert_array_equal(filled, [[NAN, 1, 2, 3, 4, 5, 6, 6, 6, 6, 5, 6, 6, 9]])
+    assert [1] == first.tolist()
+
+
+@given(values=blocks(), season=st.sampled_from([1, 5]), cut=st.integers(0, 120))
+def test_filling_knows_only_the_past(values: np.ndarray, season: int, cut: int) -> None:
+    """What is filled up to a column does not depend on anything after it."""
+    cut = min(cut, values.shape[1])
+    part = np.ascontiguousarray(values[:, :cut])
+    np.testing.assert_array_equal(filled_of(values, season)[0][:, :cut], filled_of(part, season)[0])
+
+
+@given(
+    first=st.lists(st.integers(0, 60), min_size=1, max_size=4), horizon=st.integers(1, 40),
+    spacing=st.sampled_from([1, 3, 7, 24]), training=st.integers(1, 30), count=st.integers(2, 8),
+)  # fmt: skip
+def test_origins_equal_the_plain_twin(first: list[int], horizon: int, spacing: int, training: int, count: int) -> None:
+    """Whole spacings back, oldest last, each with enough history, none without a place."""
+    got = origins_of(np.array(first), 60, horizon, spacing, training, count)
+    assert [naive.place_origins(f, 60, horizon, spacing, training, count) for f in first] == got.tolist()
+
+
+def test_origins_are_a_horizon_back_when_the_history_allows_it() -> None:
+    """A horizon of 5, spaced by 2: 6, 8 and 10 back; with 9 steps of which 2 must be known, 2, 4 and 6."""
+    assert [[0, 6, 8, 10]] == origins_of(np.zeros(1, np.int64), 100, 5, 2, 2, 4).tolist()
+    assert [[0, 2, 4, 6]] == origins_of(np.zeros(1, np.int64), 9, 5, 2, 2, 4).tolist()
+    assert [[0, 2, -1, -1]] == origins_of(np.array([95]), 100, 5, 2, 2, 4).tolist()
+    assert [[0, -1, -1, -1]] == origins_of(np.array([100]), 100, 5, 2, 2, 4).tolist()
+
+
+@given(values=blocks(), season=st.sampled_from([1, 7, 24]))
+def test_seasonal_scale_equals_the_plain_twin(values: np.ndarray, season: int) -> None:
+    """Mean absolute seasonal difference, one where that is nothing."""
+    filled, first = filled_of(values, season)
+    got = np.empty(len(values))
+    seasonal_scale(filled, first, season, got)
+    want = [naive.seasonal_scale(filled[s, first[s] :].tolist(), season) for s in range(len(values))]
+    np.testing.assert_allclose(got, want, rtol=1e-9)
+
+
+@given(values=blocks(), members=st.integers(1, 3), seed=st.integers(0, 99), temperature=st.sampled_from([0.0, 3.0, 20.0]))
+def test_weigh_equals_the_plain_twin(values: np.ndarray, members: int, seed: int, temperature: float) -> None:
+    """Weights, errors and numbers of origins of every bucket."""
+    _, first = filled_of(values)
+    back = origins_of(first, values.shape[1], 6, 2, 3, 5)
+    candidates = guesses(values, back, members, seed)
+    scale = sizes(values)
+    weights, error, scored = weighed(candidates, values, back, scale, temperature)
+    for s in range(len(values)):
+        want = naive.weigh(
+            candidates[s].tolist(), values[s].tolist(), back[s].tolist(), EDGES.tolist(), float(scale[s]),
+            PRIOR[:members].tolist(), temperature,
+        )  # fmt: skip
+        np.testing.assert_allclose(weights[s], want[0], rtol=1e-7, atol=1e-9)
+        assert_close(error[s], np.array(want[1]), np.full(len(error[s]), scale[s]))
+        assert want[2] == scored[s].tolist()
+
+
+@given(values=blocks(), seed=st.integers(0, 99))
+def test_weights_sum_to_one_or_are_nothing(values: np.ndarray, seed: int) -> None:
+    """A row of weights is a distribution without crumbs; it is empty only where no member can forecast."""
+    _, first = filled_of(values)
+    back = origins_of(first, values.shape[1], 6, 2, 3, 5)
+    candidates = guesses(values, back, 3, seed)
+    weights, _, _ = weighed(candidates, values, back, np.ones(len(values)))
+    whole = weights.sum(axis=2)
+    np.testing.assert_allclose(whole[whole > 0], 1.0)
+    assert ((weights == 0) | (weights >= 0.01)).all()
+    unable = np.isnan(candidates[:, 0, :, 0]) | (np.isnan(candidates[:, 0, :, 0]).all(axis=1))[:, None]
+    assert (weights[:, 0][unable] == 0).all()
+
+
+def one_series(errors: list[float]) -> np.ndarray:
+    """Return weights of the first bucket: members that miss a truth of 10 by so much, one origin, scale 1."""
+    values = np.full((1, 20), 10.0)
+    back = np.array([[0, 6]])
+    candidates = np.empty((1, 2, len(errors), 6))
+    candidates[:] = 10.0 + np.array(errors)[None, None, :, None]
+    shape = (1, 2, len(errors))
+    weights, error, scored = np.empty(shape), np.empty(shape), np.empty((1, 2), np.int64)
+    weigh(candidates, values, back, EDGES, np.ones(1), np.ones(len(errors)), 20.0, weights, error, scored)
+    return weights[0, 0]
+
+
+def test_weights_follow_the_errors() -> None:
+    """Misses of 1 and 1.1: errors 1 + 2/21 and 1.1 + 2.2/21.1; the ratio of weights is exp(-20 (their ratio - 1))."""
+    got = one_series([1.0, 1.1])
+    small, large = 1 + 2 / 21, 1.1 + 2.2 / 21.1
+    np.testing.assert_allclose(got[1] / got[0], np.exp(-20 * (large / small - 1)))
+    assert [1.0, 0.0] == one_series([1.0, 2.0]).tolist()
+    assert [0.5, 0.5] == one_series([0.0, 0.0]).tolist()
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e15])
+def test_weights_do_not_depend_on_the_unit(scale: float) -> None:
+    """The same series in other units has the same weights."""
+    rng = np.random.default_rng(3)
+    values = 10.0 + rng.normal(size=(1, 40))
+    back = origins_of(np.zeros(1, np.int64), 40, 6, 2, 3, 5)
+    candidates = 10.0 + rng.normal(size=(1, 5, 3, 6)) / 3
+    want = weighed(candidates, values, back, np.ones(1))[0]
+    got = weighed(candidates * scale, values * scale, back, np.full(1, scale))[0]
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+@given(values=blocks(), seed=st.integers(0, 99))
+def test_combine_equals_the_plain_twin(values: np.ndarray, seed: int) -> None:
+    """The average of the members that forecast, with the weights of the step's bucket."""
+    rng = np.random.default_rng(seed)
+    back = np.tile([0, 3, -1], (len(values), 1))
+    candidates = guesses(values, back, 3, seed)
+    weights = rng.random((len(values), 2, 3)) * (rng.random((len(values), 2, 3)) < 0.7)
+    got = np.empty((*back.shape, 6))
+    combine(candidates, weights, EDGES, got)
+    want = [
+        [naive.combine(candidates[s, o].tolist(), weights[s].tolist(), EDGES.tolist()) for o in range(3)]
+        for s in range(len(values))
+    ]
+    assert_close(got, np.array(want), sizes(values))
+
+
+@given(values=blocks(), season=st.sampled_from([1, 2, 7]), seed=st.integers(0, 99))
+def test_naive_errors_equal_the_plain_twin(values: np.ndarray, season: int, seed: int) -> None:
+    """Both errors are taken over the same steps, where a whole season before the origin is known."""
+    filled, first = filled_of(values, season)
+    back = origins_of(first, values.shape[1], 6, 2, 1, 5)
+    combined = guesses(values, back, 1, seed)[:, :, 0].copy()
+    got = np.empty((2, len(values), 2))
+    naive_errors(values, filled, first, back, combined, season, EDGES, got)
+    want = [
+        naive.naive_errors(
+            values[s].tolist(), filled[s].tolist(), int(first[s]), back[s].tolist(), combined[s].tolist(), season,
+            EDGES.tolist(),
+        )
+        for s in range(len(values))
+    ]  # fmt: skip
+    assert_close(got.swapaxes(0, 1), np.array(want), sizes(values))
