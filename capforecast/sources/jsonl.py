@@ -73,7 +73,7 @@ class _Reading:
 
     def _batch(self, numbered: list[tuple[int, str]]) -> Batch:
         bad: Bad = []
-        good: list[dict[str, str | None]] = []
+        good: list[dict[str, Any]] = []
         places: list[int] = []
         ordinals: list[int] = []
         for k, (line, text) in enumerate(numbered):
@@ -91,7 +91,7 @@ class _Reading:
             return Batch(pl.DataFrame(schema=ROWS), rejected(bad))
         layout = self._recognised(good)
         frame = pl.DataFrame(
-            {str(i): [row.get(self._names[i]) for row in good] for i in layout.wanted},
+            {str(i): self._column(good, self._names[i]) for i in layout.wanted},
             schema={str(i): pl.String for i in layout.wanted},
         )
         lines = np.array([numbered[k][0] for k in places], dtype=np.int64)
@@ -104,7 +104,7 @@ class _Reading:
         batch = assemble(cells, layout, self._options)
         return batch if not bad else Batch(batch.rows, pl.concat([rejected(bad), batch.rejects]).sort("line"))
 
-    def _recognised(self, rows: list[dict[str, str | None]]) -> Layout:
+    def _recognised(self, rows: list[dict[str, Any]]) -> Layout:
         if self._layout is None:
             self._names = list(dict.fromkeys(name for row in rows for name in row))
             columns = [Column(name, kind_of(self._column(rows, name))) for name in self._names]
@@ -116,8 +116,14 @@ class _Reading:
         return self._layout
 
     @staticmethod
-    def _column(rows: list[dict[str, str | None]], name: str) -> pl.Series:
-        return pl.Series([row.get(name) for row in rows], dtype=pl.String)
+    def _column(rows: list[dict[str, Any]], name: str) -> pl.Series:
+        cells = [row.get(name) for row in rows]
+        kinds = set(map(type, cells)) - {type(None)}
+        if kinds <= {str}:
+            return pl.Series(cells, dtype=pl.String)
+        if kinds == {float}:
+            return pl.Series(cells, dtype=pl.Float64).cast(pl.String)
+        return pl.Series([_cell(cell) for cell in cells], dtype=pl.String)
 
     def _moments(self, cells: pl.Series) -> Moments:
         assert self._clock is not None
@@ -140,20 +146,22 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _object(text: str) -> dict[str, str | None] | str:
-    """Return an object's cells as text, or why the line has none."""
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
+
+
+def _object(text: str) -> dict[str, Any] | str:
+    """Return the object of a line, or why it has none."""
     try:
-        found = json.loads(text, object_pairs_hook=_pairs)
+        found = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         return "a key stands twice" if "stands twice" in str(error) else "the line is not valid JSON"
-    if not isinstance(found, dict):
-        return "the line is not a JSON object"
-    return {name: _cell(value) for name, value in found.items()}
+    return found if isinstance(found, dict) else "the line is not a JSON object"
 
 
 def _cell(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    """Return a scalar as text; objects and lists hold nothing that could be a name, a time or a value."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
         return repr(value)
-    return json.dumps(value)
+    return value if isinstance(value, str) else None
