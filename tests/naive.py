@@ -145,9 +145,7 @@ def naive_errors(
     return own, naive
 
 
-def covered(
-    row: Row, back: Sequence[int], combined: Sequence[Row], edges: Sequence[int], widen: float
-) -> list[float]:
+def covered(row: Row, back: Sequence[int], combined: Sequence[Row], edges: Sequence[int], widen: float) -> list[float]:
     """Share of residuals that at least a fifth of the other origins' widened residuals reach."""
     out = []
     for start, stop in zip(edges, edges[1:], strict=False):
@@ -226,9 +224,7 @@ def double_seasonal(series: Row, known: int, m1: int, m2: int, cell: Row, horizo
         day[t % m1] += gamma1 * error
         week[t % m2] += gamma2 * error
         before = rest
-    return [
-        level + day[(known + h) % m1] + week[(known + h) % m2] + phi ** (h + 1) * before for h in range(horizon)
-    ]
+    return [level + day[(known + h) % m1] + week[(known + h) % m2] + phi ** (h + 1) * before for h in range(horizon)]
 
 
 def line(values: Row) -> tuple[float, float]:

@@ -110,7 +110,9 @@ def test_seasonal_scale_equals_the_plain_twin(values: np.ndarray, season: int) -
     np.testing.assert_allclose(got, want, rtol=1e-9)
 
 
-@given(values=blocks(), members=st.integers(1, 3), seed=st.integers(0, 99), temperature=st.sampled_from([0.0, 3.0, 20.0]))
+@given(
+    values=blocks(), members=st.integers(1, 3), seed=st.integers(0, 99), temperature=st.sampled_from([0.0, 3.0, 20.0])
+)
 def test_weigh_equals_the_plain_twin(values: np.ndarray, members: int, seed: int, temperature: float) -> None:
     """Weights, errors and numbers of origins of every bucket."""
     _, first = filled_of(values)
