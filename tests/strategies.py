@@ -20,33 +20,26 @@ def levels(kind: str, seed: int, length: int) -> Floats:
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     noise = rng.normal(size=length)
     steps = np.arange(length)
-    if kind == "constant":
-        return np.full(length, round(float(rng.uniform(-50, 150)), 1))
-    if kind == "huge":
-        return 1e15 * (1.0 + 0.1 * noise)
-    if kind == "tiny":
-        return 1e-12 * (1.0 + 0.1 * noise)
-    if kind == "negative":
-        return -40.0 + 5.0 * noise
-    if kind == "counts":
-        return rng.integers(0, 6, length).astype(float)
-    if kind == "spiky":
-        return np.where(rng.random(length) < 0.05, 1000.0, 3.0) + 0.1 * noise
-    if kind == "ramp":
-        return 10.0 + rng.uniform(-1, 1) * steps + 0.01 * noise
-    if kind == "stepped":
-        return np.where(steps < length // 2, 20.0, 60.0) + 0.2 * steps + noise
-    if kind == "seasonal":
-        return 50.0 + 20.0 * np.sin(2 * np.pi * steps / 24) + 3.0 * np.sin(2 * np.pi * steps / 168) + noise
-    y = 50.0 + 10.0 * noise
+    day, week = np.sin(2 * np.pi * steps / 24), np.sin(2 * np.pi * steps / 168)
+    shapes: dict[str, Floats] = {
+        "constant": np.full(length, round(float(rng.uniform(-50, 150)), 1)),
+        "huge": 1e15 * (1.0 + 0.1 * noise),
+        "tiny": 1e-12 * (1.0 + 0.1 * noise),
+        "negative": -40.0 + 5.0 * noise,
+        "counts": rng.integers(0, 6, length).astype(float),
+        "spiky": np.where(rng.random(length) < 0.05, 1000.0, 3.0) + 0.1 * noise,
+        "ramp": 10.0 + rng.uniform(-1, 1) * steps + 0.01 * noise,
+        "stepped": np.where(steps < length // 2, 20.0, 60.0) + 0.2 * steps + noise,
+        "seasonal": 50.0 + 20.0 * day + 3.0 * week + noise,
+        "none": np.full(length, np.nan),
+    }
+    y = shapes.get(kind, 50.0 + 10.0 * noise)
     if kind == "gaps":
         y[rng.random(length) < 0.2] = np.nan
         start = int(rng.integers(0, length))
         y[start : start + int(rng.integers(1, 40))] = np.nan
     elif kind == "late":
         y[: int(rng.integers(0, length))] = np.nan
-    elif kind == "none":
-        y[:] = np.nan
     return y
 
 

@@ -19,7 +19,7 @@ def engine(request: pytest.FixtureRequest) -> Run:
     return registry.load("engine", request.param)
 
 
-class Failed(Exception):
+class TaskError(Exception):
     """What a task of these tests raises."""
 
 
@@ -50,7 +50,7 @@ def test_threads_really_work_at_the_same_time() -> None:
     """Two tasks that wait for each other both end."""
     meet = threading.Barrier(2, timeout=30)
     run = registry.load("engine", "threads")
-    assert 2 == len(list(run(lambda task: meet.wait(), range(2), 2)))
+    assert len(list(run(lambda task: meet.wait(), range(2), 2))) == 2
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -61,15 +61,14 @@ def test_an_error_stops_the_run_and_cancels_what_waits(engine: Run, threads: int
     def work(task: int) -> int:
         begun.append(task)
         if task == 3:
-            raise Failed(task)
+            raise TaskError(task)
         return task
 
     results: list[int] = []
-    with pytest.raises(Failed) as caught:
-        for result in engine(work, range(200), threads):
-            results.append(result)
-    assert [0, 1, 2] == results
-    assert (3,) == caught.value.args
+    with pytest.raises(TaskError) as caught:
+        results.extend(engine(work, range(200), threads))
+    assert results == [0, 1, 2]
+    assert caught.value.args == (3,)
     assert max(begun) <= 3 + 2 * threads
 
 
@@ -84,7 +83,7 @@ def test_a_reader_that_stops_early_stops_the_work(engine: Run, threads: int) -> 
 
     before = set(threading.enumerate())
     results = engine(work, range(200), threads)
-    assert 0 == next(results)
+    assert next(results) == 0
     results.close()
     assert max(begun) <= 1 + 2 * threads
     assert before == set(threading.enumerate())

@@ -71,7 +71,7 @@ def test_a_long_gap_carries_three_steps_and_then_repeats_the_season() -> None:
     values = np.array([[NAN, 1, 2, 3, 4, 5, 6, NAN, NAN, NAN, NAN, NAN, NAN, 9.0]])
     filled, first = filled_of(values, 5)
     np.testing.assert_array_equal(filled, [[NAN, 1, 2, 3, 4, 5, 6, 6, 6, 6, 5, 6, 6, 9]])
-    assert [1] == first.tolist()
+    assert first.tolist() == [1]
 
 
 @given(values=blocks(), season=st.sampled_from([1, 5]), cut=st.integers(0, 120))
@@ -94,10 +94,10 @@ def test_origins_equal_the_plain_twin(first: list[int], horizon: int, spacing: i
 
 def test_origins_are_a_horizon_back_when_the_history_allows_it() -> None:
     """A horizon of 5, spaced by 2: 6, 8 and 10 back; with 9 steps of which 2 must be known, 2, 4 and 6."""
-    assert [[0, 6, 8, 10]] == origins_of(np.zeros(1, np.int64), 100, 5, 2, 2, 4).tolist()
-    assert [[0, 2, 4, 6]] == origins_of(np.zeros(1, np.int64), 9, 5, 2, 2, 4).tolist()
-    assert [[0, 2, -1, -1]] == origins_of(np.array([95]), 100, 5, 2, 2, 4).tolist()
-    assert [[0, -1, -1, -1]] == origins_of(np.array([100]), 100, 5, 2, 2, 4).tolist()
+    assert origins_of(np.zeros(1, np.int64), 100, 5, 2, 2, 4).tolist() == [[0, 6, 8, 10]]
+    assert origins_of(np.zeros(1, np.int64), 9, 5, 2, 2, 4).tolist() == [[0, 2, 4, 6]]
+    assert origins_of(np.array([95]), 100, 5, 2, 2, 4).tolist() == [[0, 2, -1, -1]]
+    assert origins_of(np.array([100]), 100, 5, 2, 2, 4).tolist() == [[0, -1, -1, -1]]
 
 
 @given(values=blocks(), season=st.sampled_from([1, 7, 24]))
@@ -161,8 +161,8 @@ def test_weights_follow_the_errors() -> None:
     got = one_series([1.0, 1.1])
     small, large = 1 + 2 / 21, 1.1 + 2.2 / 21.1
     np.testing.assert_allclose(got[1] / got[0], np.exp(-20 * (large / small - 1)))
-    assert [1.0, 0.0] == one_series([1.0, 2.0]).tolist()
-    assert [0.5, 0.5] == one_series([0.0, 0.0]).tolist()
+    assert one_series([1.0, 2.0]).tolist() == [1.0, 0.0]
+    assert one_series([0.0, 0.0]).tolist() == [0.5, 0.5]
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e15])

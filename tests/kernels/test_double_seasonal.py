@@ -43,7 +43,7 @@ def test_one_smoothing_step_by_hand() -> None:
     got = run(values, np.zeros(1, np.int64), np.zeros((1, 1), np.int64), 1, 1, cells)[0, 0, 0, :3]
     # level 2; 1: r = -1, e = -1, level 1.5; 3: r = 1.5, e = 1.5 + .5 = 2, level 2.5;
     # 6: r = 3.5, e = 3.5 - .75 = 2.75, level 3.875; then 3.875 + .5**k 3.5.
-    assert [3.875 + 1.75, 3.875 + 0.875, 3.875 + 0.4375] == got.tolist()
+    assert got.tolist() == [3.875 + 1.75, 3.875 + 0.875, 3.875 + 0.4375]
 
 
 def test_a_repeating_week_is_continued() -> None:

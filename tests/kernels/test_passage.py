@@ -122,7 +122,7 @@ def test_a_side_without_paths_leaves_nothing() -> None:
     """Without a fine or without a coarse path there is no joined one."""
     some, none = (np.ones((1, 2, 3)), np.full((1, 2), 0.5)), (np.full((1, 2, 3), NAN), np.zeros((1, 2)))
     for data in ((some, none), (none, some)):
-        assert [[0.0] * 4] == coupled(*data)[1].tolist()
+        assert coupled(*data)[1].tolist() == [[0.0] * 4]
 
 
 @given(data=futures(), probability=st.sampled_from([0.05, 0.1, 0.25, 0.5]))

@@ -40,8 +40,8 @@ def test_a_repeating_series_is_explained_by_its_season() -> None:
 def test_a_sawtooth_has_large_drops_and_rises_often() -> None:
     """Six rises by 1 and a drop by 6, three times: the last tooth does not fall, 18 of 20 steps rise."""
     got = run(np.tile(np.arange(7.0), 3)[None, :])[0]
-    assert [0.0, 6.0, 6.0] == got[:3].tolist()
-    assert 2.0 == got[5]
+    assert got[:3].tolist() == [0.0, 6.0, 6.0]
+    assert got[5] == 2.0
     np.testing.assert_allclose(got[6], 18 / 20)
 
 
