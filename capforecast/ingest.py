@@ -158,7 +158,7 @@ def check(batch: Batch, latest_us: int, kinds: tuple[Kind, ...] = ()) -> Batch:
         which = pl.Series("which", found.spread(np.arange(names.height, dtype=np.int32)))
         reason = pl.coalesce(names["reason"].gather(which), _number_reasons(latest_us))
         rows = rows.with_columns(reason=reason)
-        rejects = pl.concat([rejects.select(REJECTS), _rejected(rows.filter(pl.col("reason").is_not_null()))])
+        rejects = pl.concat([rejects.select(list(REJECTS)), _rejected(rows.filter(pl.col("reason").is_not_null()))])
         keep = rows["reason"].is_null()
         # Names that only rejected rows have must not become series.
         return check(Batch(rows.filter(keep).drop("reason"), rejects), latest_us, kinds)

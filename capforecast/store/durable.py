@@ -255,9 +255,12 @@ def open_catalog(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:
     return _connect(path, writable=writable)
 
 
-def commit(con: duckdb.DuckDBPyConnection) -> None:
+def commit(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Commit the open transaction; after an error the outcome is unknown until the catalog is read again."""
     con.execute("COMMIT")
+    with suppress(FileNotFoundError):
+        # DuckDB makes its log readable by others, and it holds names like the rest of the catalog.
+        os.chmod(f"{path}.wal", 0o600)
 
 
 def checkpoint(con: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,200 @@
+"""Ingest: what is acceptable, the reasons why not, units, and sources that fail."""
+
+import math
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_rows import AS_OF, DAY, HOUR, START, Row, batch, state
+
+from capforecast.errors import DataError, SourceError
+from capforecast.ingest import check, ingest
+from capforecast.kinds import Kind
+from capforecast.sources import Batch, ReadOptions
+from capforecast.store import Store
+
+
+class Given:
+    """A source that yields what it was given."""
+
+    name = "given"
+
+    def __init__(self, *batches, error=None):
+        self.batches, self.error = batches, error
+
+    def claims(self, location, head):
+        return True
+
+    def read(self, location, options):
+        yield from self.batches
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.create(tmp_path / "store", created_us=START) as opened:
+        yield opened
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "source.csv"
+    path.write_text("content")
+    return str(path)
+
+
+def run(store, location, *batches, options=None, error=None, **more):
+    source = Given(*batches, error=error)
+    return ingest(store, location, source, options or ReadOptions(), as_of_us=AS_OF, run_id="run", **more)
+
+
+LONG = "x" * 1025
+CASES = [
+    (Row("", START, 1.0), "host is missing"),
+    (Row(None, START, 1.0), "host is missing"),
+    (Row("a", START, 1.0, metric=""), "metric is missing"),
+    (Row("a", START, 1.0, metric=None), "metric is missing"),
+    (Row(LONG, START, 1.0), "host is longer than 1024 bytes"),
+    (Row("\U0001f600" * 257, START, 1.0), "host is longer than 1024 bytes"),
+    (Row("a", START, 1.0, metric=LONG), "metric is longer than 1024 bytes"),
+    (Row("a", START, 1.0, instance=LONG), "instance is longer than 1024 bytes"),
+    (Row("a", START, 1.0, unit=LONG), "unit is longer than 1024 bytes"),
+    (Row("a\0b", START, 1.0), "host contains a NUL character"),
+    (Row("a", START, 1.0, instance="\0"), "instance contains a NUL character"),
+    (Row("a", START, math.nan), "value is not a finite number"),
+    (Row("a", START, math.inf), "value is not a finite number"),
+    (Row("a", START, -math.inf), "value is not a finite number"),
+    (Row("a", START, None), "value is missing"),
+    (Row("a", None, 1.0), "timestamp is missing"),
+    (Row("a", -1, 1.0), "timestamp before 1970"),
+    (Row("a", AS_OF + DAY + 1, 1.0), "timestamp in the future"),
+]
+
+
+def test_every_unacceptable_row_is_quarantined_with_its_line_reason_and_text(store, file):
+    rows = [row for row, _ in CASES]
+    good = [
+        Row("a", 0, 1.0),
+        Row("a", AS_OF + DAY, 1.0),
+        Row("\U0001f600" * 256, START, -1e308),
+        Row(" ", START, 5e-324),
+    ]
+    result = run(store, file, batch([*rows, *good], [(99, "too few columns", "a,b")]))
+    assert (result.rows_in, result.accepted, result.quarantined) == (len(CASES) + 5, 4, len(CASES) + 1)
+    found = store.quarantine()
+    assert found["source"].unique().to_list() == [file]
+    assert found.select("line", "reason").rows() == [
+        *((line, reason) for line, (_, reason) in enumerate(CASES, 1)), (99, "too few columns"),
+    ]  # fmt: skip
+    assert found["raw"][-1] == "a,b"
+    assert found["raw"].str.len_chars().max() <= 2000
+    assert found["raw"][16] == "a,cpu_pct,,percent,-1,1.0"
+    assert store.series().height == 3
+    assert store.verify() == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(st.sampled_from([row for row, _ in CASES] + [Row("a", START, 1.0), Row("b", START, 2.0)])))
+def test_good_rows_pass_whatever_stands_beside_them(rows):
+    given_ = batch(rows)
+    out = check(given_, AS_OF + DAY)
+    reasons = dict((repr(row), reason) for row, reason in CASES)
+    want = [reasons.get(repr(row)) for row in rows]
+    assert out.rows["line"].to_list() == [i for i, reason in enumerate(want, 1) if reason is None]
+    assert out.rejects.select("line", "reason").rows() == [(i, r) for i, r in enumerate(want, 1) if r is not None]
+
+
+def test_the_tolerance_for_clocks_that_are_ahead_can_be_set(store, file):
+    assert run(store, file, batch([Row("a", AS_OF + HOUR, 1.0)]), tolerance_us=0).quarantined == 1
+    assert run(store, file, batch([Row("a", AS_OF + HOUR, 1.0)]), tolerance_us=HOUR).accepted == 1
+    assert store.quarantine().is_empty()
+
+
+def test_the_unit_comes_from_the_data_else_from_the_kind(store, file):
+    rows = [
+        Row("a", START, 1.0, metric="disk_used_pct", unit="%"), Row("b", START, 1.0, metric="disk_used_pct", unit=None),
+        Row("c", START, 1.0, metric="strange", unit=""), Row("d", START, 1.0, metric="widgets", unit=None),
+    ]  # fmt: skip
+    run(store, file, batch(rows), kinds=[Kind("widget", unit="pieces", patterns=("widget*",))])
+    assert store.series()["unit"].to_list() == ["%", "percent", "", "pieces"]
+
+
+def test_a_missing_instance_is_the_empty_one(store, file):
+    result = run(store, file, batch([Row("a", START, 1.0), Row("a", START, 1.0, instance="")]))
+    assert (result.accepted, result.duplicate) == (1, 1)
+    assert store.series()["instance"].to_list() == [""]
+
+
+def test_the_same_file_again_is_all_duplicates_and_replaces_its_quarantine(store, file):
+    rows = [Row("a", START + i, 1.0) for i in range(5)] + [Row("a", START, math.nan)]
+    first = run(store, file, batch(rows))
+    before = state(store)
+    second = run(store, file, batch(rows))
+    assert (second.accepted, second.duplicate, second.quarantined) == (0, 5, 1)
+    assert state(store) == before
+    assert first.ingest_id != second.ingest_id
+    assert store.ledger()["sha256"].n_unique() == 1
+
+
+def test_other_bytes_or_other_options_are_another_source(store, file, tmp_path):
+    run(store, file, batch([], [(1, "bad", "x")]))
+    run(store, file, batch([], [(1, "bad", "x")]), options=ReadOptions(timezone="Europe/Berlin"))
+    (tmp_path / "source.csv").write_text("other content")
+    run(store, file, batch([], [(1, "bad", "x")]))
+    assert store.quarantine().height == 3
+
+
+def test_what_can_be_read_once_only_never_replaces_the_quarantine_of_another_reading(store):
+    for _ in range(2):
+        run(store, "-", batch([], [(1, "bad", "x")]))
+    assert store.quarantine()["source"].to_list() == ["-", "-"]
+
+
+def test_a_source_without_any_row_is_an_error(store, file):
+    for batches in ((), (batch([]),)):
+        with pytest.raises(DataError, match="at least one row") as caught:
+            run(store, file, *batches)
+        assert file in str(caught.value)
+    assert store.ledger().is_empty()
+
+
+def test_an_error_in_the_middle_of_a_source_leaves_the_store_untouched(store, file):
+    before = state(store)
+    good = batch([Row("a", START, 1.0)], [(1, "bad", "x")])
+    with pytest.raises(SourceError, match="truncated"):
+        run(store, file, good, good, error=SourceError("it must be whole; got a truncated file"))
+    assert state(store) == before
+    assert store.ledger().is_empty()
+    assert store.verify() == []
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(store, file, tmp_path):
+    class Changing(Given):
+        def read(self, location, options):
+            yield batch([Row("a", START, 1.0)])
+            (tmp_path / "source.csv").write_text("it grew in the meantime")
+
+    with pytest.raises(SourceError, match="must not change"):
+        ingest(store, file, Changing(), ReadOptions(), as_of_us=AS_OF, run_id="r")
+    assert store.series().is_empty()
+
+
+def test_progress_tells_the_rows_read_so_far(store, file):
+    told = []
+    run(
+        store,
+        file,
+        batch([Row("a", START, 1.0)]),
+        batch([Row("b", START, math.nan)], [(2, "bad", "")]),
+        progress=told.append,
+    )
+    assert told == [1, 3]
+
+
+def test_a_good_batch_passes_as_it_is():
+    given_ = batch([Row(f"h{i}", START, 1.0, instance=None) for i in range(3)])
+    assert check(given_, AS_OF) is given_
+    assert check(Batch(given_.rows.clear(), given_.rejects), AS_OF).rows.is_empty()
+    assert check(given_, AS_OF).rows.schema == pl.Schema(given_.rows.schema)

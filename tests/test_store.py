@@ -1,0 +1,371 @@
+"""The store: conservation, idempotence, order-freedom, series, reading, limits, opening, locking."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_rows import AS_OF, DAY, HOUR, MINUTE, START, Row, batch, put, sha, state
+
+from capforecast.errors import ConfigError, LockedError, SchemaError, StoreError
+from capforecast.store import Store, append, durable, layout, spans
+from capforecast.store import limits as limits_table
+from capforecast.store import samples as sample_parts
+from capforecast.store.spans import Density
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.create(tmp_path / "store", created_us=START) as opened:
+        yield opened
+
+
+def grid(hosts, hours, start=START, value=1.0):
+    return [Row(h, start + i * 5 * MINUTE, value + i % 7) for h in hosts for i in range(hours * 12)]
+
+
+def test_rows_in_equal_accepted_duplicate_and_quarantined_in_result_and_ledger(store):
+    rows = [*grid(["a", "b"], 2), Row("a", START, 1.0), Row("a", START, 9.0)]
+    result = put(store, "f", batch(rows, [(7, "value is missing", "a,,"), (8, "value is missing", "b,,")]))
+    assert (result.rows_in, result.accepted, result.duplicate, result.conflict) == (52, 48, 2, 2)
+    assert (result.quarantined, result.series_new) == (2, 2)
+    assert result.reasons == {"value is missing": 2}
+    line = store.ledger().row(0, named=True)
+    for name in ("rows_in", "accepted", "duplicate", "conflict", "quarantined", "series_new"):
+        assert line[name] == getattr(result, name)
+    assert line["status"] == "partial"
+    assert line["sha256"] == sha("f")
+
+
+def test_taking_in_the_same_rows_again_changes_nothing_and_writes_no_part(store):
+    rows = grid(["a", "b"], 30)
+    put(store, "f", batch(rows, [(7, "bad", "raw")]))
+    before, files = state(store), sorted(store.path.glob("[sr]*/**/*.parquet"))
+    again = put(store, "f", batch(rows, [(7, "bad", "raw")]))
+    assert (again.accepted, again.duplicate, again.conflict, again.quarantined) == (0, len(rows), 0, 1)
+    assert state(store) == before
+    assert sorted(store.path.glob("[sr]*/**/*.parquet")) == files
+    assert store.ledger().height == 2
+
+
+def test_the_larger_value_of_a_key_stays_whichever_comes_first(store):
+    put(store, "low", batch([Row("a", START, 1.0), Row("b", START, 5.0)]))
+    result = put(store, "high", batch([Row("a", START, 5.0), Row("b", START, 1.0)]))
+    assert (result.accepted, result.duplicate, result.conflict) == (0, 2, 2)
+    assert store.samples("a", "cpu_pct")["value"].to_list() == [5.0]
+    assert store.samples("b", "cpu_pct")["value"].to_list() == [5.0]
+    assert store.rollups(None, ["max", "count"]).values["max"].tolist() == [5.0, 5.0]
+
+
+def test_minus_zero_is_zero(store):
+    put(store, "f", batch([Row("a", START, -0.0)]))
+    assert np.signbit(store.samples("a", "cpu_pct")["value"].to_numpy()).tolist() == [False]
+
+
+ROWS = st.builds(
+    Row,
+    host=st.sampled_from(["a", "b", "\U0001f600"]),
+    ts=st.integers(0, 60).map(lambda i: START + i * 17 * HOUR),
+    value=st.sampled_from([-1.0, 0.0, 2.5, 7.0]),
+    metric=st.sampled_from(["cpu", "mem"]),
+    instance=st.sampled_from([None, "", "/var"]),
+    unit=st.sampled_from([None, "x", "y"]),
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data(), rows=st.lists(ROWS, min_size=1, max_size=40))
+def test_any_order_any_split_and_any_repetition_leave_the_same_state(tmp_path_factory, data, rows):
+    """Also where tiny densities make parts of all widths that are split while they grow."""
+    root = tmp_path_factory.mktemp("order")
+    with Store.create(root / "once", created_us=START) as once:
+        put(once, "f", batch(rows))
+        want = state(once)
+    mixed = data.draw(st.permutations(rows + rows[: data.draw(st.integers(0, len(rows)))]))
+    widths = st.sampled_from([(1, 1), (2, 1), (3, 2), (9, 1), (9, 9)])
+    with pytest.MonkeyPatch.context() as patch, Store.create(root / "many", created_us=START) as many:
+        patch.setattr(append, "SAMPLES", Density(*data.draw(widths)))
+        patch.setattr(append, "ROLLUPS", Density(*data.draw(widths)))
+        patch.setattr(spans, "CROWDED", 1)
+        while mixed:
+            pieces = []
+            for _ in range(data.draw(st.integers(1, 2))):
+                cut = data.draw(st.integers(1, max(len(mixed), 1)))
+                pieces.append(batch(mixed[:cut]))
+                mixed = mixed[cut:]
+            result = put(many, "g", *pieces)
+            assert result.rows_in == result.accepted + result.duplicate
+        assert state(many) == want
+        assert many.verify() == []
+
+
+def test_several_batches_are_merged_part_by_part_and_leave_no_scratch_files(store, tmp_path):
+    rows = grid(["a", "b", "c"], 60)
+    put(store, "f", batch(rows[::3]), batch([]), batch(rows[1::3]), batch(rows[2::3], [(1, "bad", "raw")]))
+    with Store.create(tmp_path / "other", created_us=START) as other:
+        put(other, "f", batch(rows, [(1, "bad", "raw")]))
+        assert state(other) == state(store)
+    assert not (store.path / ".staging").exists()
+
+
+def test_an_ingest_that_fails_midway_leaves_the_store_as_it_was(store):
+    put(store, "f", batch(grid(["a"], 3)))
+    before = state(store)
+
+    def broken():
+        yield batch(grid(["b"], 3))
+        yield batch(grid(["c"], 3))
+        raise OSError("the source went away")
+
+    with pytest.raises(OSError, match="went away"):
+        store.append("g", sha("g"), broken(), ingest_id="g", run_id="r", as_of_us=AS_OF)
+    assert state(store) == before
+    assert store.verify() == []
+    assert put(store, "g", batch(grid(["b"], 3))).accepted == 36
+
+
+def test_an_ingest_id_that_is_known_returns_what_it_did_and_takes_nothing(store):
+    first = put(store, "f", batch(grid(["a"], 1)), ingest_id="i")
+    assert put(store, "f", batch(grid(["z"], 1)), ingest_id="i") == first
+    assert store.ledger().height == 1
+    with pytest.raises(StoreError, match="must name one ingest"):
+        put(store, "other", batch([]), ingest_id="i")
+
+
+def test_series_are_sorted_by_name_and_keep_their_sid(store):
+    put(store, "f", batch([Row("m", START, 1.0), Row("z", START, 1.0)]))
+    sids = dict(store.series().select("host", "sid").rows())
+    put(store, "g", batch([Row("a", START + DAY, 1.0), Row("m", START + DAY, 2.0, unit=None)]))
+    series = store.series()
+    assert series["host"].to_list() == ["a", "m", "z"]
+    assert {host: sid for host, sid in series.select("host", "sid").rows() if host != "a"} == sids
+    assert series["samples"].to_list() == [1, 2, 1]
+    assert series["unit"].to_list() == ["percent"] * 3
+    assert series.schema["last_ts"] == pl.Datetime("us", "UTC")
+    assert store.watermark_us() == START + DAY
+
+
+def test_rollups_hold_only_complete_buckets_of_the_series_that_are_asked_for(store):
+    put(store, "f", batch(grid(["a", "b", "c"], 50)))
+    by_host = dict(store.series().select("host", "sid").rows())
+    first = START // HOUR
+    some = store.rollups(
+        np.array([by_host["c"], by_host["a"]]), ["max"], from_us=START + 1, to_us=START + 49 * HOUR + 59 * MINUTE
+    )
+    assert some.bucket.tolist() == 2 * list(range(first + 1, first + 49))
+    assert sorted(set(some.sid.tolist())) == sorted([by_host["a"], by_host["c"]])
+    assert (some.sid.dtype, some.bucket.dtype, some.values["max"].dtype) == (np.int32, np.int64, np.float64)
+    assert len(store.rollups(np.array([99]), ["mean"])) == 0
+    with pytest.raises(SchemaError, match="'median'"):
+        store.rollups(None, ["median"])
+
+
+def test_samples_are_found_by_host_metric_instance_and_time(store):
+    rows = [Row("a", START + i * DAY, float(i), "used", inst) for i in range(5) for inst in ("/", "/var")]
+    put(store, "f", batch([*rows, Row("a", START, 1.0, "cpu"), Row("b", START, 1.0, "used", "/")]))
+    assert store.samples("a", "used").height == 10
+    one = store.samples("a", "used", "/var", from_us=START + DAY, to_us=START + 3 * DAY)
+    assert one["value"].to_list() == [1.0, 2.0]
+    assert one.columns == ["host", "metric", "instance", "ts", "value"]
+    assert store.samples("nobody", "used").schema == one.schema
+
+
+def test_names_are_data_wherever_they_go(store):
+    hosts = ["../../x", "a'; DROP TABLE series; --", "%s{0}", "*", "__HIVE_DEFAULT_PARTITION__", "day=2020-01-01"]
+    put(store, "a'b;--", batch([Row(h, START, 1.0, metric=h, instance=h, unit=h) for h in hosts]))
+    assert sorted(store.series()["host"].to_list()) == sorted(hosts)
+    assert all(store.samples(h, h, h).height == 1 for h in hosts)
+    assert not list(store.path.parent.glob("x*"))
+
+
+def test_quarantine_names_source_line_and_reason_and_is_replaced_by_the_same_source(store):
+    put(store, "f", batch([], [(3, "value is missing", "a,b"), (2, "bad", "c\x1b[31m")]))
+    put(store, "g", batch([], [(1, "bad", "x")]))
+    put(store, "f", batch([], [(3, "value is missing", "a,b")]))
+    assert store.quarantine(sha("f")).rows() == [("f", 3, "value is missing", "a,b")]
+    assert store.quarantine().height == 2
+    put(store, "g", batch([Row("a", START, 1.0)]))
+    assert store.quarantine(sha("g")).is_empty()
+
+
+def test_pruned_days_stay_closed_and_their_rollups_stay(store):
+    dense = pl.Series(range(60_000))
+    rows = pl.DataFrame({"ts": START + dense * 1_000_000, "value": dense.cast(pl.Float64)}).with_columns(
+        host=pl.lit("a"), metric=pl.lit("cpu"), instance=pl.lit(""), unit=pl.lit(""), line=dense
+    )
+    good = batch([])
+    later = rows.with_columns(pl.col("ts") + 5 * DAY)
+    put(store, "f", type(good)(rows, good.rejects), type(good)(later, good.rejects))
+    rolled = store.rollups(None, ["max"])
+    assert store.prune_samples(keep_days=30) == 0
+    assert store.prune_samples(keep_days=2) == 1
+    assert store.samples("a", "cpu").height == 60_000
+    assert store.rollups(None, ["max"]).values["max"].tolist() == rolled.values["max"].tolist()
+    late = put(store, "late", batch([Row("a", START + HOUR, 5.0, "cpu"), Row("a", START + 6 * DAY, 5.0, "cpu")]))
+    assert (late.accepted, late.quarantined) == (1, 1)
+    assert "older than the retained samples" in store.quarantine()["reason"][0]
+    assert store.verify() == []
+
+
+def test_limits_come_back_typed_and_in_their_order(store):
+    assert store.limits().is_empty()
+    assert store.limits().columns == list(limits_table.COLUMNS)
+    frame = pl.DataFrame(
+        {
+            **dict.fromkeys(limits_table.COLUMNS, [None, None]),
+            "pattern_host": ["z*", "a*"],
+            "threshold": [90.0, None],
+            "valid_from": pl.Series([START, None], dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+            "line": [2, 3],
+        }
+    )
+    store.set_limits(frame, "limits.csv", sha("l"))
+    back = store.limits()
+    assert back["pattern_host"].to_list() == ["z*", "a*"]
+    assert back.schema == pl.Schema(limits_table.COLUMNS)
+    assert back["valid_from"].dt.timestamp("us").to_list() == [START, None]
+    with pytest.raises(SchemaError, match="capacity"):
+        store.set_limits(frame.drop("capacity"), "limits.csv", sha("l"))
+
+
+def test_sample_parts_are_sorted_and_carry_no_partition_column(store):
+    rows = [Row(h, START + i * MINUTE, 1.0, m) for i in range(3) for h in ("b", "a") for m in ("y", "x")]
+    put(store, "f", batch(rows))
+    (path,) = (store.path / "samples").glob("*/*.parquet")
+    table = pq.ParquetFile(path).read()
+    assert table.column_names == list(sample_parts.COLUMNS)
+    assert str(table.schema.field("ts").type) == "timestamp[us, tz=UTC]"
+    keys = list(zip(*(table[c].to_pylist() for c in ("metric", "host", "instance", "ts")), strict=True))
+    assert keys == sorted(keys)
+
+
+def test_files_and_directories_are_private_except_reports(store):
+    put(store, "f", batch([Row("a", START, 1.0)], [(1, "bad", "raw")]))
+    for path in store.path.rglob("*"):
+        private = path.name != "store.json"
+        assert not private or path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_directory_with_other_things_is_neither_made_nor_opened_as_a_store(tmp_path):
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(StoreError, match=r"precious\.txt"):
+        Store.create(tmp_path, created_us=START)
+    with pytest.raises(StoreError, match=r"must hold store\.json"):
+        Store.open(tmp_path)
+    with pytest.raises(StoreError, match="must exist"):
+        Store.open(tmp_path / "missing")
+    assert os.listdir(tmp_path) == ["precious.txt"]
+
+
+def test_a_store_is_not_made_twice_and_its_step_divides_a_day(store, tmp_path):
+    with pytest.raises(StoreError, match="must not exist yet"):
+        Store.create(store.path, created_us=START)
+    with pytest.raises(ConfigError, match="divide a day"):
+        Store.create(tmp_path / "odd", step_us=7 * HOUR, created_us=START)
+
+
+def test_a_newer_format_is_refused_and_left_as_it_is(store):
+    store.close()
+    path = store.path / layout.MANIFEST
+    content = {**json.loads(path.read_text()), "format_version": layout.FORMAT_VERSION + 1}
+    path.write_text(json.dumps(content))
+    before = {p: p.read_bytes() for p in store.path.rglob("*") if p.is_file()}
+    for writable in (False, True):
+        with pytest.raises(StoreError, match="at most 1; got 2"):
+            Store.open(store.path, writable=writable)
+    assert {p: p.read_bytes() for p in store.path.rglob("*") if p.is_file()} == before
+
+
+def test_older_formats_are_migrated_in_order_by_the_next_writer(store, monkeypatch):
+    store.close()
+    done = []
+    monkeypatch.setattr(layout, "FORMAT_VERSION", 3)
+    monkeypatch.setattr(
+        layout, "MIGRATIONS", (lambda path: done.append((1, path)), lambda path: done.append((2, path)))
+    )
+    with pytest.raises(StoreError, match="migrates"):
+        Store.open(store.path)
+    with Store.open(store.path, writable=True) as opened:
+        assert opened.format_version == 3
+    assert done == [(1, store.path), (2, store.path)]
+
+
+def test_a_catalog_that_lost_commits_is_refused_and_nothing_is_swept(store):
+    store.close()
+    kept = (store.path / layout.CATALOG).read_bytes()
+    with Store.open(store.path, writable=True) as opened:
+        put(opened, "f", batch([Row("a", START, 1.0)]))
+    (store.path / layout.CATALOG).write_bytes(kept)
+    files = sorted(store.path.rglob("*.parquet"))
+    with pytest.raises(StoreError, match="must hold commit 1"):
+        Store.open(store.path, writable=True)
+    assert sorted(store.path.rglob("*.parquet")) == files
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database", b"{}", b"[1]"])
+def test_damaged_catalog_or_manifest_is_told_and_left_as_it_is(store, content):
+    store.close()
+    for name in (layout.CATALOG, layout.MANIFEST):
+        good = (store.path / name).read_bytes()
+        (store.path / name).write_bytes(content)
+        with pytest.raises(StoreError):
+            Store.open(store.path, writable=True)
+        assert (store.path / name).read_bytes() == content
+        (store.path / name).write_bytes(good)
+    Store.open(store.path).close()
+
+
+def test_many_readers_or_one_writer(store):
+    with pytest.raises(LockedError, match=f"process {os.getpid()} on"):
+        Store.open(store.path)
+    store.close()
+    with Store.open(store.path) as one, Store.open(store.path) as two:
+        assert one.series().equals(two.series())
+        with pytest.raises(LockedError, match="a process that reads it"):
+            Store.open(store.path, writable=True)
+        with pytest.raises(StoreError, match="open for writing"):
+            put(one, "f", batch([]))
+
+
+def test_waiting_for_the_lock_ends_when_it_is_free(store, monkeypatch):
+    monkeypatch.setattr(durable.time, "sleep", lambda seconds: store.close())
+    Store.open(store.path, writable=True, wait_seconds=60).close()
+
+
+def test_a_writer_in_another_process_locks_and_its_death_frees(store):
+    store.close()
+    code = (
+        "import sys; from capforecast.store import Store\n"
+        "s = Store.open(sys.argv[1], writable=True); print('held', flush=True); sys.stdin.read()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(store.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with child:
+        assert child.stdout.readline() == "held\n"
+        with pytest.raises(LockedError, match=f"process {child.pid} on") as caught:
+            Store.open(store.path, writable=True)
+        assert caught.value.exit_code == 75
+        child.kill()
+        child.wait()
+    Store.open(store.path, writable=True).close()
+
+
+def test_the_catalog_is_opened_by_nothing_but_duckdb(store, monkeypatch):
+    opened = []
+
+    def watch(event, args):
+        if event == "open" and isinstance(args[0], str) and layout.CATALOG in args[0]:
+            opened.append(args[0])
+
+    sys.addaudithook(watch)
+    put(store, "f", batch(grid(["a"], 2)))
+    assert store.verify() == []
+    state(store)
+    assert opened == []
