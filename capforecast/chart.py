@@ -137,9 +137,7 @@ def terminal(
         for c, cell in enumerate(cells):
             if cell == " " and (row in dashed or c == now):
                 cells[c] = "╌" if row in dashed else "┊"
-        lines.append(
-            f"{names.get(row, ''):>{margin}} {'┤' if row in names else '│'}{''.join(cells)}".rstrip()
-        )
+        lines.append(f"{names.get(row, ''):>{margin}} {'┤' if row in names else '│'}{''.join(cells)}".rstrip())
     lines.append(f"{'':>{margin}} └{'─' * columns}")
     lines.append(" " * (margin + 2) + _below(columns, now, printable(start_label), printable(end_label)))
     return "\n".join(line.rstrip() for line in lines)
@@ -316,9 +314,7 @@ def _axis(low: float, high: float, rows: int, thresholds: Mapping[str, float], u
     return names | {row: ", ".join(texts)[:24] for row, texts in limits.items()}
 
 
-def _dots(
-    past: Floats, future: Floats, limits: tuple[float, float], shape: tuple[int, int]
-) -> NDArray[np.bool_]:
+def _dots(past: Floats, future: Floats, limits: tuple[float, float], shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Return which dots are set: lines of history and median, a sparse shade between the outer quantiles."""
     dots = np.zeros(shape, dtype=np.bool_)
     steps = past.size + future.shape[1]
@@ -346,9 +342,7 @@ def _dots(
 
 def _cell(dots: NDArray[np.bool_]) -> str:
     """Return the braille character of 4 x 2 dots; a blank when none is set."""
-    bits = (
-        dots[0, 0] | dots[1, 0] << 1 | dots[2, 0] << 2 | dots[0, 1] << 3 | dots[1, 1] << 4 | dots[2, 1] << 5
-    )
+    bits = dots[0, 0] | dots[1, 0] << 1 | dots[2, 0] << 2 | dots[0, 1] << 3 | dots[1, 1] << 4 | dots[2, 1] << 5
     code = int(bits) | int(dots[3, 0]) << 6 | int(dots[3, 1]) << 7
     return chr(0x2800 + code) if code else " "
 

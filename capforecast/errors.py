@@ -69,9 +69,7 @@ class UnknownNameError(ConfigError):
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         listed = ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
-        super().__init__(
-            f"{kind} must be a known name", got=repr(name), do=f"{hint}Known: {listed or 'none'}"
-        )
+        super().__init__(f"{kind} must be a known name", got=repr(name), do=f"{hint}Known: {listed or 'none'}")
         self.name = name
 
 

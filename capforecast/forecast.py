@@ -17,7 +17,7 @@ from capforecast.kernels.combination import (
 )
 from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
 from capforecast.models import Model
-from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Panel
+from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Recipe:
         Weight of a mirrored residual path against 1 of the path itself.
     share : float
         Probability of the blocks of history together.
+    climate : float
+        How far the blocks take over where levels return at once: 0 not at all, 1 wholly.
     blocks : int
         Most blocks of history.
     """
@@ -45,6 +47,7 @@ class Recipe:
     widen: float = 1.0
     mirror: float = 0.5
     share: float = 0.3
+    climate: float = 0.3
     blocks: int = 40
 
 
@@ -102,10 +105,7 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     back = np.empty((len(panel), recipe.origins + 1), np.int64)
     spacing = min(season, max(reach // 2, 1)) if daily else season
     place_origins(first, panel.values.shape[1], reach, spacing, 10 if daily else 2 * season, back)
-    candidates = np.concatenate(
-        [m.forecast(filled, first, back, reach, seasons, panel.lower, panel.upper) for m in models], axis=2
-    )
-    np.clip(candidates, panel.lower[:, None, None, None], panel.upper[:, None, None, None], out=candidates)
+    candidates = _candidates(models, panel, filled, first, back, reach)
     members = tuple(name for m in models for name in m.members(seasons))
     buckets = buckets_of(reach, season)
     edges = np.array([0, *(last for _, last in buckets)], np.int64)
@@ -118,12 +118,19 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     weigh(candidates, panel.values, back, edges, scale, prior, recipe.temperature, weights, error, scored)
     combined = np.empty((len(panel), back.shape[1], reach))
     combine(candidates, weights, edges, combined)
-    mean = _extend(combined[:, 0], horizon, seasons[-1])
+    mean = np.ascontiguousarray(combined[:, 0])
+    if horizon > reach:
+        # Beyond one long season nothing is scored; the weights of the last bucket go on.
+        edges_far = np.append(edges[:-1], horizon)
+        long = np.empty((len(panel), 1, horizon))
+        now = np.zeros((len(panel), 1), np.int64)
+        combine(_candidates(models, panel, filled, first, now, horizon), weights, edges_far, long)
+        mean = np.ascontiguousarray(long[:, 0])
     paths = np.empty((len(panel), 2 * recipe.origins + recipe.blocks, horizon))
     chances = np.empty(paths.shape[:2])
     make_paths(
         filled, first, back, combined, mean, recipe.widen, recipe.mirror, recipe.share,
-        1 if daily else season, seasons[-1], 3 if daily else season, float(daily), float(daily), paths, chances,
+        1 if daily else season, seasons[-1], 3 if daily else season, recipe.climate, paths, chances,
     )  # fmt: skip
     np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
     coverage = np.empty(shape)
@@ -134,6 +141,15 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
         mean=mean, paths=paths, path_weights=chances, members=members, weights=weights, error=errors[0],
         error_naive=errors[1], coverage=coverage, origins=scored, buckets=buckets, step_us=panel.step_us,
     )  # fmt: skip
+
+
+def _candidates(models: Sequence[Model], panel: Panel, filled: Floats, first: Ints, back: Ints, horizon: int) -> Floats:
+    """Return the forecasts of all members of all models, (S, O, K, H), inside the bounds."""
+    seasons = seasons_of(panel.step_us)
+    made = [m.forecast(filled, first, back, horizon, seasons, panel.lower, panel.upper) for m in models]
+    out = np.concatenate(made, axis=2) if len(made) > 1 else made[0]
+    np.clip(out, panel.lower[:, None, None, None], panel.upper[:, None, None, None], out=out)
+    return out
 
 
 def quantiles(result: Forecast, probabilities: Sequence[float]) -> Floats:
@@ -147,13 +163,3 @@ def _prior(members: tuple[str, ...]) -> Floats:
     """Return the weights without any evidence: the plain members of the seasonal naive pool, else all alike."""
     plain = np.array([float(name in ("last", "season", "season_mean", "season5")) for name in members])
     return plain if plain.any() else np.ones(len(members))
-
-
-def _extend(mean: Floats, horizon: int, season: int) -> Floats:
-    """Repeat the last season of a forecast until the horizon."""
-    if mean.shape[1] == horizon:
-        return np.ascontiguousarray(mean)
-    steps = np.arange(horizon)
-    reach = mean.shape[1]
-    steps[reach:] = reach - season + (steps[reach:] - reach) % season
-    return np.ascontiguousarray(mean[:, steps])

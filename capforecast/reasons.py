@@ -36,11 +36,10 @@ def reason(row: Row) -> str:
     if status == "constant":
         return f"It has not moved from {level}; {name} is {number(abs(row['headroom']), unit)} away."
     if status == "will_breach":
-        early = f", from {row['breach_date_p10']} on if things go badly" if row["breach_date_p10"] else ""
-        late = f" and by {row['breach_date_p90']} almost surely" if row["breach_date_p90"] else ""
+        late = row["breach_date_p90"] or "a day beyond the horizon"
         return (
-            f"At {level} it is expected to cross {name} around {row['breach_date_p50']}{early}{late}."
-            f"{_growth(row)} {_belief(row)}"
+            f"At {level} it is expected to cross {name} around {row['breach_date_p50']} (1 in 10 before "
+            f"{row['breach_date_p10']}, 9 in 10 by {late}).{_growth(row)} {_belief(row)}"
         )
     chance, days = _farthest(row)
     if chance is None:

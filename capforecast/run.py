@@ -248,7 +248,7 @@ def _options(settings: SourceSettings, config: Config) -> ReadOptions:
     return ReadOptions(
         mapping=dict(settings.map), format=settings.format, timezone=settings.timezone or config.ingest.timezone,
         epoch=settings.epoch, delimiter=settings.delimiter, encoding=settings.encoding, header=settings.header,
-        layout=settings.layout, host=settings.host, metric=settings.metric, unit=settings.unit,
+        layout=settings.layout, time_format=settings.time_format, host=settings.host, metric=settings.metric, unit=settings.unit,
         start_us=None if settings.start is None else parse_moment(settings.start),
         step_us=None if settings.step is None else parse_duration(settings.step),
     )  # fmt: skip

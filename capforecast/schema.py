@@ -99,9 +99,7 @@ BREACHES = Table(
         Column("current_p95", "double", "95th percentile of the statistic over the last 28 days", "unit"),
         Column("headroom", "double", "distance to the threshold; negative once crossed", "unit"),
         Column("headroom_pct", "double", "headroom in percent of the threshold's magnitude", "percent"),
-        Column(
-            "growth_per_day", "double", "robust slope of the daily peak since the last change", "unit/day"
-        ),
+        Column("growth_per_day", "double", "robust slope of the daily peak since the last change", "unit/day"),
         Column("pattern", "text", "shape of the series: " + ", ".join(PATTERNS)),
         Column("p_breach_7d", "double", "probability of a sustained crossing within 7 days", "0-1"),
         Column("p_breach_30d", "double", "the same within 30 days; NULL past the evidence", "0-1"),
@@ -121,9 +119,7 @@ BREACHES = Table(
         Column("lead_time_days", "int64", "days needed to act", "days"),
         Column("start_by_date", "date", "breach_date_p10 less the lead time"),
         Column("model", "text", "members of the forecast with their weights, heaviest first"),
-        Column(
-            "skill_vs_naive", "double", "1 - error / error of the seasonal naive forecast, rolling origins"
-        ),
+        Column("skill_vs_naive", "double", "1 - error / error of the seasonal naive forecast, rolling origins"),
         Column("coverage_80", "double", "share of backtested values inside the 80 % band", "0-1"),
         Column("grade", "text", "A (believe) to F (no forecast)"),
         Column("grade_reasons", "text", "codes joined by ';' that lowered the grade"),
@@ -166,8 +162,8 @@ SERIES = Table(
         Column("statistic", "text", "rollup column that is forecast"),
         Column("step", "text", "natural step of the series, the base of its forecast"),
         Column("first_ts", "timestamp", "first accepted sample"),
-        Column("last_ts", "timestamp", "last accepted sample"),
-        Column("samples", "int64", "accepted samples"),
+        Column("last_ts", "timestamp", "end of the newest step with data before as_of"),
+        Column("samples", "int64", "accepted samples that the run looked back on"),
         Column("history_days", "double", "from the first to the last sample", "days"),
         Column("gap_pct", "double", "share of the history's steps without data", "percent"),
         Column("above_bound_pct", "double", "share of rollups above the kind's upper bound", "percent"),
@@ -202,22 +198,22 @@ BACKTESTS = Table(
 
 OUTCOMES = Table(
     "outcomes",
-    "past predictions against what happened",
+    "past predictions against what happened; filled once runs keep score, empty until then",
     ("run_id", "risk_id", "predicted_as_of", "horizon_days"),
     (
         *_run(),
-        Column("risk_id", "text", "identifier of the breach row that predicted"),
+        Column("risk_id", "text", "identifier of the breach row that predicted", computed=False),
         *_series(),
-        Column("threshold_name", "text", "threshold of the prediction"),
-        Column("direction", "text", "above or below"),
-        Column("threshold", "double", "level of the prediction", "unit"),
-        Column("predicted_as_of", "timestamp", "as_of of the run that predicted"),
-        Column("horizon_days", "int64", "horizon of the prediction", "days"),
-        Column("p_breach", "double", "predicted probability", "0-1"),
-        Column("breach_date_p50", "date", "predicted median date"),
-        Column("breached", "bool", "did a sustained crossing happen within the horizon"),
-        Column("breach_date", "date", "when it happened"),
-        Column("outcome", "text", "hit, false, missed or quiet"),
+        Column("threshold_name", "text", "threshold of the prediction", computed=False),
+        Column("direction", "text", "above or below", computed=False),
+        Column("threshold", "double", "level of the prediction", "unit", computed=False),
+        Column("predicted_as_of", "timestamp", "as_of of the run that predicted", computed=False),
+        Column("horizon_days", "int64", "horizon of the prediction", "days", computed=False),
+        Column("p_breach", "double", "predicted probability", "0-1", computed=False),
+        Column("breach_date_p50", "date", "predicted median date", computed=False),
+        Column("breached", "bool", "did a sustained crossing happen within the horizon", computed=False),
+        Column("breach_date", "date", "when it happened", computed=False),
+        Column("outcome", "text", "hit, false, missed or quiet", computed=False),
     ),
 )
 

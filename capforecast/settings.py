@@ -201,7 +201,10 @@ class SourceSettings(Section):
     encoding: str | None = Field(default=None, description="of text; recognised when left out")
     epoch: Literal["s", "ms", "us", "ns"] | None = Field(default=None, description="unit of whole-number times")
     header: bool | None = Field(default=None, description="does the first line name the columns")
-    layout: Literal["long", "wide"] | None = Field(default=None, description="long or wide; recognised when left out")
+    time_format: str | None = Field(default=None, description="how times are written, as for strftime")
+    layout: Literal["long", "wide", "rows"] | None = Field(
+        default=None, description="long, wide or rows (one series a row); recognised when left out"
+    )
     start: Moment | None = Field(default=None, description="time of the first row, where rows carry no time")
     step: Duration | None = Field(default=None, description="distance of the rows, where rows carry no time")
 

@@ -16,7 +16,7 @@ from capforecast import breach
 from capforecast.forecast import Recipe, forecast, seasons_of
 from capforecast.kernels.combination import fill_gaps
 from capforecast.kernels.grid import natural_gaps, scatter, sustained_peaks
-from capforecast.kernels.shape import describe
+from capforecast.kernels.shape import describe, newest
 from capforecast.kernels.trend import slopes
 from capforecast.models import Model
 from capforecast.panel import DAY_US, HOUR_US, WEEK_US, Floats, Forecast, Ints, Panel
@@ -129,9 +129,11 @@ def run(rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Pl
     gaps = np.empty(rollups.starts.size - 1, np.int64)
     natural_gaps(rollups.starts, rollups.buckets, gaps)
     steps = _natural_steps(gaps * rollups.step_us, rollups.step_us)
+    seen = np.diff(rollups.starts)[items.series] > 0
     out.step_us[:] = steps[items.series]
     for chosen in _groups(items, out.step_us, rollups):
         _block(rollups, items, chosen, owner, threshold, plan, out)
+    out.step_us[~seen] = 0
     return out
 
 
@@ -239,34 +241,24 @@ def _observe(
     rule: tuple[int, int], out: Outcome,
 ) -> None:  # fmt: skip
     """Record what was measured: newest level, gaps, shape."""
-    k, n = rule
     columns = values.shape[1]
     per_day = max(DAY_US // step_us, 1)
     has = known.any(axis=1)
-    last = columns - 1 - known[:, ::-1].argmax(axis=1)
-    first = np.where(has, known.argmax(axis=1), columns)
+    last = (columns - 1 - known[:, ::-1].argmax(axis=1)).astype(np.int64)
+    first = np.where(has, known.argmax(axis=1), columns).astype(np.int64)
     rows = np.arange(chosen.size)
     sign = items.sign[chosen]
     out.last[chosen] = np.where(has, values[rows, last] * sign, np.nan)
     out.last_us[chosen] = np.where(has, end_us - (columns - 1 - last) * step_us, 0)
-    window = 28 * per_day
-    for row, item in zip(rows, chosen, strict=True):
-        if not has[row]:
-            out.gap[item] = 1.0
-            continue
-        recent = values[row, max(first[row], columns - window) :]
-        recent = np.sort(recent[~np.isnan(recent)])
-        if recent.size:
-            out.recent_p95[item] = recent[-(-95 * recent.size // 100) - 1] * sign[row]
-        held = values[row, max(last[row] - (n if step_us < DAY_US else 1) + 1, 0) : last[row] + 1]
-        held = np.sort(held[~np.isnan(held)])
-        need = k if step_us < DAY_US else 1
-        out.sustained_now[item] = held[-need] * sign[row] if held.size >= need else np.nan
-        original = values[row, first[row] :] * sign[row]
-        out.beyond[item] = np.mean(original > items.upper[item])
+    fine = step_us < DAY_US
+    now = np.empty((chosen.size, 3))
+    ceiling = np.where(sign > 0, items.upper[chosen], -items.lower[chosen])
+    newest(values, first, last, 28 * per_day, rule[0] if fine else 1, rule[1] if fine else 1, ceiling, now)
+    out.recent_p95[chosen], out.sustained_now[chosen] = now[:, 0] * sign, now[:, 1] * sign
+    out.beyond[chosen] = now[:, 2]
     seasons = seasons_of(step_us)
     shape = np.empty((chosen.size, 8))
-    describe(values, first.astype(np.int64), seasons[0], seasons[1] if len(seasons) > 1 else 1, shape)
+    describe(values, first, seasons[0], seasons[1] if len(seasons) > 1 else 1, shape)
     out.gap[chosen] = shape[:, 0]
     out.constant[chosen] = has & (shape[:, 1] <= 1e-9 * shape[:, 2])
     out.pattern[chosen] = _patterns(shape, out.constant[chosen])

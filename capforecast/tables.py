@@ -94,7 +94,7 @@ def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: in
     stale_us : int
         Age of the newest sample from which a series is stale (three steps at least).
     """
-    step = np.maximum(out.step_us, 1)
+    step = out.step_us
     age = stamp.as_of_us - items.get_column("last_us").to_numpy()
     history = (items.get_column("last_us") - items.get_column("first_us")).to_numpy() / DAY_US
     excluded = items.get_column("excluded").to_numpy()
@@ -106,7 +106,8 @@ def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: in
         "ok",
     )
     grade, reasons = _grades(status, history, out)
-    steps = {us: format_duration(int(us)) for us in np.unique(step)}
+    # Without any rollup in reach nobody knows the step.
+    steps = {us: format_duration(int(us)) if us else None for us in np.unique(step)}
     return items.with_columns(
         pl.Series("item_status", status.astype(str), pl.String()),
         pl.Series("grade", grade, pl.String()),

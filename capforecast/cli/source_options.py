@@ -22,18 +22,22 @@ _OPTIONS: dict[str, Callable[..., Any]] = {
     "format": click.option(
         "--format", "source_format", type=Names(names("source")), help="Format; recognised when left out."
     ),
-    "tz": click.option("--tz", metavar="ZONE", help="Zone of times that carry none.  [default: UTC]"),
+    "tz": click.option("--tz", "--timezone", metavar="ZONE", help="Zone of times that carry none.  [default: UTC]"),
     "host": click.option("--host", metavar="NAME", help="Host of all rows, where no column says it."),
     "metric": click.option("--metric", metavar="NAME", help="Metric of all rows, likewise."),
     "unit": click.option("--unit", metavar="NAME", help="Unit of all rows, likewise."),
     "epoch": click.option("--epoch", type=Names(["s", "ms", "us", "ns"]), help="Unit of whole-number times."),
+    "time_format": click.option(
+        "--time-format", metavar="FORMAT", help="How times are written, such as %d/%m/%Y %H:%M; else recognised."
+    ),
     "delimiter": click.option("--delimiter", metavar="CHAR", help="Delimiter of text; else recognised."),
     "encoding": click.option("--encoding", metavar="NAME", help="Encoding of text; else recognised."),
     "header": click.option(
         "--header/--no-header", default=None, help="Does the first line name the columns?"
     ),
     "layout": click.option(
-        "--layout", type=Names(["long", "wide"]), help="One sample a row, or one column a metric."
+        "--layout", type=Names(["long", "wide", "rows"]),
+        help="One sample a row, one column a metric, or one series a row.",
     ),
     "start": click.option(
         "--start", "start_us", type=MOMENT_US, metavar="TS", help="Time of the first row, if rows have none."

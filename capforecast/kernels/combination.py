@@ -46,8 +46,8 @@ def fill_gaps(values: Floats, season: int, filled: Floats, first: Ints) -> None:
 def place_origins(first: Ints, columns: int, horizon: int, spacing: int, training: int, back: Ints) -> None:
     """Choose the rolling origins of each series.
 
-    Origins are whole spacings apart, so that they share the phase of the real one; the newest is one
-    horizon back where the history allows it, less where it does not.
+    Origins are whole spacings apart, so that they share the phase of the real one, and know at least
+    half of the history; the newest is one horizon back where that allows it, less where it does not.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def place_origins(first: Ints, columns: int, horizon: int, spacing: int, trainin
     for s in range(first.shape[0]):
         back[s, :] = -1
         back[s, 0] = 0
-        room = columns - first[s] - training
+        room = columns - first[s] - max(training, (columns - first[s]) // 2)
         far = min(room, -(-horizon // spacing) * spacing + (count - 2) * spacing) // spacing
         o = 1
         for k in range(max(far - count + 2, 1), far + 1):

@@ -61,7 +61,6 @@ def make_paths(
     align: int,
     week: int,
     span: int,
-    drift: float,
     climate: float,
     paths: Floats,
     weights: Floats,
@@ -70,10 +69,10 @@ def make_paths(
 
     The first ``2 (O - 1)`` paths are the point forecast plus and, with the weight `mirror`, minus the
     residual path of each past origin, times `widen`; a residual path shorter than the horizon repeats,
-    growing with the square root of the number of repetitions as far as the series keeps its levels. The others are blocks of history that
-    start whole multiples of `align` back, shifted by what the series keeps of the difference between
-    the mean of its newest `span` steps and that of the `span` steps before the block; a block shorter
-    than the horizon repeats, each time moved by `drift` times that shift.
+    growing with the square root of the number of repetitions as far as the series keeps its levels.
+    The others are blocks of history that start whole multiples of `align` back, shifted by what the
+    series keeps of the difference between the mean of its newest `span` steps and that of the `span`
+    steps before the block; a block shorter than the horizon repeats, each time moved by that shift.
 
     Parameters
     ----------
@@ -95,8 +94,6 @@ def make_paths(
         Probability of the blocks together, where both sorts exist.
     align, week, span : int
         Distance of block starts; steps of the long season, whose multiples count threefold; steps of a level.
-    drift : float
-        0 for levels that return, 1 for levels that keep what they gained.
     climate : float
         1 gives the blocks all the probability that is left where levels return at once, since what
         was measured is then the best account of what can be; 0 keeps `share` for every series.
@@ -145,7 +142,7 @@ def make_paths(
             shift = kept * (now - _average(y, start - width, start))
             p = 2 * origins + i
             for h in range(horizon):
-                paths[s, p, h] = y[start + h % size] + shift + drift * (h // size) * shift
+                paths[s, p, h] = y[start + h % size] + shift * (1 + h // size)
             weights[s, p] = 3.0 if week > 1 and size % week == 0 else 1.0
             blocks += weights[s, p]
         part = share + climate * (1.0 - share) * (1.0 - kept)

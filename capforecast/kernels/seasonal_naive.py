@@ -18,7 +18,7 @@ def _mean(values: Floats, start: int, stop: int) -> float:
 
 @njit(cache=True, nogil=True)
 def _one(y: Floats, first: int, known: int, m1: int, m2: int, out: Floats) -> None:
-    """Fill ``out`` (11, H) for one series and origin; ``known`` is the number of known columns."""
+    """Fill ``out`` (13, H) for one series and origin; ``known`` is the number of known columns."""
     horizon = out.shape[1]
     length = known - first
     out[:, :] = np.nan
@@ -59,6 +59,15 @@ def _one(y: Floats, first: int, known: int, m1: int, m2: int, out: Floats) -> No
             out[8, h] = week + (now - then)
             out[9, h] = week * ratio
         out[10, :] = np.median(y[known - m2 : known])
+    if length >= 3 * m1:
+        far = min(length // m1 - 1, 7)
+        gain = (_mean(y, known - m1, known) - _mean(y, known - (far + 1) * m1, known - far * m1)) / far
+        for h in range(horizon):
+            out[11, h] = y[known - m1 + h % m1] + gain * (h // m1 + 1)
+    if m2 > 1 and length >= 2 * m2:
+        gain = _mean(y, known - m2, known) - _mean(y, known - 2 * m2, known - m2)
+        for h in range(horizon):
+            out[12, h] = y[known - m2 + h % m2] + gain * (h // m2 + 1)
 
 
 @njit(cache=True, nogil=True)
@@ -75,12 +84,13 @@ def seasonal_naive(values: Floats, first: Ints, back: Ints, m1: int, m2: int, ou
         Unknown columns at the right per origin, -1 for none.
     m1, m2 : int
         Season lengths in steps; m2 = 1 when there is one season only.
-    out : float64 (S, O, 11, H)
+    out : float64 (S, O, 13, H)
         Receives, in order: last value; mean of the last season; last season; mean of the same phase
         over 5 and over 10 seasons; median of it over 7; last long season; mean of last season and
         last long season; last long season shifted, and scaled, by the change of the mean of the last
-        season against one long season earlier; median of the last long season. NaN where the history
-        is too short.
+        season against one long season earlier; median of the last long season; last season growing by
+        the mean gain per season over the last two to seven; last long season growing by the gain over the one
+        before. NaN where the history is too short.
 
     Notes
     -----

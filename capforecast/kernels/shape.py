@@ -80,3 +80,45 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, out: Floats) -> None
         upper = ordered[(3 * known.size) // 4] - middle
         top = ordered[min((98 * known.size) // 100, known.size - 1)] - middle
         out[s, 7] = top / upper if upper > 0.0 else (np.inf if top > 0.0 else 0.0)
+
+
+@njit(cache=True, nogil=True)
+def newest(values: Floats, first: Ints, last: Ints, window: int, k: int, n: int, ceiling: Floats, out: Floats) -> None:
+    """Measure where each series stands now.
+
+    Parameters
+    ----------
+    values : float64 (S, T)
+        Levels, high hurts, NaN where missing.
+    first, last : int64 (S,)
+        First and last known column; first = T where there is none.
+    window : int
+        Columns at the right end that count as recent.
+    k, n : int
+        A level is held when k of the last n steps reach it.
+    ceiling : float64 (S,)
+        Upper bound of the metric, on the sign of the values.
+    out : float64 (S, 3)
+        Receives: 0.95 quantile of the recent levels (nearest rank); level held over the newest steps;
+        share of the known levels above the ceiling. NaN where nothing is known.
+    """
+    columns = values.shape[1]
+    for s in range(values.shape[0]):
+        out[s, :] = np.nan
+        if first[s] == columns:
+            continue
+        recent = values[s, max(first[s], columns - window) :]
+        known = np.sort(recent[~np.isnan(recent)])
+        if known.size:
+            out[s, 0] = known[(95 * known.size + 99) // 100 - 1]
+        tail = values[s, max(last[s] - n + 1, 0) : last[s] + 1]
+        held = np.sort(tail[~np.isnan(tail)])
+        if held.size >= k:
+            out[s, 1] = held[held.size - k]
+        above, count = 0, 0
+        for t in range(first[s], columns):
+            if not np.isnan(values[s, t]):
+                count += 1
+                if values[s, t] > ceiling[s]:
+                    above += 1
+        out[s, 2] = above / count

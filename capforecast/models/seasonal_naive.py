@@ -9,15 +9,16 @@ from capforecast.panel import Floats, Ints
 
 
 class SeasonalNaive:
-    """Repeat the last value, the last seasons, or averages of them."""
+    """Repeat the last value, the last seasons, averages of them, or seasons that grow."""
 
     name = "seasonal_naive"
 
     def members(self, seasons: tuple[int, ...]) -> tuple[str, ...]:
-        """Return the names of the eleven members."""
+        """Return the names of the members."""
         return (
             "last", "season_mean", "season", "season5", "season10", "season_median7", "long_season",
-            "season_and_long", "long_season_shifted", "long_season_scaled", "long_season_median",
+            "season_and_long", "long_season_shifted", "long_season_scaled", "long_season_median", "season_growing",
+            "long_season_growing",
         )  # fmt: skip
 
     def forecast(

@@ -185,8 +185,7 @@ def _chart(row: Mapping[str, Any], days: pl.DataFrame, limits: pl.DataFrame) -> 
     measured = days.height - days["actual"].null_count()
     shown = days.slice(max(measured - HISTORY_DAYS, 0))
     actual, q10, q50, q90 = (
-        shown[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
-        for name in ("actual", "q10", "q50", "q90")
+        shown[name].cast(pl.Float64).fill_null(math.nan).to_numpy() for name in ("actual", "q10", "q50", "q90")
     )
     drawing = chart.svg(
         shown["day"].to_numpy().astype("datetime64[D]"),

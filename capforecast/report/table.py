@@ -83,16 +83,12 @@ def _table(rows: list[dict[str, str]], width: int, colour: bool) -> Iterator[str
             if colour and (row["style"] == "head" or index == 0):
                 painted = len(cells) if row["style"] == "head" else 1
                 style = STYLES.get(row["style"], STYLES["none"])
-                cells[:painted] = [
-                    style.render(c, color_system=ColorSystem.STANDARD) for c in cells[:painted]
-                ]
+                cells[:painted] = [style.render(c, color_system=ColorSystem.STANDARD) for c in cells[:painted]]
             yield (INDENT if index else "") + gap.join(cells)
     yield ""
 
 
-def _layout(
-    rows: list[dict[str, str]], width: int
-) -> tuple[tuple[tuple[str, ...], ...], dict[str, int], str]:
+def _layout(rows: list[dict[str, str]], width: int) -> tuple[tuple[tuple[str, ...], ...], dict[str, int], str]:
     """Return the columns of each line of a row, the width of every column, and the gap between two."""
     widths = {head: max(cell_len(head), *(cell_len(row[head]) for row in rows)) for head in HEADS}
     widths |= {head: min(widths[head], most) for head, most in MOST.items()}
@@ -130,9 +126,9 @@ def _cell(text: str, width: int, head: str) -> str:
 
 def _reasons(listed: pl.DataFrame, width: int) -> list[str]:
     """Return the reasons of the first rows that are or will be over their threshold."""
-    urgent = listed.filter(
-        pl.col("status").is_in(["breached", "will_breach"]) & pl.col("reason").is_not_null()
-    ).head(REASONS)
+    urgent = listed.filter(pl.col("status").is_in(["breached", "will_breach"]) & pl.col("reason").is_not_null()).head(
+        REASONS
+    )
     lines: list[str] = []
     for host, metric, instance, reason in urgent.select(*NAMES, "reason").iter_rows():
         series = " ".join(_plain(name) for name in (host, metric, instance) if name)

@@ -30,9 +30,7 @@ SAMPLE_SERIES = (
 
 def sample() -> Fleet:
     """Return the small fleet of data/: 14 days of nine hourly series of three hosts."""
-    whole = fleet(
-        days=SAMPLE_DAYS, seed=SAMPLE_SEED, step_us=HOUR_US, hosts={host for host, _, _ in SAMPLE_SERIES}
-    )
+    whole = fleet(days=SAMPLE_DAYS, seed=SAMPLE_SEED, step_us=HOUR_US, hosts={host for host, _, _ in SAMPLE_SERIES})
     wanted = pl.DataFrame(SAMPLE_SERIES, schema=["host", "metric", "instance"], orient="row")
     return replace(
         whole,

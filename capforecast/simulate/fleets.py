@@ -103,9 +103,7 @@ def _check(days: int, seed: int, end_us: int, step_us: int) -> None:
     if end_us % DAY_US:
         raise ConfigError("end_us must be a UTC midnight", got=end_us, where="fleet()")
     if not 1_000_000 <= step_us <= HOUR_US or HOUR_US % step_us:
-        raise ConfigError(
-            "step_us must be a whole share of an hour, at least a second", got=step_us, where="fleet()"
-        )
+        raise ConfigError("step_us must be a whole share of an hour, at least a second", got=step_us, where="fleet()")
 
 
 def _samples(plans: list[Plan], window: Window, step_us: int, seed: int) -> pl.DataFrame:

@@ -124,9 +124,7 @@ def _network(host: Host, seed: int) -> Plan:
     link = LINKS_KBPS.get(host.role)
     size = link or 1e6
     if host.role in ("build", "batch", "dwh"):
-        plan = Plan(
-            host.name, NETWORK, "eth0", "bursty", constant((0.02 + 0.02 * a) * size), noise=0.004 * size
-        )
+        plan = Plan(host.name, NETWORK, "eth0", "bursty", constant((0.02 + 0.02 * a) * size), noise=0.004 * size)
         return _bursty(plan, per_day=8.0, height=0.15 * size, ceiling=0.75 * size)
     shape = season((0.05 + 0.03 * a) * size, (0.25 + 0.2 * b) * size, weekend=0.6)
     return Plan(
