@@ -1,0 +1,284 @@
+"""The nightly chain on a fleet with known truth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from capforecast.config import Config, load
+from capforecast.errors import DataError, UnknownNameError
+from capforecast.run import RunResult, adhoc, ingest_sources, nightly
+from capforecast.schema import PATTERNS, SEVERITIES, STATUSES, TABLES
+from capforecast.simulate import fleet
+from capforecast.sources import ReadOptions
+from capforecast.store import Store
+from capforecast.tables import TYPES
+from capforecast.times import DAY_US, to_us
+
+HOSTS = (
+    "db-02", "web-03", "file-05", "cache-03", "app-01", "web-13", "batch-01", "cache-02", "file-01", "build-01", "web-05"
+)  # fmt: skip
+KEYS = ["host", "metric", "instance", "threshold_name"]
+
+
+@dataclass(frozen=True)
+class Night:
+    """A store with one published run, and what is true of it."""
+
+    path: Path
+    config: Config
+    result: RunResult
+    truth: pl.DataFrame
+    samples: pl.DataFrame
+    now_us: int
+
+
+def take(store: Path, samples: pl.DataFrame, name: str, config: Config, now_us: int) -> None:
+    """Write samples beside the store and ingest them."""
+    file = store.parent / f"{name}.parquet"
+    samples.write_parquet(file)
+    ingest_sources(store, [str(file)], ReadOptions(), config, now_us=now_us)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """A run over hosts that carry most patterns."""
+    base = tmp_path_factory.mktemp("night")
+    made = fleet(hosts=HOSTS)
+    (base / "limits.csv").write_text(made.limits, encoding="utf-8")
+    config = load(None, {"limits.file": str(base / "limits.csv"), "run.threads": 1})
+    now_us = to_us(made.samples.get_column("ts").max()) + 15 * 60_000_000
+    take(base / "store", made.samples, "samples", config, now_us)
+    result = nightly(base / "store", config, now_us=now_us, as_of_us=now_us)
+    return Night(base / "store", config, result, made.truth, made.samples, now_us)
+
+
+def same(first: Mapping[str, pl.DataFrame], second: Mapping[str, pl.DataFrame], *names: str) -> bool:
+    """Tell whether tables are equal to the last bit."""
+    return all(first[name].equals(second[name], null_equal=True) for name in names)
+
+
+TABLES_OF_A_MOMENT = ("breaches", "forecasts", "series", "backtests")
+
+
+def test_every_series_has_a_row(night: Night) -> None:
+    """One series row per expected series; one breach row per series and threshold; known enums only."""
+    expected = night.samples.select("host", "metric", "instance").unique()
+    series, breaches = night.result.tables["series"], night.result.tables["breaches"]
+
+    assert series.height == expected.height
+    assert series.select("host", "metric", "instance").is_unique().all()
+    watched = night.truth.filter(pl.col("threshold_name").is_not_null())
+    assert breaches.select(KEYS).sort(KEYS).equals(watched.select(KEYS).sort(KEYS))
+    assert set(breaches["status"]) <= set(STATUSES)
+    assert set(breaches["severity"]) <= set(SEVERITIES)
+    assert set(series["pattern"].drop_nulls()) <= set(PATTERNS)
+
+
+def test_statuses_tell_the_truth(night: Night) -> None:
+    """What was planted is what is said, but for what the truth itself leaves open."""
+    both = night.truth.filter(pl.col("threshold_name").is_not_null()).join(
+        night.result.tables["breaches"], on=KEYS, suffix="_said", validate="1:1"
+    )
+    calm = both.with_columns(pl.col("status_said").replace({"no_trend": "ok"}))
+    wrong = calm.filter(pl.col("status") != pl.col("status_said"))
+    # The season that grows within noise is foreseen with less than even odds on its farther threshold.
+    wrong = wrong.filter(pl.col("pattern") != "season_growth")
+
+    assert wrong.select(*KEYS, "status", "status_said").is_empty()
+
+
+def test_planted_dates_are_found(night: Night) -> None:
+    """The median date of a leak, a fill and a rising sawtooth is within a week of the planted one."""
+    planted = night.truth.filter(
+        pl.col("breach_day").is_not_null() & pl.col("pattern").is_in(["memory_leak", "disk_fill", "sawtooth_rising"])
+    )
+    both = planted.join(night.result.tables["breaches"], on=KEYS, suffix="_said")
+    horizon = both.filter((pl.col("breach_day") - pl.col("run_date")).dt.total_days() <= 90)
+    off = (horizon["breach_date_p50"] - horizon["breach_day"]).dt.total_days()
+
+    assert horizon.height >= 8
+    assert off.null_count() == 0
+    assert off.abs().max() <= 7
+
+
+def test_rows_agree_with_themselves(night: Night) -> None:
+    """p10 <= p50 <= p90 and 7 <= 30 <= 90 days everywhere; starts lie a lead time before the early date."""
+    rows = night.result.tables["breaches"]
+    dates = ["breach_date_p10", "breach_date_p50", "breach_date_p90"]
+    chances = ["p_breach_7d", "p_breach_30d", "p_breach_90d"]
+    for names in (dates, chances, ["forecast_30d_p50", "forecast_30d_p90"], ["forecast_90d_p50", "forecast_90d_p90"]):
+        for low, high in zip(names, names[1:], strict=False):
+            assert rows.filter(pl.col(low) > pl.col(high)).is_empty(), (low, high)
+    assert rows.filter(pl.col("breach_date_p50").is_not_null() & pl.col("breach_date_p10").is_null()).is_empty()
+    led = rows.filter(pl.col("start_by_date").is_not_null())
+    assert (led["breach_date_p10"] - led["start_by_date"]).dt.total_days().to_list() == led["lead_time_days"].to_list()
+    higher = rows.filter(pl.col("threshold_name") == "critical").join(
+        rows.filter(pl.col("threshold_name") == "warning"), on=["host", "metric", "instance"]
+    )
+    assert higher.height > 20
+    assert higher.filter(pl.col("p_breach_90d") > pl.col("p_breach_90d_right")).is_empty()
+    assert higher.filter(pl.col("breach_date_p10") < pl.col("breach_date_p10_right")).is_empty()
+
+
+def test_published_tables_follow_the_schema(night: Night) -> None:
+    """Every table is published with every column, in order and type, and neither NaN nor infinity."""
+    with Store.open(night.path) as store:
+        published = store.published()
+    for name, table in TABLES.items():
+        frame = published[name]
+        assert frame.columns == list(table.names)
+        assert frame.dtypes == [TYPES[column.type] for column in table.columns]
+        for column in frame.select(pl.col(pl.Float64)).get_columns():
+            assert column.drop_nulls().is_finite().all(), (name, column.name)
+    run = published["run"].row(0, named=True)
+    assert (run["series"], run["breach_rows"]) == (published["series"].height, published["breaches"].height)
+
+
+def test_columns_not_computed_are_null(night: Night) -> None:
+    """What the schema calls not computed yet is empty, and nothing else is empty throughout."""
+    for name, table in TABLES.items():
+        frame = night.result.tables[name]
+        for column in table.columns:
+            if not column.computed:
+                assert frame[column.name].null_count() == frame.height, (name, column.name)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("run.threads", 2), ("run.shard_series", 7)])
+def test_threads_and_shards_change_nothing(night: Night, setting: str, value: int) -> None:
+    """The tables are the same to the last bit for any number of threads and any size of a shard."""
+    settings = {"limits.file": night.config.limits.file, "run.threads": 1, setting: value}
+    with Store.open(night.path) as store:
+        runs = store.runs().height
+    again = _surveyed(night, load(None, settings))
+
+    assert same(night.result.tables, again, *TABLES_OF_A_MOMENT)
+    with Store.open(night.path) as store:
+        assert store.runs().height == runs
+
+
+def _surveyed(night: Night, config: Config) -> Mapping[str, pl.DataFrame]:
+    from capforecast.survey import survey
+    from capforecast.tables import Stamp
+
+    with Store.open(night.path) as store:
+        stamp = Stamp(night.result.run_id, night.result.as_of_us)
+        return survey(store, config, stamp, series=store.series()).tables
+
+
+def test_as_of_replays_the_night(night: Night, tmp_path: Path) -> None:
+    """A run as of an earlier moment gives what it gave then, though later and shuffled samples have come since."""
+    early_us = night.now_us - 20 * DAY_US
+    known = night.samples.filter(pl.col("ts").dt.epoch("us") < early_us)
+    then, now = tmp_path / "then" / "store", tmp_path / "now" / "store"
+    for path in (then, now):
+        path.parent.mkdir()
+    take(then, known, "early", night.config, early_us)
+    before = nightly(then, night.config, now_us=early_us, as_of_us=early_us)
+    mixed = night.samples.sample(fraction=1.0, shuffle=True, seed=3)
+    take(now, mixed[::2], "half", night.config, night.now_us)
+    take(now, mixed[1::2], "other-half", night.config, night.now_us)
+    after = nightly(now, night.config, now_us=night.now_us, as_of_us=early_us)
+    # A series that begins later is not expected yet; every other table cell is the same.
+    assert before.run_id == after.run_id
+    assert same(before.tables, after.tables, *TABLES_OF_A_MOMENT)
+
+
+def test_a_shuffled_future_changes_nothing(night: Night, tmp_path: Path) -> None:
+    """Values at or after as_of never touch a forecast."""
+    early_us = night.now_us - 10 * DAY_US
+    late = pl.col("ts").dt.epoch("us") >= early_us
+    noise = np.random.default_rng(5).permutation(night.samples.height)
+    shuffled = night.samples.with_columns(
+        pl.when(late).then(pl.lit(night.samples["value"].to_numpy()[noise])).otherwise("value").alias("value")
+    )
+    results = []
+    for name, samples in (("plain", night.samples), ("shuffled", shuffled)):
+        store = tmp_path / name / "store"
+        store.parent.mkdir()
+        take(store, samples, "samples", night.config, night.now_us)
+        results.append(nightly(store, night.config, now_us=night.now_us, as_of_us=early_us).tables)
+
+    assert same(*results, *TABLES_OF_A_MOMENT)
+
+
+def test_adhoc_gives_the_numbers_of_the_night(night: Night) -> None:
+    """The forecast of one host at the terminal is that of the nightly run."""
+    tables = adhoc(night.path, night.config, host="db-02", now_us=night.now_us, as_of_us=night.now_us)
+    nightly_rows = night.result.tables["breaches"].filter(pl.col("host") == "db-02")
+
+    assert tables["breaches"].equals(nightly_rows, null_equal=True)
+    with pytest.raises(UnknownNameError, match="db-02"):
+        adhoc(night.path, night.config, host="db-2", now_us=night.now_us)
+
+
+def test_second_night_says_what_changed(night: Night, tmp_path: Path) -> None:
+    """Against the run before, rows are new, worse, better, cleared or same; without one they say nothing."""
+    assert night.result.tables["breaches"]["change_class"].null_count() == night.result.tables["breaches"].height
+    store = tmp_path / "store"
+    take(store, night.samples, "samples", night.config, night.now_us)
+    first = nightly(store, night.config, now_us=night.now_us, as_of_us=night.now_us - 30 * DAY_US)
+    second = nightly(store, night.config, now_us=night.now_us, as_of_us=night.now_us)
+    rows = second.tables["breaches"]
+
+    assert rows["change_class"].null_count() == 0
+    appeared = rows.filter(pl.col("change_class") == "new")
+    before = first.tables["breaches"].filter(pl.col("risk_id").is_in(appeared["risk_id"].to_list()))
+    assert appeared.height > 0
+    assert not set(before["status"]) & {"breached", "will_breach"}
+
+
+def test_thresholds_are_asked_for(night: Night, tmp_path: Path) -> None:
+    """A metric without thresholds has a forecast, no breach rows, and a hint that says what to add."""
+    samples = night.samples.filter((pl.col("host") == "cache-02") & (pl.col("metric") == "net_rx_bytes_total"))
+    store = tmp_path / "store"
+    config = load(None, {})
+    take(store, samples, "samples", config, night.now_us)
+    result = nightly(store, config, now_us=night.now_us, as_of_us=night.now_us)
+
+    assert result.tables["breaches"].is_empty()
+    assert result.tables["forecasts"].filter(pl.col("q50").is_not_null()).height > 0
+    assert any("net_rx_bytes_total" in text and "limits.csv" in text for text in result.messages)
+
+
+def test_old_data_are_forecast_as_of_their_end(night: Night) -> None:
+    """Where the whole store is old, the run says so and looks from the end of the data."""
+    result = nightly(night.path, night.config, now_us=night.now_us + 400 * DAY_US)
+
+    assert result.as_of_us == night.now_us
+    assert result.tables["run"].item(0, "as_of_source") == "watermark"
+    assert any("400d old" in text for text in result.messages)
+
+
+def test_nothing_to_forecast_is_an_error(tmp_path: Path) -> None:
+    """An empty store, and a moment before all samples, are errors that say what to do."""
+    with Store.create(tmp_path / "store", created_us=0):
+        pass
+    with pytest.raises(DataError, match="ingest"):
+        nightly(tmp_path / "store", load(None, {}), now_us=DAY_US)
+
+
+def test_steps_live_together(tmp_path: Path) -> None:
+    """Series of different natural steps share a store; each is forecast on its own step."""
+    end_us = 1_775_001_600_000_000
+    parts = []
+    for name, step_us, count in (("h1", 3600, 1500), ("h6", 21600, 300), ("d1", 86400, 200), ("w1", 604800, 100)):
+        ts = end_us - (np.arange(count)[::-1] + 1) * step_us * 1_000_000
+        parts.append(
+            pl.DataFrame(
+                {"host": name, "metric": "cpu_util_pct", "ts": ts, "value": 30 + np.arange(count) % 7 * 1.0}
+            ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+        )
+    store = tmp_path / "store"
+    config = load(None, {})
+    take(store, pl.concat(parts), "samples", config, end_us)
+    result = nightly(store, config, now_us=end_us, as_of_us=end_us)
+
+    steps = dict(result.tables["series"].select("host", "step").iter_rows())
+    assert steps == {"h1": "1h", "h6": "6h", "d1": "1d", "w1": "7d"}
+    assert set(result.tables["breaches"]["status"]) <= {"ok", "no_trend"}
+    ahead = result.tables["forecasts"].filter(pl.col("q50").is_not_null())
+    assert dict(ahead.group_by("host").len().iter_rows()) == {"h1": 63, "h6": 75, "d1": 90, "w1": 90}
