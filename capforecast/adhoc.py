@@ -84,7 +84,9 @@ def forecast_frame(
         result = forecast(panel, models, steps, recipe)
         mean[chosen], levels[chosen] = result.mean, _quantiles(result, chances)
         flat = high - low <= 1e-9 * np.maximum(np.abs(low), np.abs(high))
-        status[chosen] = np.where(np.isnan(result.mean[:, 0]), "error", np.where(flat, "constant", "ok"))
+        lost = ~(np.isfinite(mean[chosen]).all(axis=1) & np.isfinite(levels[chosen]).all(axis=(1, 2)))
+        mean[chosen[lost]], levels[chosen[lost]] = np.nan, np.nan
+        status[chosen] = np.where(lost, "error", np.where(flat, "constant", "ok"))
     return _long(data.series, ends * step_us, step_us, mean, levels, chances, status)
 
 
@@ -93,7 +95,7 @@ _quantiles = quantiles
 
 def _probabilities(wanted: Sequence[float]) -> list[float]:
     chances = sorted({float(p) for p in wanted})
-    if not chances or not 0.0 < chances[0] <= chances[-1] < 1.0:
+    if not chances or not all(0.0 < p < 1.0 for p in chances):
         raise ConfigError("quantiles must lie between 0 and 1", got=list(wanted), do="Write 0.1,0.5,0.9")
     return chances
 

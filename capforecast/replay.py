@@ -131,7 +131,7 @@ def _asked(cases: pl.DataFrame) -> pl.DataFrame:
 def _is_daily(data: Grouped) -> np.ndarray:
     """Tell which series have samples a day or more apart."""
     gaps = np.empty(data.starts.size - 1, np.int64)
-    natural_gaps(data.starts, data.times, gaps)
+    natural_gaps(data.starts, data.times, np.iinfo(np.int64).max, gaps)
     return gaps >= DAY_US
 
 

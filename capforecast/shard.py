@@ -127,7 +127,7 @@ def run(rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Pl
     """
     out = _empty(items.series.size, owner.size, plan.horizon_days)
     gaps = np.empty(rollups.starts.size - 1, np.int64)
-    natural_gaps(rollups.starts, rollups.buckets, gaps)
+    natural_gaps(rollups.starts, rollups.buckets, plan.end_us // rollups.step_us, gaps)
     steps = _natural_steps(gaps * rollups.step_us, rollups.step_us)
     seen = np.diff(rollups.starts)[items.series] > 0
     out.step_us[:] = steps[items.series]

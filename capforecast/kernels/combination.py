@@ -273,13 +273,20 @@ def combine(candidates: Floats, weights: Floats, edges: Ints, combined: Floats) 
     for s in range(candidates.shape[0]):
         for o in range(candidates.shape[1]):
             for b in range(edges.shape[0] - 1):
-                combined[s, o, edges[b] : edges[b + 1]] = 0.0
+                # Averaged as differences from one member, so that members that agree give their value exactly.
+                anchor = -1
                 whole = 0.0
+                combined[s, o, edges[b] : edges[b + 1]] = 0.0
                 for k in range(candidates.shape[2]):
                     w = weights[s, b, k]
                     if w > 0.0 and not np.isnan(candidates[s, o, k, edges[b]]):
                         whole += w
+                        if anchor < 0:
+                            anchor = k
                         for h in range(edges[b], edges[b + 1]):
-                            combined[s, o, h] += w * candidates[s, o, k, h]
+                            combined[s, o, h] += w * (candidates[s, o, k, h] - candidates[s, o, anchor, h])
                 for h in range(edges[b], edges[b + 1]):
-                    combined[s, o, h] = combined[s, o, h] / whole if whole > 0.0 else np.nan
+                    if anchor < 0:
+                        combined[s, o, h] = np.nan
+                    else:
+                        combined[s, o, h] = candidates[s, o, anchor, h] + combined[s, o, h] / whole

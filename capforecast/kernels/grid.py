@@ -9,7 +9,7 @@ from capforecast.panel import Floats, Ints
 
 
 @njit(cache=True, nogil=True)
-def natural_gaps(starts: Ints, buckets: Ints, gaps: Ints) -> None:
+def natural_gaps(starts: Ints, buckets: Ints, end: int, gaps: Ints) -> None:
     """Find the usual distance between neighbouring rollups of each series.
 
     Parameters
@@ -18,11 +18,16 @@ def natural_gaps(starts: Ints, buckets: Ints, gaps: Ints) -> None:
         Series s owns the rows ``starts[s]:starts[s + 1]``.
     buckets : int64 (N,)
         Numbers of the rollups, rising within a series.
+    end : int
+        Number of the first rollup that may not be known.
     gaps : int64 (S,)
         Receives the lower median distance; 1 for fewer than two rollups.
     """
     for s in range(starts.shape[0] - 1):
-        count = starts[s + 1] - starts[s] - 1
+        count = -1
+        for r in range(starts[s], starts[s + 1]):
+            if buckets[r] < end:
+                count += 1
         gaps[s] = 1
         if count > 0:
             steps = np.empty(count, np.int64)

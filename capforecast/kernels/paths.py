@@ -10,10 +10,11 @@ from capforecast.panel import Floats, Ints
 
 @njit(cache=True, nogil=True)
 def _average(y: Floats, start: int, stop: int) -> float:
+    """Return the mean of ``y[start:stop]``; equal values give that value exactly."""
     total = 0.0
-    for t in range(start, stop):
-        total += y[t]
-    return total / (stop - start)
+    for t in range(start + 1, stop):
+        total += y[t] - y[start]
+    return y[start] + total / (stop - start)
 
 
 @njit(cache=True, nogil=True)
@@ -45,7 +46,10 @@ def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
     for i in range(count):
         cross += (levels[i] - mean_level) * (futures[i] - mean_future)
         square += (levels[i] - mean_level) ** 2
-    return min(max(cross / square, 0.0), 1.0) if square > 0.0 else 1.0
+    # Levels too far apart for their squares tell nothing either.
+    if not (0.0 < square < np.inf) or not np.isfinite(cross):
+        return 1.0
+    return min(max(cross / square, 0.0), 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -197,7 +201,8 @@ def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, ou
                         out[s, h, q] = value
                     else:
                         part = (probabilities[q] - middle_before) / (middle - middle_before)
-                        out[s, h, q] = value_before + part * (value - value_before)
+                        # Rounding must not carry a quantile past the values it lies between.
+                        out[s, h, q] = min(value_before + part * (value - value_before), value)
                     q += 1
                 below += w
                 middle_before = middle

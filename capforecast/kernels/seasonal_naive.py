@@ -9,11 +9,12 @@ from capforecast.panel import Floats, Ints
 
 
 @njit(cache=True, nogil=True)
-def _mean(values: Floats, start: int, stop: int) -> float:
+def _mean(y: Floats, start: int, stop: int) -> float:
+    """Return the mean of ``y[start:stop]``; equal values give that value exactly."""
     total = 0.0
-    for t in range(start, stop):
-        total += values[t]
-    return total / (stop - start)
+    for t in range(start + 1, stop):
+        total += y[t] - y[start]
+    return y[start] + total / (stop - start)
 
 
 @njit(cache=True, nogil=True)
