@@ -153,16 +153,16 @@ def path_peaks(recent: Floats, paths: Floats, per_day: int, k: int, n: int, out:
             for d in range(out.shape[2]):
                 peak = -np.inf
                 for h in range(d * per_day, (d + 1) * per_day):
-                    if k == 1:
+                    if n == 1:
                         level = row[lead + h]
                     elif k == 2 and n == 3:
                         a, b, c = row[lead + h - 2], row[lead + h - 1], row[lead + h]
-                        if np.isnan(a) or np.isnan(b):
+                        if np.isnan(a) or np.isnan(b) or np.isnan(c):
                             level = _sustained(row[lead + h - 2 : lead + h + 1], 2)
                         else:
                             level = max(min(a, b), min(max(a, b), c))
                     else:
                         level = _sustained(row[lead + h - n + 1 : lead + h + 1], k)
-                    if level > peak:
+                    if not np.isnan(row[lead + h]) and level > peak:
                         peak = level
                 out[s, p, d] = peak if peak > -np.inf else np.nan

@@ -134,5 +134,5 @@ def path_maxima(peaks: Floats, weights: Floats, probability: float, out: Floats)
         for i in order:
             left -= weights[s, chosen[i]]
             out[s] = tops[i]
-            if left <= probability:
+            if left <= probability + 1e-12:
                 break
