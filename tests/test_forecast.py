@@ -185,3 +185,17 @@ def test_buckets_cover_the_horizon_once(horizon: int, season: int) -> None:
     """Every step ahead lies in exactly one bucket, and none begins after the horizon."""
     steps = [h for start, stop in buckets_of(horizon, season) for h in range(start, stop + 1)]
     assert list(range(1, horizon + 1)) == steps
+
+
+@pytest.mark.parametrize(("length", "start", "stop"), [(100, 51, 93), (100, 51, 90), (92, 50, 84), (92, 45, 85)])
+def test_an_outage_leaves_no_hole_in_a_path(length: int, start: int, stop: int) -> None:
+    """A growing series of 6-hourly steps that was away for ten days: every path with weight is known throughout.
+
+    The member that fits best needs two weeks, which older origins did not have, and their truth is missing.
+    """
+    values = 50.0 + 0.1 * np.arange(length)
+    values[start:stop] = np.nan
+    got = run(panel(values[None, :], 6 * HOUR_US), 28)
+    unknown = np.isnan(got.paths).any(axis=2) & (got.path_weights > 0)
+    assert np.argwhere(unknown).tolist() == []
+    assert not np.isnan(quantiles(got, BAND)).any()
