@@ -45,9 +45,10 @@ def fill_gaps(row: Row, season: int) -> tuple[list[float], int]:
 
 
 def place_origins(first: int, columns: int, horizon: int, spacing: int, training: int, count: int) -> list[int]:
-    """Keep the origins furthest back, from one whole horizon back on, that leave enough history."""
+    """Keep the origins furthest back, from one whole horizon back on, that leave enough and half of the history."""
     newest = math.ceil(horizon / spacing)
-    allowed = [k for k in range(1, newest + count - 1) if columns - k * spacing - first >= training]
+    enough = max(training, (columns - first) // 2)
+    allowed = [k for k in range(1, newest + count - 1) if columns - k * spacing - first >= enough]
     chosen = [k * spacing for k in allowed[-(count - 1) :]] if count > 1 else []
     return [0, *chosen] + [-1] * (count - 1 - len(chosen))
 
@@ -165,11 +166,11 @@ def covered(row: Row, back: Sequence[int], combined: Sequence[Row], edges: Seque
 
 
 def seasonal_naive(history: Row, m1: int, m2: int, horizon: int) -> list[list[float]]:
-    """Return the eleven members in their order."""
+    """Return the thirteen members in their order."""
     n = len(history)
     nothing = [NAN] * horizon
     if n == 0:
-        return [nothing] * 11
+        return [nothing] * 13
 
     def flat(level: float) -> list[float]:
         return [level] * horizon
@@ -184,18 +185,34 @@ def seasonal_naive(history: Row, m1: int, m2: int, horizon: int) -> list[list[fl
     out += [flat(mean(history[-m1:])), repeat(history[-m1:])] if n >= m1 else [nothing] * 2
     out += [repeat([mean(p) for p in phases(c)]) if n >= c * m1 else nothing for c in (5, 10)]
     out.append(repeat([median(p) for p in phases(7)]) if n >= 7 * m1 else nothing)
-    if m2 == 1 or n < m2 + m1:
-        return out + [nothing] * 5
-    week = repeat(history[-m2:])
+    out += _long_seasons(history, m1, m2, horizon) if m2 > 1 and n >= m2 + m1 else [nothing] * 5
+    out.append(_growing(history, m1, min(n // m1 - 1, 7), horizon) if n >= 3 * m1 else nothing)
+    out.append(_growing(history, m2, 1, horizon) if m2 > 1 and n >= 2 * m2 else nothing)
+    return out
+
+
+def _long_seasons(history: Row, m1: int, m2: int, horizon: int) -> list[list[float]]:
+    """Return the last long season: plain, with the last season, shifted, scaled, and its median."""
+    n = len(history)
+    week = [history[-m2:][h % m2] for h in range(horizon)]
+    day = [history[-m1:][h % m1] for h in range(horizon)]
     now = mean(history[-m1:])
     then = mean(history[n - m2 - m1 : n - m2])
     ratio = min(max(now / then, 0.2), 5.0) if now > 0 and then > 0 else 1.0
-    out.append(week)
-    out.append([(a + b) / 2 for a, b in zip(week, repeat(history[-m1:]), strict=True)])
-    out.append([v + now - then for v in week])
-    out.append([v * ratio for v in week])
-    out.append(flat(median(history[-m2:])))
-    return out
+    return [
+        week,
+        [(a + b) / 2 for a, b in zip(week, day, strict=True)],
+        [v + now - then for v in week],
+        [v * ratio for v in week],
+        [median(history[-m2:])] * horizon,
+    ]
+
+
+def _growing(history: Row, season: int, apart: int, horizon: int) -> list[float]:
+    """Repeat the last season, each time higher by the mean gain per season over so many seasons."""
+    n = len(history)
+    gain = (mean(history[-season:]) - mean(history[n - (apart + 1) * season : n - apart * season])) / apart
+    return [history[-season:][h % season] + gain * (1 + h // season) for h in range(horizon)]
 
 
 def double_seasonal(series: Row, known: int, m1: int, m2: int, cell: Row, horizon: int) -> list[float]:
@@ -315,6 +332,67 @@ def trend(history: Row, window: int, pairs: int, grid: Sequence[Row], horizon: i
 
 
 # --- paths, peaks, passage --------------------------------------------------------------------
+
+
+def persistence(history: Row, width: int, distance: int) -> float:
+    """Return the slope, from 0 to 1, of the next mean on the last mean; 1 with fewer than 8 or 2 widths of pairs."""
+    places = range(width, len(history) - distance + 1)
+    if len(places) < max(8, 2 * width):
+        return 1.0
+    before = [mean(history[t - width : t]) for t in places]
+    after = [mean(history[t : t + distance]) for t in places]
+    square = math.fsum((x - mean(before)) ** 2 for x in before)
+    cross = math.fsum((x - mean(before)) * (y - mean(after)) for x, y in zip(before, after, strict=True))
+    return min(max(cross / square, 0.0), 1.0) if square > 0 else 1.0
+
+
+def block_sizes(length: int, width: int, horizon: int, align: int, most: int) -> list[int]:
+    """Return how far back the blocks of history begin: at most `most`, spread between near and far."""
+    step = align if length >= 3 * align else 1
+    far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
+    near = max(min(math.ceil(horizon / step), far - 11), 1)
+    choice = list(range(near, far + 1))
+    count = min(len(choice), most)
+    return [choice[i * len(choice) // count] * step for i in range(count)]
+
+
+def make_paths(
+    history: Row, back: Sequence[int], combined: Sequence[Row], point: Row, *, widen: float, mirror: float,
+    share: float, align: int, week: int, span: int, climate: float, most: int,
+) -> list[tuple[list[float], float]]:  # fmt: skip
+    """Return paths with weights: plus and minus each residual path, then blocks of history."""
+    n, horizon = len(history), len(point)
+    nothing = ([NAN] * horizon, 0.0)
+    if math.isnan(point[0]):
+        return [nothing] * (2 * (len(back) - 1) + most)
+    width = min(span, max(n // 3, 1))
+    kept = persistence(history, width, min(horizon, max(width, n // 6)))
+    out = []
+    for o in range(1, len(back)):
+        known = min(back[o], len(combined[o]))
+        if known < 1 or any(math.isnan(f) for f in combined[o][:known]):
+            out += [nothing, nothing]
+            continue
+        truth = history[n - back[o] :][:known]
+        once = [widen * (y - f) for y, f in zip(truth, combined[o], strict=False)]
+        rest = [once[h % known] * (1 + h // known) ** (kept / 2) for h in range(horizon)]
+        out.append(([p + r for p, r in zip(point, rest, strict=True)], 1.0))
+        out.append(([p - r for p, r in zip(point, rest, strict=True)], mirror))
+    now = mean(history[-width:])
+    blocks = []
+    for size in block_sizes(n, width, horizon, align, most):
+        shift = kept * (now - mean(history[n - size - width : n - size]))
+        path = [history[n - size + h % size] + shift * (1 + h // size) for h in range(horizon)]
+        blocks.append((path, 3.0 if week > 1 and size % week == 0 else 1.0))
+    whole, parts = sum(w for _, w in out), sum(w for _, w in blocks)
+    part = share + climate * (1 - share) * (1 - kept)
+    if not whole or not parts:
+        part = 0.0 if whole else 1.0
+    result = [(p, w / whole * (1 - part) if whole else 0.0) for p, w in out]
+    result += [(p, w / parts * part) for p, w in blocks] + [nothing] * (most - len(blocks))
+    if not whole and not parts:
+        result[0] = (list(point), 1.0)
+    return result
 
 
 def quantile(values: Row, weights: Row, probability: float) -> float:
@@ -459,3 +537,14 @@ def describe(row: Row, m1: int, m2: int) -> list[float]:
         rises / max(rises + falls, 1),
         burst,
     ]
+
+
+def newest(row: Row, window: int, k: int, n: int, ceiling: float) -> list[float]:
+    """Return the 0.95 quantile of the newest columns, the level held at the last known step, the share above."""
+    known = [t for t, v in enumerate(row) if not math.isnan(v)]
+    if not known:
+        return [NAN] * 3
+    recent = sorted(row[t] for t in known if t >= len(row) - window)
+    rank = next((v for v in recent if 100 * sum(w <= v for w in recent) >= 95 * len(recent)), NAN)
+    last = row[max(known[-1] - n + 1, 0) : known[-1] + 1]
+    return [rank, held(last, k), sum(row[t] > ceiling for t in known) / len(known)]

@@ -93,9 +93,9 @@ def test_origins_equal_the_plain_twin(first: list[int], horizon: int, spacing: i
 
 
 def test_origins_are_a_horizon_back_when_the_history_allows_it() -> None:
-    """A horizon of 5, spaced by 2: 6, 8 and 10 back; with 9 steps of which 2 must be known, 2, 4 and 6."""
+    """A horizon of 5, spaced by 2: 6, 8 and 10 back; of 9 steps half must be known, so 2 and 4."""
     assert origins_of(np.zeros(1, np.int64), 100, 5, 2, 2, 4).tolist() == [[0, 6, 8, 10]]
-    assert origins_of(np.zeros(1, np.int64), 9, 5, 2, 2, 4).tolist() == [[0, 2, 4, 6]]
+    assert origins_of(np.zeros(1, np.int64), 9, 5, 2, 2, 4).tolist() == [[0, 2, 4, -1]]
     assert origins_of(np.array([95]), 100, 5, 2, 2, 4).tolist() == [[0, 2, -1, -1]]
     assert origins_of(np.array([100]), 100, 5, 2, 2, 4).tolist() == [[0, -1, -1, -1]]
 

@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capforecast.kernels.seasonal_naive import seasonal_naive
+from capforecast.models.seasonal_naive import SeasonalNaive
 from tests import naive
 from tests.strategies import WHOLE, assert_close, blocks, sizes, some_origins
 
 H = 9
+MEMBERS = len(SeasonalNaive().members((2, 4)))
 
 
 def run(values: np.ndarray, first: np.ndarray, back: np.ndarray, m1: int, m2: int) -> np.ndarray:
-    out = np.empty((*back.shape, 11, H))
+    out = np.empty((*back.shape, MEMBERS, H))
     seasonal_naive(values, first, back, m1, m2, out)
     return out
 
@@ -51,6 +53,8 @@ def test_members_of_a_counted_series() -> None:
         [9.0, 10.0, 11.0, 12.0, 9.0],  # 7.5 now against (3 + 4) / 2 = 3.5 one long season earlier: + 4
         [5 * 15 / 7, 6 * 15 / 7, 15.0, 8 * 15 / 7, 5 * 15 / 7],  # times 7.5 / 3.5
         [6.5] * 5,  # median of 5, 6, 7, 8
+        [9.0, 10.0, 11.0, 12.0, 13.0],  # (7.5 - 1.5) / 3 = 2 a season, three seasons apart
+        [9.0, 10.0, 11.0, 12.0, 13.0],  # 6.5 - 2.5 = 4 a long season
     ]
     np.testing.assert_allclose(got, want, rtol=1e-15)
 

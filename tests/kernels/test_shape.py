@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capforecast.kernels.shape import describe
+from capforecast.kernels.shape import describe, newest
 from tests import naive
 from tests.strategies import blocks
 
@@ -50,3 +50,35 @@ def test_missing_steps_are_counted_from_the_first_known_one() -> None:
     nan = np.nan
     got = run(np.array([[nan, nan, 1.0, nan, nan, 2.0, 3.0], [nan] * 7]))
     np.testing.assert_allclose(got[:, 0], [2 / 5, 1.0])
+
+
+def stand(
+    values: np.ndarray,
+    window: int = 6,
+    k: int = 2,
+    n: int = 3,
+    ceiling: float = np.inf,
+) -> np.ndarray:
+    known = ~np.isnan(values)
+    columns = values.shape[1]
+    first = np.where(known.any(axis=1), known.argmax(axis=1), columns).astype(np.int64)
+    last = (columns - 1 - known[:, ::-1].argmax(axis=1)).astype(np.int64)
+    out = np.empty((len(values), 3))
+    newest(values, first, last, window, k, n, np.full(len(values), ceiling), out)
+    return out
+
+
+@given(values=blocks(), window=st.integers(1, 50), rule=st.sampled_from([(1, 1), (2, 3), (3, 3)]))
+def test_newest_equals_the_plain_twin(values: np.ndarray, window: int, rule: tuple[int, int]) -> None:
+    """Where a series stands: bitwise for the two levels, counted for the share."""
+    got = stand(values, window, *rule, ceiling=50.0)
+    want = [naive.newest(row.tolist(), window, *rule, 50.0) for row in values]
+    np.testing.assert_array_equal(got[:, :2], [w[:2] for w in want])
+    np.testing.assert_allclose(got[:, 2], [w[2] for w in want], rtol=1e-12)
+
+
+def test_newest_by_hand() -> None:
+    """Of the last six 4 9 1 7 3 are known, whose nearest rank of .95 is 9; 7 . 3 holds 3; 2 of 6 exceed 6."""
+    nan = np.nan
+    got = stand(np.array([[5.0, 4.0, 9.0, 1.0, 7.0, nan, 3.0, nan], [nan] * 8]), window=7, ceiling=6.0)
+    np.testing.assert_allclose(got, [[9.0, 3.0, 2 / 6], [nan] * 3])
