@@ -92,8 +92,8 @@ def main() -> None:
         peer(model, sample[:1])
         seconds = peer(model, sample) / len(sample)
         print(
-            f"statsforecast {name:18s} {seconds * 1e3:9.1f} ms per series: {seconds / ours:8.0f}x the nightly forecast, "
-            f"{seconds / hourly[48]:8.0f}x the hourly one"
+            f"statsforecast {name:18s} {seconds * 1e3:9.1f} ms per series: "
+            f"{seconds / ours:8.0f}x the nightly forecast, {seconds / hourly[48]:8.0f}x the hourly one"
         )
         print(json.dumps({"peer": name, "peer_s": seconds, "ours_s": ours, "ratio": seconds / ours}), file=sys.stderr)
 

@@ -84,7 +84,10 @@ BUILT_IN: tuple[Kind, ...] = (
         "percent", "percent", 0.0, 100.0, "above", "p95", _PCT, ("percent", "%", "pct"),
         (("warning", 80.0), ("critical", 90.0)),
     ),
-    Kind("fraction", "fraction", 0.0, 1.0, "above", "p95", ("*_ratio", "*_fraction"), ("fraction", "ratio", "normalised_0_1")),
+    Kind(
+        "fraction", "fraction", 0.0, 1.0, "above", "p95", ("*_ratio", "*_fraction"),
+        ("fraction", "ratio", "normalised_0_1"),
+    ),
     Kind(
         "bytes", "byte", 0.0, math.inf, "above", "max",
         (*_STORAGE, "*_bytes", "*_byte", "*_kb", "*_mb", "*_gb", "*_kib", "*_mib", "*_gib", "*mem_used*"),
@@ -95,8 +98,14 @@ BUILT_IN: tuple[Kind, ...] = (
         ("*_kbps", "*_mbps", "*_bps", "*_per_sec*", "*_per_s", "*throughput*", "*_rate", "*iops*", "*_bits_*"),
         ("KB/s", "MB/s", "B/s", "byte/s", "bytes/s", "bit/s", "bit", "bps", "1/s"),
     ),
-    Kind("count", "count", 0.0, math.inf, "above", "max", ("*_count", "*_total", "*connections*", "*load*", "*requests*"), ("count",)),
-    Kind("duration", "s", 0.0, math.inf, "above", "p95", ("*latency*", "*duration*", "*_seconds", "*_ms", "*await*"), ("s", "ms", "us")),
+    Kind(
+        "count", "count", 0.0, math.inf, "above", "max",
+        ("*_count", "*_total", "*connections*", "*load*", "*requests*"), ("count",),
+    ),
+    Kind(
+        "duration", "s", 0.0, math.inf, "above", "p95",
+        ("*latency*", "*duration*", "*_seconds", "*_ms", "*await*"), ("s", "ms", "us"),
+    ),
     Kind("gauge"),
 )  # fmt: skip
 

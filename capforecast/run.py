@@ -30,6 +30,12 @@ from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment, p
 __all__ = ["RunResult", "adhoc", "forecast_frame", "ingest_sources", "nightly", "replay"]
 
 
+_AS_SET = (
+    "format", "epoch", "time_format", "delimiter", "encoding", "header", "layout", "host", "metric", "unit"
+)  # fmt: skip
+"""Settings of a source that are options of reading as they stand."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """What a run did.
@@ -246,12 +252,12 @@ def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, 
 def _options(settings: SourceSettings, config: Config) -> ReadOptions:
     """Return how to read a configured source."""
     return ReadOptions(
-        mapping=dict(settings.map), format=settings.format, timezone=settings.timezone or config.ingest.timezone,
-        epoch=settings.epoch, delimiter=settings.delimiter, encoding=settings.encoding, header=settings.header,
-        layout=settings.layout, time_format=settings.time_format, host=settings.host, metric=settings.metric, unit=settings.unit,
+        mapping=dict(settings.map),
+        timezone=settings.timezone or config.ingest.timezone,
         start_us=None if settings.start is None else parse_moment(settings.start),
         step_us=None if settings.step is None else parse_duration(settings.step),
-    )  # fmt: skip
+        **{name: getattr(settings, name) for name in _AS_SET},
+    )
 
 
 def _take_limits(store: Store, config: Config) -> None:

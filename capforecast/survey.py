@@ -164,12 +164,17 @@ def _items(series: pl.DataFrame, limits: Resolved, config: Config) -> tuple[pl.D
     rules = pl.DataFrame(
         [
             {
-                "kind": kind.name, "usual": kind.direction,
-                "high": "max" if kind.statistic == "min" else kind.statistic, "lower": kind.lower, "upper": kind.upper, "k": kind.sustain[0], "n": kind.sustain[1],
+                "kind": kind.name,
+                "usual": kind.direction,
+                "high": "max" if kind.statistic == "min" else kind.statistic,
+                "lower": kind.lower,
+                "upper": kind.upper,
+                "k": kind.sustain[0],
+                "n": kind.sustain[1],
             }
             for kind in kinds.values()
         ]
-    )  # fmt: skip
+    )
     attributes = limits.series.join(rules, on="kind", how="left", maintain_order="left")
     attributes = attributes.with_columns(
         pl.int_range(pl.len()).alias("series"), pl.Series("excluded", _excluded(series, config))

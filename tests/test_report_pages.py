@@ -77,16 +77,12 @@ def test_table_shortens_a_long_name_in_its_middle() -> None:
 
 def test_markdown_cells_survive_hostile_names() -> None:
     """Every row has the same number of cells, and nothing in it is markup."""
-    tables = breach_tables(
-        [dict.fromkeys(("host", "metric", "reason", "threshold_name"), h) for h in HOSTILE]
-    )
+    tables = breach_tables([dict.fromkeys(("host", "metric", "reason", "threshold_name"), h) for h in HOSTILE])
     rows = [line for line in _text("md", tables).splitlines() if line.startswith("|")]
     assert len(rows) == len(HOSTILE) + 2
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {13}
     for sign in "<>`[]":
-        assert not [
-            row for row in rows if re.search(rf"(?<!\\)(\\\\)*{re.escape(sign)}", row) and sign in "`[]<>"
-        ]
+        assert not [row for row in rows if re.search(rf"(?<!\\)(\\\\)*{re.escape(sign)}", row) and sign in "`[]<>"]
 
 
 def test_markdown_lists_what_changed() -> None:
@@ -145,9 +141,7 @@ def test_html_asks_for_nothing() -> None:
 
 def test_html_policy_allows_exactly_the_style_and_script_of_the_page() -> None:
     text = _text("html", breach_tables(2))
-    policy = dict(
-        part.split(" ", 1) for part in re.search('content="(default-src[^"]*)"', text)[1].split("; ")
-    )
+    policy = dict(part.split(" ", 1) for part in re.search('content="(default-src[^"]*)"', text)[1].split("; "))
     assert policy["default-src"] == "'none'"
     for tag in ("style", "script"):
         inside = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)[1]
@@ -175,9 +169,7 @@ def test_html_row_holds_chart_reason_grade_and_model() -> None:
 
 
 def test_html_chart_shows_all_thresholds_of_the_series() -> None:
-    rows = [
-        {"host": "a", "threshold_name": n, "threshold": v} for n, v in (("warning", 80.0), ("full", 100.0))
-    ]
+    rows = [{"host": "a", "threshold_name": n, "threshold": v} for n, v in (("warning", 80.0), ("full", 100.0))]
     first = _text("html", breach_tables(rows)).split("<tbody>")[1]
     assert "warning 80 %</text>" in first
     assert "full 100 %</text>" in first

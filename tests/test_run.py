@@ -19,7 +19,8 @@ from capforecast.tables import TYPES
 from capforecast.times import DAY_US, to_us
 
 HOSTS = (
-    "db-02", "web-03", "file-05", "cache-03", "app-01", "web-13", "batch-01", "cache-02", "file-01", "build-01", "web-05"
+    "db-02", "web-03", "file-05", "cache-03", "app-01", "web-13", "batch-01", "cache-02", "file-01",
+    "build-01", "web-05",
 )  # fmt: skip
 KEYS = ["host", "metric", "instance", "threshold_name"]
 

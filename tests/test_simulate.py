@@ -251,9 +251,7 @@ def test_the_day_of_a_linear_breach_is_where_line_and_threshold_meet(
         ("batch-01", "disk_used_bytes", "/var"),
     ],
 )
-def test_a_line_through_the_samples_leads_to_the_true_day(
-    made: Fleet, host: str, metric: str, instance: str
-) -> None:
+def test_a_line_through_the_samples_leads_to_the_true_day(made: Fleet, host: str, metric: str, instance: str) -> None:
     day, value = values(made, host, metric, instance)
     if host == "batch-01":
         week = np.floor((day + END_US / DAY_US) / 7)
@@ -347,9 +345,7 @@ def test_a_clean_up_drops_once_and_the_growth_is_the_same_before_and_after(made:
     assert np.polyfit(day[after], value[after], 1)[0] == pytest.approx(4e9, rel=0.2)
 
 
-@pytest.mark.parametrize(
-    ("host", "metric", "size"), [("db-03", "cpu_util_pct", 24), ("db-04", "mem_used_pct", 22)]
-)
+@pytest.mark.parametrize(("host", "metric", "size"), [("db-03", "cpu_util_pct", 24), ("db-04", "mem_used_pct", 22)])
 def test_a_level_shift_is_one_step_for_good(made: Fleet, host: str, metric: str, size: float) -> None:
     day, value = values(made, host, metric)
 
@@ -473,9 +469,7 @@ def test_an_unknown_host_is_refused_and_the_nearest_named() -> None:
         fleet(hosts=["db-002"])
 
 
-def test_the_committed_sample_is_what_the_code_makes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_committed_sample_is_what_the_code_makes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 0
 
     assert capsys.readouterr().out.splitlines() == [str(tmp_path / n) for n in ("samples.csv", "limits.csv")]
@@ -497,9 +491,7 @@ def test_the_readme_of_the_sample_tells_its_true_breach_days() -> None:
     days = made.truth["breach_day"].drop_nulls()
     assert len(days) == 4
     assert all(day.isoformat() in text for day in days)
-    assert all(
-        f"`{host}` | `{metric}`" in text for host, metric in made.truth.select("host", "metric").rows()
-    )
+    assert all(f"`{host}` | `{metric}`" in text for host, metric in made.truth.select("host", "metric").rows())
 
 
 def test_written_samples_read_back_the_same(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_any_order_any_split_and_any_repetition_leave_the_same_state(tmp_path_fa
         patch.setattr(append, "SAMPLES", Density(*data.draw(widths)))
         patch.setattr(append, "ROLLUPS", Density(*data.draw(widths)))
         patch.setattr(spans, "CROWDED", 1)
+        patch.setattr(spans, "BLOCK", data.draw(st.sampled_from([1, 2, 100])))
         while mixed:
             pieces = []
             for _ in range(data.draw(st.integers(1, 2))):
@@ -149,6 +150,31 @@ def test_series_are_sorted_by_name_and_keep_their_sid(store):
     assert series["unit"].to_list() == ["percent"] * 3
     assert series.schema["last_ts"] == pl.Datetime("us", "UTC")
     assert store.watermark_us() == START + DAY
+
+
+def test_new_series_of_a_batch_get_their_sids_in_the_order_of_their_names(store):
+    put(store, "f", batch([Row(h, START, 1.0) for h in "zxy"]))
+    put(store, "g", batch([Row(h, START, 1.0) for h in "cba"]))
+    assert store.series().select("host", "sid").rows() == [
+        (h, i) for h, i in zip("abcxyz", [3, 4, 5, 0, 1, 2], strict=True)
+    ]
+
+
+def test_files_hold_blocks_of_series(store, monkeypatch):
+    monkeypatch.setattr(spans, "BLOCK", 4)
+    put(store, "f", batch(grid([f"h{i}" for i in range(10)], 3)))
+    put(store, "g", batch(grid([f"h{i}" for i in range(6, 14)], 4)))
+    for family in ("samples", "rollups"):
+        assert sorted(p.name[22:26] for p in store.path.glob(f"{family}/**/*.parquet")) == [
+            "b000",
+            "b001",
+            "b002",
+            "b003",
+        ]
+    assert store.samples("h11", "cpu_pct").height == 48
+    assert len(store.rollups(np.array([0, 13]), ["max"])) == 3 + 4
+    assert store.rollups(None, ["max"]).sid.tolist() == sorted(store.rollups(None, ["max"]).sid.tolist())
+    assert store.verify() == []
 
 
 def test_rollups_hold_only_complete_buckets_of_the_series_that_are_asked_for(store):

@@ -271,7 +271,7 @@ def test_every_file_is_on_disk_before_it_gets_its_name_and_its_name_before_the_n
 
 
 @pytest.mark.slow
-def test_200_random_kills_of_a_writing_process_lose_and_double_nothing(tmp_path):
+def test_100_random_kills_of_a_writing_process_lose_and_double_nothing(tmp_path):
     """Each round ingests files one after another; acknowledged ones are in, exactly once, after a SIGKILL."""
     seed = 7
     rng = random.Random(seed)
@@ -288,7 +288,7 @@ def test_200_random_kills_of_a_writing_process_lose_and_double_nothing(tmp_path)
         "    print(n, flush=True)\n"
     )
     done = -1
-    for round_ in range(200):
+    for round_ in range(100):
         child = subprocess.Popen(
             [sys.executable, "-c", code, str(path), os.path.dirname(__file__), str(done + 1)],
             stdout=subprocess.PIPE, text=True,

@@ -142,11 +142,10 @@ def test_many_distinct_names_are_identified_too():
     assert found.names[found.spread(np.arange(found.names.height, dtype=np.int32))].equals(frame)
 
 
-def test_new_series_get_sids_in_the_order_of_their_names():
-    known = pl.DataFrame({"sid": [0, 4], "host": ["m", "b"], "metric": ["x"] * 2, "instance": [""] * 2})
+def test_known_series_keep_their_sid_and_new_ones_get_the_next():
+    known = pl.DataFrame({"sid": [0, 1], "host": ["m", "b"], "metric": ["x"] * 2, "instance": [""] * 2})
     index = SeriesIndex(known)
-    index.ids([("z", "x", ""), ("b", "x", ""), ("a", "x", "")])
-    assert index.sids().tolist() == [0, 4, 6, 5]
+    assert index.ids([("z", "x", ""), ("b", "x", ""), ("a", "x", "")]).tolist() == [2, 1, 3]
     assert index.ranks().tolist() == [2, 1, 3, 0]
 
 

@@ -14,7 +14,7 @@ def _average(y: Floats, start: int, stop: int) -> float:
     total = 0.0
     for t in range(start + 1, stop):
         total += y[t] - y[start]
-    return y[start] + total / (stop - start)
+    return float(y[start] + total / (stop - start))
 
 
 @njit(cache=True, nogil=True)

@@ -31,8 +31,9 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A span to write, and the part that covers it now."""
+    """A span of a block of series to write, and the part that covers it now."""
 
+    block: int
     span: Span
     part: Part | None
 
@@ -81,15 +82,23 @@ class Workplace:
 
 
 def jobs(pieces: Sequence[Piece], parts: Sequence[Part], density: Density) -> list[Job]:
-    """Return the spans that rows touch: parts that cover some of their days, and spans for the rest."""
-    days, rows = day_rows(list(pieces))
+    """Return what rows touch: parts that cover some of their days, and spans for the other days."""
+    out = []
+    for block in sorted({piece.block for piece in pieces}):
+        mine = [piece for piece in pieces if piece.block == block]
+        out += _block_jobs(block, mine, [part for part in parts if part.block == block], density)
+    return out
+
+
+def _block_jobs(block: int, pieces: list[Piece], parts: list[Part], density: Density) -> list[Job]:
+    days, rows = day_rows(pieces)
     spans = [Span(part.first_day, part.last_day) for part in parts]
     at = np.searchsorted(np.array([span.first for span in spans], np.int64), days, side="right") - 1
     last = np.array([span.last for span in spans] + [-1], np.int64)
     covered = (at >= 0) & (last[at] >= days)
-    touched = [Job(spans[i], parts[i]) for i in np.unique(at[covered]).tolist()]
+    touched = [Job(block, spans[i], parts[i]) for i in np.unique(at[covered]).tolist()]
     fresh = plan(days[~covered], rows[~covered], spans, density)
-    return touched + [Job(span, None) for span in fresh]
+    return touched + [Job(block, span, None) for span in fresh]
 
 
 def in_threads(work: Callable[[Job], Out], todo: Sequence[Job]) -> list[Out]:
@@ -105,7 +114,7 @@ def in_threads(work: Callable[[Job], Out], todo: Sequence[Job]) -> list[Out]:
 
 def merge_samples(place: Workplace, intake: Intake, parts: Sequence[Part]) -> list[Done]:
     """Merge the rows of an ingest into the sample parts; writes files, changes no existing one."""
-    keys, ranks, sids = place.index.keys(), place.index.ranks(), place.index.sids()
+    keys, ranks = place.index.keys(), place.index.ranks()
     by_rank = np.argsort(ranks).astype(np.int32)
 
     def work(job: Job) -> Done:
@@ -118,15 +127,12 @@ def merge_samples(place: Workplace, intake: Intake, parts: Sequence[Part]) -> li
         for span in _outputs(job, day, SAMPLES):
             columns: Columns = {"id": ids, "ts": merged.ts, "value": merged.value}
             inside = _inside(columns, day, span)
-            added.append(
-                samples.write_samples(
-                    place.store, span, place.commit, keys, (inside["id"], inside["ts"], inside["value"])
-                )
-            )
+            rows = inside["id"], inside["ts"], inside["value"]
+            added.append(samples.write_samples(place.store, span, job.block, place.commit, keys, rows))
         touched = np.isin(day, np.unique(day[merged.fresh])) if not merged.fresh.all() else slice(None)
-        rolled = rollups.compute(sids[ids[touched]], merged.ts[touched], merged.value[touched], place.step_us)
+        rolled = rollups.compute(ids[touched], merged.ts[touched], merged.value[touched], place.step_us, job.block)
         if intake.spilled:
-            rolled.spill(place.staging / f"rolled-{job.span.name}")
+            rolled.spill(place.staging / f"rolled-{job.span.name}.b{job.block}")
         removed = [job.part] if job.part else []
         return Done(added, removed, merged.duplicate, merged.conflict, _per_series(ids, merged), rolled)
 
@@ -138,7 +144,7 @@ def merge_rollups(place: Workplace, pieces: Sequence[Piece], parts: Sequence[Par
     per_day = DAY_US // place.step_us
 
     def work(job: Job) -> list[Part]:
-        slices = [piece.slice(job.span) for piece in pieces]
+        slices = _slices(pieces, job)
         if job.part:
             old = rollups.read_rollups(place.store / job.part.path)
             again = np.unique(np.concatenate([piece["bucket"] for piece in slices]) // per_day)
@@ -149,7 +155,9 @@ def merge_rollups(place: Workplace, pieces: Sequence[Piece], parts: Sequence[Par
         )
         day = columns["bucket"] // per_day
         return [
-            rollups.write_rollups(place.store, span, place.commit, _inside(columns, day, span), place.step_us)
+            rollups.write_rollups(
+                place.store, span, job.block, place.commit, _inside(columns, day, span), place.step_us
+            )
             for span in _outputs(job, day, ROLLUPS)
         ]
 
@@ -158,8 +166,12 @@ def merge_rollups(place: Workplace, pieces: Sequence[Piece], parts: Sequence[Par
     return added, [job.part for job in todo if job.part]
 
 
+def _slices(pieces: Sequence[Piece], job: Job) -> list[Columns]:
+    return [piece.slice(job.span) for piece in pieces if piece.block == job.block and piece.touches(job.span)]
+
+
 def _merged(place: Workplace, intake: Intake, job: Job, ranks: NDArray[np.int32]) -> Merged:
-    slices = [piece.slice(job.span) for piece in intake.pieces]
+    slices = _slices(intake.pieces, job)
     ids = [rows["id"] for rows in slices]
     ts = [rows["ts"] for rows in slices]
     value = [rows["value"] for rows in slices]

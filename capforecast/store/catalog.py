@@ -26,7 +26,7 @@ STATEMENTS = [
     "INSERT INTO meta VALUES ('commit', 0), ('samples_from_us', 0)",
     """CREATE TABLE series (sid INTEGER, host TEXT, metric TEXT, instance TEXT, unit TEXT,
        first_us BIGINT, last_us BIGINT, samples BIGINT)""",
-    """CREATE TABLE parts (family TEXT, path TEXT, first_day INTEGER, last_day INTEGER, days INTEGER,
+    """CREATE TABLE parts (family TEXT, path TEXT, block INTEGER, first_day INTEGER, last_day INTEGER, days INTEGER,
        rows BIGINT, bytes BIGINT, sha256 TEXT, owner TEXT)""",
     """CREATE TABLE ingests (ingest_id TEXT, source TEXT, sha256 TEXT, run_id TEXT, started_us BIGINT,
        rows_in BIGINT, accepted BIGINT, duplicate BIGINT, conflict BIGINT, quarantined BIGINT,
@@ -130,7 +130,7 @@ class Catalog:
     def parts(self, family: str) -> list[Part]:
         """Return the data files of a family, by span."""
         names = [field.name for field in fields(Part)]
-        rows = self._rows("SELECT * FROM parts WHERE family = ? ORDER BY first_day, path", [family])
+        rows = self._rows("SELECT * FROM parts WHERE family = ? ORDER BY first_day, block", [family])
         return [Part(**dict(zip(names, row, strict=True))) for row in rows]
 
     def ledger(self) -> pl.DataFrame:
@@ -155,6 +155,11 @@ class Catalog:
         return frame.with_columns(
             pl.from_epoch(name, "us").dt.replace_time_zone("UTC").alias(name) for name in ("as_of_us", "run_us")
         ).rename({"as_of_us": "as_of", "run_us": "run_at"})
+
+    def sids(self, host: str, metric: str) -> list[int]:
+        """Return the series of a host's metric."""
+        rows = self._rows("SELECT sid FROM series WHERE host = ? AND metric = ?", [host, metric])
+        return [int(row[0]) for row in rows]
 
     def record_parts(self, added: Sequence[Part], removed: Sequence[Part]) -> None:
         """Replace data files."""

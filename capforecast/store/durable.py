@@ -168,7 +168,7 @@ def run_lock(path: Path, *, exclusive: bool, wait_seconds: float = 0.0) -> RunLo
             break
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = _holder(fd)
+                holder = _holder(fd, exclusive=exclusive)
                 os.close(fd)
                 raise LockedError(
                     "the lock of the store must be free",
@@ -185,12 +185,17 @@ def run_lock(path: Path, *, exclusive: bool, wait_seconds: float = 0.0) -> RunLo
     return RunLock(fd, exclusive=exclusive)
 
 
-def _holder(fd: int) -> str:
+def _holder(fd: int, *, exclusive: bool) -> str:
+    if exclusive:
+        with suppress(BlockingIOError):
+            # Sharing works, so it is readers that hold it; a name in the file is that of a killed writer.
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return "a process that reads it"
     try:
         told = json.loads(os.pread(fd, 4096, 0))
         return f"process {told['pid']} on {told['host']} since {told['start']}"
     except (ValueError, KeyError, TypeError):
-        return "a process that reads it"
+        return "a process that writes it"
 
 
 def _connect(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:

@@ -94,23 +94,28 @@ def _dense(code: NDArray[np.int64], bound: int) -> tuple[NDArray[np.int64], NDAr
 
 
 class SeriesIndex:
-    """Numbers of series during one ingest: first the known ones by sid, then new ones as they come."""
+    """The sids during one ingest: known series have theirs, new ones get the next as they come.
+
+    Parameters
+    ----------
+    known : DataFrame
+        The series of the catalog by sid, which counts them from 0 without gaps.
+    """
 
     def __init__(self, known: pl.DataFrame):
         self.known = known.height
         self._ids = {key: i for i, key in enumerate(known.select(KEY).iter_rows())}
-        self._sids = known["sid"].to_numpy().astype(np.int32)
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def ids(self, keys: Iterable[tuple[str, str, str]]) -> NDArray[np.int32]:
-        """Return the numbers of series, giving new series new ones."""
+        """Return the sids of series, giving new series new ones in this order."""
         ids = self._ids
         return np.fromiter((ids.setdefault(key, len(ids)) for key in keys), np.int32)
 
     def find(self, keys: Iterable[tuple[str, str, str]]) -> NDArray[np.int32]:
-        """Return the numbers of series that must be known; safe in several threads.
+        """Return the sids of series that must be known; safe in several threads.
 
         Raises
         ------
@@ -127,7 +132,7 @@ class SeriesIndex:
             ) from error
 
     def keys(self) -> pl.DataFrame:
-        """Return host, metric and instance by number."""
+        """Return host, metric and instance by sid."""
         return pl.DataFrame(list(self._ids), schema=dict.fromkeys(KEY, pl.String), orient="row")
 
     def ranks(self) -> NDArray[np.int32]:
@@ -136,11 +141,3 @@ class SeriesIndex:
         ranks = np.empty(order.size, np.int32)
         ranks[order] = np.arange(order.size, dtype=np.int32)
         return ranks
-
-    def sids(self) -> NDArray[np.int32]:
-        """Return each series' sid: new ones get the next, in the order of their names."""
-        new = self.keys()[self.known :].with_row_index("id").sort(KEY)["id"].to_numpy()
-        start = int(self._sids.max()) + 1 if self.known else 0
-        fresh = np.empty(new.size, np.int32)
-        fresh[new] = np.arange(start, start + new.size, dtype=np.int32)
-        return np.concatenate([self._sids, fresh])

@@ -12,9 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from capforecast.errors import SchemaError
-from capforecast.store import durable
+from capforecast.store import durable, spans
 from capforecast.store.identify import KEY, SeriesIndex, identify
-from capforecast.store.pieces import Piece
+from capforecast.store.pieces import Columns, Piece, stable_order
 from capforecast.times import DAY_US, format_moment
 
 REJECTS = pl.Schema({"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
@@ -52,6 +52,8 @@ class Intake:
         Rows for quarantine.
     units : dict
         Unit by series number: the smallest text that is not empty, so that order does not matter.
+    batches : int
+        Batches with good rows.
     rows_in, rows_good : int
         All rows, and those in `pieces`.
     """
@@ -62,6 +64,7 @@ class Intake:
     pieces: list[Piece] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
     units: dict[int, str] = field(default_factory=dict)
+    batches: int = 0
     rows_in: int = 0
     rows_good: int = 0
     first_us: int | None = None
@@ -70,7 +73,7 @@ class Intake:
     @property
     def spilled(self) -> bool:
         """Did the batches not fit into one."""
-        return len(self.pieces) > 1
+        return self.batches > 1
 
     def take(self, batches: Iterable[Batch]) -> None:
         """Take in all batches."""
@@ -98,7 +101,8 @@ class Intake:
         self.first_us = low if self.first_us is None else min(low, self.first_us)
         self.last_us = high if self.last_us is None else max(high, self.last_us)
         self.rows_good += rows.height
-        self.pieces.append(Piece.of(ts // DAY_US, {"id": ids, "ts": ts, "value": value}))
+        self.pieces += _by_block({"id": ids, "ts": ts, "value": value})
+        self.batches += 1
         if self.spilled:
             durable.make_directory(self.staging)
             for number, piece in enumerate(self.pieces):
@@ -110,11 +114,30 @@ class Intake:
         names = found.names.with_columns(pl.col("instance", "unit").fill_null(""))
         if names["host"].null_count() or names["metric"].null_count():
             raise SchemaError("every row must name a host and a metric", got="null")
-        ids = self.index.ids(names.select(KEY).iter_rows())
+        # New series get their sids by name, so that series of one host are near each other in rollups.
+        order = names.with_row_index("row").sort(KEY)["row"].to_numpy()
+        ids = np.empty(order.size, np.int32)
+        ids[order] = self.index.ids(names[order].select(KEY).iter_rows())
         for number, unit in zip(ids.tolist(), names["unit"].to_list(), strict=True):
             if unit:
                 self.units[number] = min(unit, self.units.get(number, unit))
         return found.spread(ids)
+
+
+def _by_block(columns: Columns) -> list[Piece]:
+    """Group rows by block of series, then by day."""
+    block = columns["id"] // spans.BLOCK
+    if not block.any():
+        return [Piece.of(columns["ts"] // DAY_US, columns)]
+    order = stable_order(block)
+    columns = {name: column[order] for name, column in columns.items()}
+    block = block[order]
+    starts = np.flatnonzero(np.concatenate([[True], block[1:] != block[:-1]]))
+    pieces = []
+    for start, stop in zip(starts, np.append(starts[1:], block.size), strict=True):
+        rows = {name: column[start:stop] for name, column in columns.items()}
+        pieces.append(Piece.of(rows["ts"] // DAY_US, rows, int(block[start])))
+    return pieces
 
 
 def _numbers(rows: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

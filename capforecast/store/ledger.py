@@ -145,7 +145,7 @@ def _quarantine(place: Workplace, request: Request, intake: Intake, parts: list[
     rejects = pl.concat(intake.rejects).sort("line", maintain_order=True)
     table = rejects.select(pl.lit(request.source).alias("source"), "line", "reason", "raw").to_arrow()
     path = f"quarantine/{request.sha256[:32]}.c{place.commit:08d}.parquet"
-    part = Part("quarantine", path, -1, -1, 0, 0, 0, "", request.sha256)
+    part = Part("quarantine", path, 0, -1, -1, 0, owner=request.sha256)
     return [write_part(place.store, part, table.cast(_QUARANTINE))], before
 
 
@@ -171,7 +171,7 @@ def _seen(intake: Intake, done: list[Done], series: pl.DataFrame) -> pl.DataFram
         index.keys()
         .with_columns(
             id=pl.Series(sums.ids),
-            sid=pl.Series(index.sids()),
+            sid=pl.Series(sums.ids),
             first_us=pl.Series(sums.first_us),
             last_us=pl.Series(sums.last_us),
             samples=pl.Series(sums.accepted),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Part:
         "samples", "rollups" or "quarantine".
     path : str
         Relative to the store, with slashes.
+    block : int
+        Block of series; 0 in quarantine.
     first_day, last_day : int
         Span in days since the epoch; -1 in quarantine.
     days : int
@@ -41,12 +43,13 @@ class Part:
 
     family: str
     path: str
+    block: int
     first_day: int
     last_day: int
     days: int
-    rows: int
-    bytes: int
-    sha256: str
+    rows: int = 0
+    bytes: int = 0
+    sha256: str = ""
     owner: str = ""
 
 
@@ -64,17 +67,7 @@ def write_part(store: Path, part: Part, table: pa.Table, **options: Any) -> Part
     path = store / part.path
     durable.make_directory(path.parent)
     durable.atomic_write(path, data)
-    return Part(
-        part.family,
-        part.path,
-        part.first_day,
-        part.last_day,
-        part.days,
-        table.num_rows,
-        data.size,
-        hashlib.sha256(data).hexdigest(),
-        part.owner,
-    )
+    return replace(part, rows=table.num_rows, bytes=data.size, sha256=hashlib.sha256(data).hexdigest())
 
 
 def damaged(path: Path, error: object) -> StoreError:

@@ -28,6 +28,8 @@ class Piece:
         Days that occur, and where each one's rows start.
     columns : dict of arrays (N,)
         The rows; empty arrays of the right type once they are in `path`.
+    block : int
+        Block of series that all rows belong to.
     path : Path, optional
         Scratch file that holds the columns one after another.
     """
@@ -35,17 +37,18 @@ class Piece:
     days: NDArray[np.int64]
     offsets: NDArray[np.int64]
     columns: Columns
+    block: int
     path: Path | None = None
 
     @classmethod
-    def of(cls, day: NDArray[np.int64], columns: Columns) -> Piece:
+    def of(cls, day: NDArray[np.int64], columns: Columns, block: int = 0) -> Piece:
         """Group rows by day, keeping their order within a day."""
         if day.size and not (day[1:] >= day[:-1]).all():
-            order = _stable_order(day)
+            order = stable_order(day)
             day = day[order]
             columns = {name: column[order] for name, column in columns.items()}
         starts = np.flatnonzero(np.concatenate([[day.size > 0], day[1:] != day[:-1]]))
-        return cls(day[starts], np.append(starts, day.size), columns)
+        return cls(day[starts], np.append(starts, day.size), columns, block)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -57,6 +60,10 @@ class Piece:
         durable.write_scratch(path, self.columns)
         self.columns = {name: column[:0].copy() for name, column in self.columns.items()}
         self.path = path
+
+    def touches(self, span: Span) -> bool:
+        """Tell whether some day of a span may have rows here."""
+        return bool(self.days.size) and int(self.days[0]) <= span.last and int(self.days[-1]) >= span.first
 
     def slice(self, span: Span) -> Columns:
         """Return the rows of the days of a span."""
@@ -72,7 +79,8 @@ class Piece:
         return out
 
 
-def _stable_order(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+def stable_order(keys: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the order that sorts whole numbers and keeps equal ones as they are."""
     small = keys - keys.min()
     if int(small.max()) < 1 << 16:
         # On 16 bits numpy's stable sort is a radix sort, ten times faster than on 64.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from capforecast.errors import SchemaError
 from capforecast.kernels.rollup import rollup
+from capforecast.store import spans
 from capforecast.store.parquet import Part, read, read_groups, write_part
 from capforecast.store.pieces import Columns, Piece
 from capforecast.store.spans import Span
@@ -49,17 +50,19 @@ class Rollups:
         return int(self.sid.size)
 
 
-def compute(sid: NDArray[np.int32], ts: NDArray[np.int64], value: NDArray[np.float64], step_us: int) -> Piece:
+def compute(
+    sid: NDArray[np.int32], ts: NDArray[np.int64], value: NDArray[np.float64], step_us: int, block: int
+) -> Piece:
     """Return the rollups of samples that are sorted by series and time, grouped by day."""
     columns: Columns = dict(zip(COLUMNS, rollup(sid, ts, value, step_us), strict=True))
-    return Piece.of(columns["bucket"] // (DAY_US // step_us), columns)
+    return Piece.of(columns["bucket"] // (DAY_US // step_us), columns, block)
 
 
-def write_rollups(store: Path, span: Span, commit: int, columns: Columns, step_us: int) -> Part:
+def write_rollups(store: Path, span: Span, block: int, commit: int, columns: Columns, step_us: int) -> Part:
     """Write one part from rows sorted by (sid, bucket)."""
     days = int(np.unique(columns["bucket"] // (DAY_US // step_us)).size)
-    path = f"rollups/{span.name}.c{commit:08d}.parquet"
-    part = Part("rollups", path, span.first, span.last, days, 0, 0, "")
+    path = f"rollups/{span.name}.b{block:03d}.c{commit:08d}.parquet"
+    part = Part("rollups", path, block, span.first, span.last, days)
     table = pa.Table.from_arrays([pa.array(columns[name]) for name in COLUMNS], schema=pa.schema(COLUMNS))
     encoding = dict.fromkeys(("sid", "bucket", "count"), "DELTA_BINARY_PACKED")
     return write_part(store, part, table, use_dictionary=False, column_encoding=encoding)
@@ -106,6 +109,9 @@ def select(
     if unknown:
         raise SchemaError("a rollup column must be one of " + ", ".join(STATISTICS), got=", ".join(map(repr, unknown)))
     wanted_sids = None if sids is None else np.unique(np.asarray(sids, np.int32))
+    if wanted_sids is not None:
+        blocks = set((wanted_sids // spans.BLOCK).tolist())
+        parts = [part for part in parts if part.block in blocks]
 
     def wanted(stats: dict[str, tuple[Any, Any]]) -> bool:
         if "bucket" in stats and (stats["bucket"][0] >= buckets[1] or stats["bucket"][1] < buckets[0]):

@@ -26,14 +26,15 @@ _SCHEMA = pa.schema(
 _FRAME = pl.Schema({**dict.fromkeys(NAMES, pl.String()), "ts": pl.Datetime("us", "UTC"), "value": pl.Float64()})
 
 
-def part_path(span: Span, commit: int) -> str:
+def part_path(span: Span, block: int, commit: int) -> str:
     """Return the path of a part: its directory names the first day, its file the whole span."""
-    return f"samples/day={day_name(span.first)}/{span.name}.c{commit:08d}.parquet"
+    return f"samples/day={day_name(span.first)}/{span.name}.b{block:03d}.c{commit:08d}.parquet"
 
 
 def write_samples(
     store: Path,
     span: Span,
+    block: int,
     commit: int,
     keys: pl.DataFrame,
     columns: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]],
@@ -42,7 +43,7 @@ def write_samples(
 
     Parameters
     ----------
-    store, span, commit
+    store, span, block, commit
         Where the part goes.
     keys : DataFrame
         host, metric and instance by series number.
@@ -59,7 +60,7 @@ def write_samples(
         arrays.append(pa.DictionaryArray.from_arrays(pa.array(codes), short.dictionary))
     arrays += [pa.array(ts).view(pa.timestamp("us", "UTC")), pa.array(value)]
     days = int(np.unique(ts // 86_400_000_000).size)
-    part = Part("samples", part_path(span, commit), span.first, span.last, days, 0, 0, "")
+    part = Part("samples", part_path(span, block, commit), block, span.first, span.last, days)
     return write_part(
         store,
         part,

@@ -1,6 +1,8 @@
-"""Which days share one Parquet file: by the day where rows are many, by month or year where few.
+"""Which rows share one Parquet file: days by the day where rows are many, by month or year where few.
 
-Pure integer arithmetic on days since the epoch. A day belongs to exactly one span.
+Pure integer arithmetic on days since the epoch. Series go by blocks of consecutive sids, so that a file
+and the memory to make it stay bounded however many series there are; within a block a day belongs to
+exactly one span.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _EPOCH = date(1970, 1, 1).toordinal()
+BLOCK = 16_384
+"""Most series of one file."""
 CROWDED = 4
 """A span that holds this many times the rows that would have led to a finer one is split."""
 

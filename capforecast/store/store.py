@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from capforecast.errors import StoreError, UnknownNameError
-from capforecast.store import durable, layout, limits, opening, publish, rollups, samples
+from capforecast.store import durable, layout, limits, opening, publish, rollups, samples, spans
 from capforecast.store.edition import edition
 from capforecast.store.intake import Batch
 from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
@@ -198,7 +198,8 @@ class Store:
         """
         first = -_FAR if from_us is None else from_us // DAY_US
         last = _FAR if to_us is None else (to_us - 1) // DAY_US
-        parts = self._parts("samples", first, last)
+        blocks = {sid // spans.BLOCK for sid in self._catalog.sids(host, metric)}
+        parts = [part for part in self._parts("samples", first, last) if part.block in blocks]
         return samples.select(self.path, parts, (host, metric, instance), (from_us, to_us))
 
     def quarantine(self, sha256: str | None = None) -> pl.DataFrame:

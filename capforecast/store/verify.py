@@ -67,10 +67,11 @@ def _check_part(store: Path, part: Part) -> str:
 
 
 def _overlaps(parts: list[Part]) -> list[str]:
+    parts = sorted(parts, key=lambda part: (part.block, part.first_day))
     return [
         f"{after.path}: overlaps {before.path}"
         for before, after in zip(parts, parts[1:], strict=False)
-        if after.first_day <= before.last_day
+        if after.block == before.block and after.first_day <= before.last_day
     ]
 
 
