@@ -31,11 +31,22 @@ Out = TypeVar("Out")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A span of a block of series to write, and the part that covers it now."""
+    """A span of a block of series to write.
+
+    Attributes
+    ----------
+    block, span
+        Which rows.
+    part : Part, optional
+        The part that covers the span now, and goes.
+    old : Piece, optional
+        The rows of the part, where it is split over several jobs.
+    """
 
     block: int
     span: Span
-    part: Part | None
+    part: Part | None = None
+    old: Piece | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +92,47 @@ class Workplace:
     index: SeriesIndex
 
 
-def jobs(pieces: Sequence[Piece], parts: Sequence[Part], density: Density) -> list[Job]:
-    """Return what rows touch: parts that cover some of their days, and spans for the other days."""
+def jobs(pieces: Sequence[Piece], parts: Sequence[Part], density: Density, load: Callable[[Part], Piece]) -> list[Job]:
+    """Return what rows touch: parts that cover some of their days, and spans for the other days.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+        The rows that come.
+    parts : sequence of Part
+        What there is, disjoint within a block.
+    density : Density
+        What makes a span fine or coarse.
+    load : callable
+        Reads a part; called for those that got too full for their span and are split.
+    """
     out = []
     for block in sorted({piece.block for piece in pieces}):
         mine = [piece for piece in pieces if piece.block == block]
-        out += _block_jobs(block, mine, [part for part in parts if part.block == block], density)
+        out += _block_jobs(block, mine, [part for part in parts if part.block == block], density, load)
     return out
 
 
-def _block_jobs(block: int, pieces: list[Piece], parts: list[Part], density: Density) -> list[Job]:
+def _block_jobs(
+    block: int, pieces: list[Piece], parts: list[Part], density: Density, load: Callable[[Part], Piece]
+) -> list[Job]:
     days, rows = day_rows(pieces)
     spans = [Span(part.first_day, part.last_day) for part in parts]
     at = np.searchsorted(np.array([span.first for span in spans], np.int64), days, side="right") - 1
     last = np.array([span.last for span in spans] + [-1], np.int64)
     covered = (at >= 0) & (last[at] >= days)
-    touched = [Job(block, spans[i], parts[i]) for i in np.unique(at[covered]).tolist()]
-    fresh = plan(days[~covered], rows[~covered], spans, density)
-    return touched + [Job(block, span, None) for span in fresh]
+    out = []
+    for i in np.unique(at[covered]).tolist():
+        part, mine = parts[i], covered & (at == i)
+        more = int(rows[mine].sum())
+        # Duplicates count here, so this may split a little early; it never merges too much at once.
+        if not crowded(spans[i], part.rows + more, max(part.days, int(mine.sum())), density):
+            out.append(Job(block, spans[i], part))
+            continue
+        old = load(part)
+        both = day_rows([old, Piece(days[mine], np.append(0, np.cumsum(rows[mine])), {}, block)])
+        out += [Job(block, span, part, old) for span in plan(*both, (), density)]
+    return out + [Job(block, span) for span in plan(days[~covered], rows[~covered], spans, density)]
 
 
 def in_threads(work: Callable[[Job], Out], todo: Sequence[Job]) -> list[Out]:
@@ -117,87 +151,77 @@ def merge_samples(place: Workplace, intake: Intake, parts: Sequence[Part]) -> li
     keys, ranks = place.index.keys(), place.index.ranks()
     by_rank = np.argsort(ranks).astype(np.int32)
 
+    def load(part: Part) -> Piece:
+        columns = samples.read_samples(place.store / part.path, place.index)
+        return Piece.of(columns["ts"] // DAY_US, columns, part.block)
+
     def work(job: Job) -> Done:
         merged = _merged(place, intake, job, ranks)
-        if not merged.fresh.any():
+        removed = [job.part] if job.part else []
+        if not merged.fresh.any() and job.old is None:
             return Done([], [], merged.duplicate, merged.conflict)
         ids = by_rank[merged.rank]
+        rows = ids, merged.ts, merged.value
+        added = [samples.write_samples(place.store, job.span, job.block, place.commit, keys, rows)]
         day = merged.ts // DAY_US
-        added = []
-        for span in _outputs(job, day, SAMPLES):
-            columns: Columns = {"id": ids, "ts": merged.ts, "value": merged.value}
-            inside = _inside(columns, day, span)
-            rows = inside["id"], inside["ts"], inside["value"]
-            added.append(samples.write_samples(place.store, span, job.block, place.commit, keys, rows))
         touched = np.isin(day, np.unique(day[merged.fresh])) if not merged.fresh.all() else slice(None)
         rolled = rollups.compute(ids[touched], merged.ts[touched], merged.value[touched], place.step_us, job.block)
         if intake.spilled:
             rolled.spill(place.staging / f"rolled-{job.span.name}.b{job.block}")
-        removed = [job.part] if job.part else []
         return Done(added, removed, merged.duplicate, merged.conflict, _per_series(ids, merged), rolled)
 
-    return in_threads(work, jobs(intake.pieces, parts, SAMPLES))
+    return in_threads(work, jobs(intake.pieces, parts, SAMPLES, load))
 
 
 def merge_rollups(place: Workplace, pieces: Sequence[Piece], parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
     """Replace the rollups of the days in `pieces`; returns the parts added and removed."""
     per_day = DAY_US // place.step_us
 
-    def work(job: Job) -> list[Part]:
+    def load(part: Part) -> Piece:
+        columns = rollups.read_rollups(place.store / part.path)
+        return Piece.of(columns["bucket"] // per_day, columns, part.block)
+
+    def work(job: Job) -> Part:
         slices = _slices(pieces, job)
-        if job.part:
-            old = rollups.read_rollups(place.store / job.part.path)
-            again = np.unique(np.concatenate([piece["bucket"] for piece in slices]) // per_day)
+        old = _old(job, lambda part: rollups.read_rollups(place.store / part.path))
+        if old is not None:
+            again = np.unique(np.concatenate([rows["bucket"] // per_day for rows in slices] or [np.empty(0)]))
             keep = ~np.isin(old["bucket"] // per_day, again)
             slices.append({name: column[keep] for name, column in old.items()})
-        columns = rollups.in_order(
-            {name: np.concatenate([piece[name] for piece in slices]) for name in rollups.COLUMNS}
+        columns = {name: np.concatenate([rows[name] for rows in slices]) for name in rollups.COLUMNS}
+        return rollups.write_rollups(
+            place.store, job.span, job.block, place.commit, rollups.in_order(columns), place.step_us
         )
-        day = columns["bucket"] // per_day
-        return [
-            rollups.write_rollups(
-                place.store, span, job.block, place.commit, _inside(columns, day, span), place.step_us
-            )
-            for span in _outputs(job, day, ROLLUPS)
-        ]
 
-    todo = jobs(pieces, parts, ROLLUPS)
-    added = [part for written in in_threads(work, todo) for part in written]
-    return added, [job.part for job in todo if job.part]
+    todo = jobs(pieces, parts, ROLLUPS, load)
+    return in_threads(work, todo), unique([job.part for job in todo if job.part])
+
+
+def unique(parts: Sequence[Part]) -> list[Part]:
+    """Return each part once: one that is split is in several jobs."""
+    return list({part.path: part for part in parts}.values())
 
 
 def _slices(pieces: Sequence[Piece], job: Job) -> list[Columns]:
     return [piece.slice(job.span) for piece in pieces if piece.block == job.block and piece.touches(job.span)]
 
 
+def _old(job: Job, read: Callable[[Part], Columns]) -> Columns | None:
+    if job.old is not None:
+        return job.old.slice(job.span)
+    return None if job.part is None else read(job.part)
+
+
 def _merged(place: Workplace, intake: Intake, job: Job, ranks: NDArray[np.int32]) -> Merged:
     slices = _slices(intake.pieces, job)
-    ids = [rows["id"] for rows in slices]
-    ts = [rows["ts"] for rows in slices]
-    value = [rows["value"] for rows in slices]
-    incoming = sum(column.size for column in ids)
-    if job.part:
-        old_ids, old_ts, old_value = samples.read_samples(place.store / job.part.path, place.index)
-        ids, ts, value = [*ids, old_ids], [*ts, old_ts], [*value, old_value]
-    rank = ranks[np.concatenate(ids)]
-    stored = np.arange(rank.size) >= incoming
-    return merge(rank, np.concatenate(ts), np.concatenate(value), stored)
-
-
-def _outputs(job: Job, day: NDArray[np.int64], density: Density) -> list[Span]:
-    if job.part is None:
-        return [job.span]
-    days, rows = np.unique(day, return_counts=True)
-    if not crowded(job.span, day.size, days.size, density):
-        return [job.span]
-    return plan(days, rows.astype(np.int64), (), density)
-
-
-def _inside(columns: Columns, day: NDArray[np.int64], span: Span) -> Columns:
-    inside = (day >= span.first) & (day <= span.last)
-    if inside.all():
-        return columns
-    return {name: column[inside] for name, column in columns.items()}
+    incoming = sum(rows["id"].size for rows in slices)
+    old = _old(job, lambda part: samples.read_samples(place.store / part.path, place.index))
+    if old is not None:
+        slices.append(old)
+    rank = ranks[np.concatenate([rows["id"] for rows in slices])]
+    ts = np.concatenate([rows["ts"] for rows in slices])
+    value = np.concatenate([rows["value"] for rows in slices])
+    return merge(rank, ts, value, np.arange(rank.size) >= incoming)
 
 
 def _per_series(ids: NDArray[np.int32], merged: Merged) -> Series:

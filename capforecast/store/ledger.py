@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from capforecast.errors import StoreError
 from capforecast.store import durable
-from capforecast.store.append import Done, Workplace, merge_rollups, merge_samples, total
+from capforecast.store.append import Done, Workplace, merge_rollups, merge_samples, total, unique
 from capforecast.store.catalog import Catalog
 from capforecast.store.identify import KEY, SeriesIndex
 from capforecast.store.intake import Batch, Intake
@@ -111,7 +111,7 @@ def take_in(
         rolled = [one.rolled for one in done if one.rolled is not None]
         added, removed = merge_rollups(place, rolled, catalog.parts("rollups"))
         added += [part for one in done for part in one.added]
-        removed += [part for one in done for part in one.removed]
+        removed += unique([part for one in done for part in one.removed])
         kept, dropped = _quarantine(place, request, intake, catalog.parts("quarantine"))
         seen = _seen(intake, done, series)
         result = _result(request, intake, done, seen)

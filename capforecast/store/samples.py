@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from capforecast.store.identify import SeriesIndex
 from capforecast.store.parquet import Part, read, read_groups, write_part
+from capforecast.store.pieces import Columns
 from capforecast.store.spans import Span, day_name
 
 NAMES = ("host", "metric", "instance")
@@ -70,11 +71,11 @@ def write_samples(
     )
 
 
-def read_samples(path: Path, index: SeriesIndex) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-    """Return series number, ts and value of all rows of a part, in the order of the file."""
+def read_samples(path: Path, index: SeriesIndex) -> Columns:
+    """Return the columns id (the sid), ts and value of all rows of a part, in the order of the file."""
     table = read(path, COLUMNS, names=NAMES).unify_dictionaries().combine_chunks()
     if not table.num_rows:
-        return np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0)
+        return {"id": np.empty(0, np.int32), "ts": np.empty(0, np.int64), "value": np.empty(0)}
     names = [table[name].chunk(0) for name in NAMES]
     codes = [name.indices.to_numpy(zero_copy_only=False) for name in names]
     change = np.zeros(table.num_rows, np.bool_)
@@ -84,7 +85,7 @@ def read_samples(path: Path, index: SeriesIndex) -> tuple[NDArray[np.int32], NDA
     starts = np.flatnonzero(change)
     texts = [name.dictionary.take(pa.array(code[starts])).to_pylist() for name, code in zip(names, codes, strict=True)]
     ids = np.repeat(index.find(zip(*texts, strict=True)), np.diff(starts, append=table.num_rows))
-    return ids, table["ts"].cast(pa.int64()).to_numpy(), table["value"].to_numpy()
+    return {"id": ids, "ts": table["ts"].cast(pa.int64()).to_numpy(), "value": table["value"].to_numpy()}
 
 
 def select(
