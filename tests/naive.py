@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import takewhile
 
 NAN = math.nan
 Row = Sequence[float]
@@ -367,10 +368,12 @@ def make_paths(
         return [nothing] * (2 * (len(back) - 1) + most)
     width = min(span, max(n // 3, 1))
     kept = persistence(history, width, min(horizon, max(width, n // 6)))
+    soon = max(persistence(history, width, width), kept)
     out = []
     for o in range(1, len(back)):
-        known = min(back[o], len(combined[o]))
-        if known < 1 or any(math.isnan(f) for f in combined[o][:known]):
+        told = list(takewhile(lambda f: not math.isnan(f), combined[o][: max(back[o], 0)]))
+        known = len(told)
+        if known == 0:
             out += [nothing, nothing]
             continue
         truth = history[n - back[o] :][:known]
@@ -381,11 +384,12 @@ def make_paths(
     now = mean(history[-width:])
     blocks = []
     for size in block_sizes(n, width, horizon, align, most):
-        shift = kept * (now - mean(history[n - size - width : n - size]))
-        path = [history[n - size + h % size] + shift * (1 + h // size) for h in range(horizon)]
+        change = now - mean(history[n - size - width : n - size])
+        parts_kept = [kept + (soon - kept) * soon ** ((h + 1) / width) + kept * (h // size) for h in range(horizon)]
+        path = [history[n - size + h % size] + change * part for h, part in enumerate(parts_kept)]
         blocks.append((path, 3.0 if week > 1 and size % week == 0 else 1.0))
     whole, parts = sum(w for _, w in out), sum(w for _, w in blocks)
-    part = share + climate * (1 - share) * (1 - kept)
+    part = share + climate * (1 - share) * (1 - soon)
     if not whole or not parts:
         part = 0.0 if whole else 1.0
     result = [(p, w / whole * (1 - part) if whole else 0.0) for p, w in out]

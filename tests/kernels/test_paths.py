@@ -56,6 +56,7 @@ def test_make_paths_equals_the_plain_twin(
     size = sizes(values)
     combined = size[:, None, None] * rng.normal(size=(*back.shape, REACH))
     combined[(back < 0) | (rng.random(back.shape) < 0.1)] = NAN
+    combined[:, :, 3:][rng.random(back.shape) < 0.1] = NAN
     mean = size[:, None] * rng.normal(size=(len(values), horizon))
     mean[~known.any(axis=1)] = NAN
     options = {"widen": 1.1, "mirror": 0.5, "share": 0.4, "align": align, "week": week, "span": span}
@@ -80,6 +81,7 @@ def test_paths_are_a_distribution(values: np.ndarray, seed: int, climate: float)
     place_origins(first, values.shape[1], REACH, 2, 3, back)
     combined = rng.normal(size=(*back.shape, REACH))
     combined[back < 0] = NAN
+    combined[:, :, 2:][rng.random(back.shape) < 0.3] = NAN
     mean = np.where(known.any(axis=1)[:, None], rng.normal(size=(len(values), 9)), NAN)
     paths, weights = made(values, back, combined, mean, share=0.3, climate=climate, span=3)
     assert (weights >= 0).all()
