@@ -16,8 +16,13 @@ from capforecast.kernels.combination import (
     weigh,
 )
 from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
+from capforecast.kernels.trend import cut_history
 from capforecast.models import Model
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
+
+CHANGE_STEPS = 4
+LEAST_AFTER_CHANGE = 21
+"""A lasting jump divides four steps from four, and cuts the history when three weeks are left after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     filled = np.empty_like(panel.values)
     first = np.empty(len(panel), np.int64)
     fill_gaps(panel.values, 1 if daily else season, filled, first)
+    if daily:
+        cut_history(filled, CHANGE_STEPS, LEAST_AFTER_CHANGE, first)
     back = np.empty((len(panel), recipe.origins + 1), np.int64)
     spacing = min(season, max(reach // 2, 1)) if daily else season
     place_origins(first, panel.values.shape[1], reach, spacing, 10 if daily else 2 * season, back)

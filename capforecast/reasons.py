@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from capforecast.chart import number, probability
+from capforecast.numbers import number, probability
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ from capforecast.breach import days_to
 from capforecast.errors import SchemaError
 from capforecast.forecast import Recipe, forecast
 from capforecast.grouped import Grouped, group
-from capforecast.kernels.grid import natural_gaps, sustained_peaks
+from capforecast.kernels.grid import sustained_peaks
 from capforecast.kernels.passage import passage
 from capforecast.kinds import kind_of
 from capforecast.models import Model
@@ -25,6 +25,9 @@ FINE_HISTORY_DAYS = 60
 LONG_HISTORY_DAYS = 800
 FINE_HORIZON_US = 14 * DAY_US
 """Longer horizons are answered on daily peaks."""
+
+RECENT_SAMPLES = 500
+"""Newest samples that tell how far apart a series is measured."""
 
 MINIMUM_STEPS = 14
 BLOCK = 64
@@ -67,7 +70,7 @@ def replay(cases: pl.DataFrame, samples: pl.DataFrame, *, model: str = "pool") -
     series = data.series.with_row_index("series").cast({"series": pl.Int64})
     work = work.join(series, on=["host", "metric", "instance"], how="left", maintain_order="left").with_row_index("row")
     known = work.filter(pl.col("series").is_not_null())
-    daily = _is_daily(data)[known.get_column("series").to_numpy()]
+    daily = _is_daily(data, known)
     long = known.get_column("horizon_us").to_numpy() > FINE_HORIZON_US
     known = known.with_columns(pl.Series("step_us", np.where(daily | long, DAY_US, HOUR_US)), pl.Series("daily", daily))
     chance = np.full(work.height, np.nan)
@@ -116,7 +119,7 @@ def _asked(cases: pl.DataFrame) -> pl.DataFrame:
             return pl.col(name).cast(dtype).fill_null(pl.lit(default, dtype)).alias(name)
         return pl.lit(default, dtype).alias(name)
 
-    return frame.select(
+    asked = frame.select(
         pl.col("host").cast(pl.String),
         pl.col("metric").cast(pl.String),
         column("instance", "", pl.String()),
@@ -126,13 +129,20 @@ def _asked(cases: pl.DataFrame) -> pl.DataFrame:
         (pl.col("horizon_s").cast(pl.Float64) * 1e6).cast(pl.Int64).alias("horizon_us"),
         (column("sustain_s", 0.0, pl.Float64()) * 1e6).cast(pl.Int64).alias("sustain_us"),
     )
+    odd = asked.filter(~pl.col("direction").is_in(["above", "below"]))
+    if odd.height:
+        raise SchemaError("direction must be above or below", got=repr(odd.item(0, "direction")), where="cases")
+    return asked
 
 
-def _is_daily(data: Grouped) -> np.ndarray:
-    """Tell which series have samples a day or more apart."""
-    gaps = np.empty(data.starts.size - 1, np.int64)
-    natural_gaps(data.starts, data.times, np.iinfo(np.int64).max, gaps)
-    return gaps >= DAY_US
+def _is_daily(data: Grouped, cases: pl.DataFrame) -> np.ndarray:
+    """Tell for each case whether the samples before its cutoff are a day or more apart."""
+    out = np.zeros(cases.height, bool)
+    for row, (s, cutoff_us) in enumerate(cases.select("series", "cutoff_us").iter_rows()):
+        times = data.times[data.starts[s] : data.starts[s + 1]]
+        times = times[max(np.searchsorted(times, cutoff_us) - RECENT_SAMPLES, 0) : np.searchsorted(times, cutoff_us)]
+        out[row] = times.size > 1 and np.median(np.diff(times)) >= DAY_US
+    return out
 
 
 def _levels(data: Grouped, block: pl.DataFrame, step_us: int) -> Floats:

@@ -552,3 +552,11 @@ def newest(row: Row, window: int, k: int, n: int, ceiling: float) -> list[float]
     rank = next((v for v in recent if 100 * sum(w <= v for w in recent) >= 95 * len(recent)), NAN)
     last = row[max(known[-1] - n + 1, 0) : known[-1] + 1]
     return [rank, held(last, k), sum(row[t] > ceiling for t in known) / len(known)]
+
+
+def cut_history(values: Row, width: int, least: int) -> int:
+    """Return the start of the history behind its only lasting jump; 0 where there is none, or more than one."""
+    change = last_change(values, width)
+    if change == 0 or len(values) - change < least or last_change(values[:change], width) > 0:
+        return 0
+    return change

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from capforecast.chart import date_range, number, probability, sparkline, svg, terminal
+from capforecast.chart import sparkline, svg, terminal
+from capforecast.numbers import date_range, number, probability
 
 UNITS = ("", "percent", "byte", "KiB", "GB", "byte/s", "s", "ms", "1/s", "count", "fraction", "widgets")
 ANY = hnp.arrays(np.float64, st.integers(0, 40), elements=st.floats(width=64))

@@ -76,7 +76,8 @@ def make_paths(
     growing with the square root of the number of repetitions as far as the series keeps its levels.
     The others are blocks of history that start whole multiples of `align` back, shifted by what the
     series keeps of the difference between the mean of its newest `span` steps and that of the `span`
-    steps before the block; a block shorter than the horizon repeats, each time moved by that shift.
+    steps before the block: what it keeps over the next `span` steps at first, what it keeps for long
+    in the end. A block shorter than the horizon repeats, each time moved by what is kept for long.
 
     Parameters
     ----------
@@ -120,10 +121,14 @@ def make_paths(
         length = columns - first[s]
         width = min(span, max(length // 3, 1))
         kept = _persistence(y, first[s], width, min(horizon, max(width, length // 6)))
+        soon = max(_persistence(y, first[s], width, width), kept)
         residuals = 0
         for o in range(1, origins + 1):
-            known = min(back[s, o], reach)
-            if known < 1 or np.isnan(combined[s, o, 0]):
+            # A member that needs a longer history than an origin had leaves the end of its path open.
+            known = 0
+            while known < min(back[s, o], reach) and not np.isnan(combined[s, o, known]):
+                known += 1
+            if known < 1:
                 continue
             residuals += 1
             start = columns - back[s, o]
@@ -138,18 +143,22 @@ def make_paths(
         near = max(min(-(-horizon // step), far - 11), 1)
         count = min(far - near + 1, most)
         blocks = 0.0
+        fade = soon ** (1.0 / width)
         now = _average(y, columns - width, columns)
         for i in range(count):
             j = near + i * (far - near + 1) // count
             size = j * step
             start = columns - size
-            shift = kept * (now - _average(y, start - width, start))
+            change = now - _average(y, start - width, start)
+            fading = 1.0
             p = 2 * origins + i
             for h in range(horizon):
-                paths[s, p, h] = y[start + h % size] + shift * (1 + h // size)
+                fading *= fade
+                shift = (kept + (soon - kept) * fading) * change
+                paths[s, p, h] = y[start + h % size] + shift + kept * (h // size) * change
             weights[s, p] = 3.0 if week > 1 and size % week == 0 else 1.0
             blocks += weights[s, p]
-        part = share + climate * (1.0 - share) * (1.0 - kept)
+        part = share + climate * (1.0 - share) * (1.0 - soon)
         if residuals == 0 or blocks == 0.0:
             part = 0.0 if residuals > 0 else 1.0
         for p in range(2 * origins):

@@ -202,3 +202,30 @@ def slopes(values: Floats, first: Ints, window: int, pairs: int, slope: Floats, 
         if known - start >= 2:
             change[s] = _last_change(values[s], start, known, 4)
             slope[s] = _median_slope(values[s], max(change[s], known - pairs), known)
+
+
+@njit(cache=True, nogil=True)
+def cut_history(values: Floats, width: int, least: int, first: Ints) -> None:
+    """Move the start of each history behind its only lasting jump.
+
+    A single step, resize or clean-up makes what was before it misleading; jumps that come again are how
+    the series behaves, and stay.
+
+    Parameters
+    ----------
+    values : float64 (S, T)
+        Levels, gaps filled, NaN before ``first``.
+    width : int
+        Steps on either side that a lasting jump must divide.
+    least : int
+        Steps that must be left behind the jump.
+    first : int64 (S,)
+        First known column; moved in place.
+    """
+    known = values.shape[1]
+    for s in range(values.shape[0]):
+        change = _last_change(values[s], first[s], known, width)
+        if change > first[s] and known - change >= least:
+            before = _last_change(values[s], first[s], change, width)
+            if before == first[s]:
+                first[s] = change

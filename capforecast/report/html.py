@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from capforecast import chart
 from capforecast.errors import printable
+from capforecast.numbers import NOTHING, date_range, number, probability
 from capforecast.report import RenderOptions
 from capforecast.schema import DAYS_BUCKETS, SEVERITIES, STATUSES
 
@@ -139,10 +140,10 @@ def _rows(listed: pl.DataFrame, breaches: pl.DataFrame, forecasts: pl.DataFrame)
             "status": "" if row["status"] == "will_breach" else row["status"],
             **{name: row[name] or "" for name in ("host", "metric", "instance")},
             "numbers": _numbers(row),
-            "breach": chart.date_range(row["breach_date_p10"], row["breach_date_p90"]),
-            "start_by": str(row["start_by_date"] or chart.NOTHING),
-            "grade": row["grade"] or chart.NOTHING,
-            "reason": row["reason"] or row["status"] or chart.NOTHING,
+            "breach": date_range(row["breach_date_p10"], row["breach_date_p90"]),
+            "start_by": str(row["start_by_date"] or NOTHING),
+            "grade": row["grade"] or NOTHING,
+            "reason": row["reason"] or row["status"] or NOTHING,
             "facts": _details(row),
             "chart": _chart(row, days[key], limits[key]) if rank <= CHARTS and key in days else "",
         }
@@ -156,10 +157,10 @@ def _numbers(row: Mapping[str, Any]) -> list[tuple[float | None, str, str]]:
     """Return value, text and note of the numeric cells."""
     unit = row["unit"] or ""
     cells = [
-        (row[column], chart.number(row[column], unit), note)
+        (row[column], number(row[column], unit), note)
         for column, note in (("threshold", row["threshold_name"]), ("current", ""), ("headroom", ""))
     ]
-    return [*cells, (row["p_breach_30d"], chart.probability(row["p_breach_30d"]), "")]
+    return [*cells, (row["p_breach_30d"], probability(row["p_breach_30d"]), "")]
 
 
 def _details(row: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -169,10 +170,10 @@ def _details(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = (
         ("Grade", ", ".join(filter(None, [row["grade"], *(row["grade_reasons"] or "").split(";")]))),
         ("Model", row["model"]),
-        ("Growth", None if growth is None else f"{chart.number(growth, unit)} per day"),
+        ("Growth", None if growth is None else f"{number(growth, unit)} per day"),
         ("Median date", row["breach_date_p50"]),
-        ("Capacity", None if row["capacity"] is None else chart.number(row["capacity"], unit)),
-        ("To add for 90 days", chart.number(row["add_needed_90d"], unit) if row["add_needed_90d"] else None),
+        ("Capacity", None if row["capacity"] is None else number(row["capacity"], unit)),
+        ("To add for 90 days", number(row["add_needed_90d"], unit) if row["add_needed_90d"] else None),
         ("Change", row["change_class"]),
         ("Owner", ", ".join(filter(None, (row[label] for label in ("service", "team", "env", "site"))))),
         ("Threshold from", row["threshold_source"]),

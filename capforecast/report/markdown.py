@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from capforecast.chart import NOTHING, date_range, number, probability
 from capforecast.errors import printable
+from capforecast.numbers import NOTHING, date_range, number, probability
 from capforecast.report import RenderOptions
 from capforecast.schema import DAYS_BUCKETS, STATUSES
 

@@ -14,8 +14,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style
 
-from capforecast.chart import NOTHING, date_range, number, probability
 from capforecast.errors import printable
+from capforecast.numbers import NOTHING, date_range, number, probability
 from capforecast.report import RenderOptions
 from capforecast.schema import DAYS_BUCKETS, STATUSES
 

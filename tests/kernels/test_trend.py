@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capforecast.kernels.trend import slopes, trend
+from capforecast.kernels.trend import cut_history, slopes, trend
 from capforecast.models.trend import Trend
 from tests import naive
 from tests.strategies import WHOLE, assert_close, blocks, sizes, some_origins
@@ -92,3 +92,26 @@ def test_fewer_than_five_steps_give_no_line() -> None:
     """Four known steps are too few for every member, five are enough for all."""
     assert np.isnan(run(np.ones((1, 4)), np.zeros(1, np.int64), np.zeros((1, 1), np.int64))).all()
     assert not np.isnan(run(np.ones((1, 5)), np.zeros(1, np.int64), np.zeros((1, 1), np.int64))).any()
+
+
+@given(
+    levels=st.lists(st.sampled_from([10.0, 40.0, 70.0]), min_size=1, max_size=4),
+    lengths=st.lists(st.integers(1, 40), min_size=4, max_size=4),
+    least=st.sampled_from([5, 21]),
+)
+def test_cut_history_equals_the_plain_twin(levels: list[float], lengths: list[int], least: int) -> None:
+    """Only a jump that stands alone, with enough behind it, moves the start."""
+    history = np.concatenate([level + np.arange(n) % 3 for level, n in zip(levels, lengths, strict=False)])
+    first = np.array([2])
+    cut_history(np.concatenate(([np.nan, np.nan], history))[None, :], 4, least, first)
+    assert [2 + naive.cut_history(history.tolist(), 4, least)] == first.tolist()
+
+
+def test_one_step_cuts_and_a_sawtooth_does_not() -> None:
+    """A level shift forgets what was before; clean-ups that come again are how the series behaves."""
+    step = np.concatenate((np.arange(50) % 3, 60.0 + np.arange(30) % 3))[None, :]
+    saw = np.tile(np.arange(20.0), 4)[None, :]
+    for values, want in ((step, 50), (saw, 0)):
+        first = np.array([0])
+        cut_history(values, 4, 20, first)
+        assert first.tolist() == [want]
