@@ -7,6 +7,7 @@ where that does not help (rows ordered by time) they are dictionary-encoded colu
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,9 +74,12 @@ def identify(rows: pl.DataFrame, columns: Sequence[str]) -> Identified:
 def _codes(heads: pl.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     code = np.zeros(heads.height, np.int64)
     first = np.zeros(1, np.int64)
-    for column in heads:
-        encoded = column.to_arrow().dictionary_encode(null_encoding="encode")
+    with ThreadPoolExecutor(2) as pool:
+        columns = list(pool.map(lambda column: column.to_arrow().dictionary_encode(null_encoding="encode"), heads))
+    for encoded in columns:
         size = len(encoded.dictionary)
+        if size == 1:
+            continue
         code, first = _dense(code * size + encoded.indices.to_numpy(zero_copy_only=False), first.size * size)
     return code.astype(np.int32), first
 
