@@ -20,6 +20,7 @@ MINIMUM_STEPS = 14
 HISTORY_DAYS = 60
 """History that is used on steps below a day, unless ten of the longest season need more."""
 LONG_HISTORY_STEPS = 800
+MOST_STEPS = 20_000
 BLOCK_BYTES = 64_000_000
 
 
@@ -40,7 +41,7 @@ def forecast_frame(
     frame : DataFrame
         host, metric, ts (Datetime, Date or whole microseconds) and value; instance and unit are optional.
     horizon, step : str
-        Such as "48h" and "1h"; the horizon is a whole number of steps. Samples of one step are averaged.
+        Such as "48h" and "1h"; the horizon is rounded up to whole steps. Samples of one step are averaged.
     quantiles : sequence of float
         Probabilities inside (0, 1).
     as_of_us : int, optional
@@ -63,15 +64,15 @@ def forecast_frame(
     SchemaError, ConfigError, DataError
     """
     step_us, horizon_us = parse_step(step), parse_duration(horizon, name="horizon")
-    if horizon_us % step_us:
-        raise ConfigError("horizon must be a whole number of steps", got=f"{horizon!r} with step {step!r}")
+    if horizon_us > MOST_STEPS * step_us:
+        raise ConfigError(f"horizon must be at most {MOST_STEPS} steps", got=f"{horizon!r} with step {step!r}")
     chances = _probabilities(quantiles)
     data = group(frame, before_us=None if as_of_us is None else as_of_us // step_us * step_us).bucketed(step_us)
     ends = _ends(data, step_us, as_of_us)
     lower, upper = _bounds(data.series, kinds)
     near, far, origins = families(model)
     models, recipe = (near, recipes(origins)[0]) if step_us < DAY_US else (far, recipes(origins)[1])
-    steps = horizon_us // step_us
+    steps = -(-horizon_us // step_us)
     mean = np.full((data.series.height, steps), np.nan)
     levels = np.full((data.series.height, steps, len(chances)), np.nan)
     status = np.full(data.series.height, "too_short", object)
@@ -83,7 +84,8 @@ def forecast_frame(
         panel = Panel(values, step_us, ends[chosen], np.fmin(lower[chosen], low), np.fmax(upper[chosen], high))
         result = forecast(panel, models, steps, recipe)
         mean[chosen], levels[chosen] = result.mean, _quantiles(result, chances)
-        flat = high - low <= 1e-9 * np.maximum(np.abs(low), np.abs(high))
+        with np.errstate(over="ignore"):
+            flat = high - low <= 1e-9 * np.maximum(np.abs(low), np.abs(high))
         lost = ~(np.isfinite(mean[chosen]).all(axis=1) & np.isfinite(levels[chosen]).all(axis=(1, 2)))
         mean[chosen[lost]], levels[chosen[lost]] = np.nan, np.nan
         status[chosen] = np.where(lost, "error", np.where(flat, "constant", "ok"))
@@ -150,7 +152,7 @@ def _long(
         ).alias("ts"),
         pl.lit(pl.Series(mean.ravel())).fill_nan(None).alias("mean"),
         *(
-            pl.lit(pl.Series(levels[:, :, q].ravel())).fill_nan(None).alias(f"q{p:g}")
+            pl.lit(pl.Series(levels[:, :, q].ravel())).fill_nan(None).alias(f"q{p}")
             for q, p in enumerate(chances)
         ),
         pl.lit(pl.Series(np.repeat(status.astype(str), steps), dtype=pl.String)).alias("status"),

@@ -102,10 +102,9 @@ BUILT_IN: tuple[Kind, ...] = (
         "count", "count", 0.0, math.inf, "above", "max",
         ("*_count", "*_total", "*connections*", "*load*", "*requests*"), ("count",),
     ),
-    Kind(
-        "duration", "s", 0.0, math.inf, "above", "p95",
-        ("*latency*", "*duration*", "*_seconds", "*_ms", "*await*"), ("s", "ms", "us"),
-    ),
+    Kind("duration_ms", "ms", 0.0, math.inf, "above", "p95", ("*_ms", "*_millis*", "*await*"), ("ms",)),
+    Kind("duration_us", "us", 0.0, math.inf, "above", "p95", ("*_us", "*_micros*"), ("us",)),
+    Kind("duration", "s", 0.0, math.inf, "above", "p95", ("*latency*", "*duration*", "*_seconds"), ("s",)),
     Kind("gauge"),
 )  # fmt: skip
 

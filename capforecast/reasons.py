@@ -25,7 +25,8 @@ def reason(row: Row) -> str:
     if status == "excluded":
         return "Excluded by the configuration: it is not forecast."
     if status == "stale":
-        return f"No samples recently: the newest level is {level}, too old to forecast from."
+        newest = "" if row["current"] is None else f": the newest level is {level}"
+        return f"No samples recently{newest}, too old to forecast from."
     if status == "too_short":
         return f"Only {row['history_days']:.1f} days of history: too short to forecast."
     if status == "error":
@@ -61,7 +62,8 @@ def _growth(row: Row) -> str:
     if growth is None or abs(growth) * 30 < 0.01 * abs(row["threshold"]):
         return ""
     verb = "grow" if growth > 0 else "fall"
-    return f" Its daily peaks {verb} by {number(abs(growth), row['unit'] or '')} a day."
+    what = "troughs" if row["direction"] == "below" else "peaks"
+    return f" Its daily {what} {verb} by {number(abs(growth), row['unit'] or '')} a day."
 
 
 def _belief(row: Row) -> str:

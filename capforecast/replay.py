@@ -13,13 +13,13 @@ from capforecast.forecast import Recipe, forecast
 from capforecast.grouped import Grouped, group
 from capforecast.kernels.grid import sustained_peaks
 from capforecast.kernels.passage import passage
-from capforecast.kinds import kind_of
+from capforecast.kinds import Kind, kind_of
 from capforecast.models import Model
 from capforecast.panel import DAY_US, HOUR_US, MINUTE_US, Floats, Panel
 from capforecast.pool import families, recipes
 
-BUCKET_US = 5 * MINUTE_US
-"""Samples below a day are averaged over this before anything else, so that one odd sample is no crossing."""
+BUCKETS_US = tuple(m * MINUTE_US for m in (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440))
+"""Samples are averaged over the first of these that holds one each, so that one odd sample is no crossing."""
 
 FINE_HISTORY_DAYS = 60
 LONG_HISTORY_DAYS = 800
@@ -32,10 +32,13 @@ RECENT_SAMPLES = 500
 MINIMUM_STEPS = 14
 BLOCK = 64
 
+ASKED = ("host", "metric", "threshold", "cutoff_us", "horizon_us")
 NEEDED = ("case_id", "host", "metric", "threshold", "cutoff", "horizon_s")
 
 
-def replay(cases: pl.DataFrame, samples: pl.DataFrame, *, model: str = "pool") -> pl.DataFrame:
+def replay(
+    cases: pl.DataFrame, samples: pl.DataFrame, *, model: str = "pool", kinds: Sequence[Kind] = ()
+) -> pl.DataFrame:
     """Forecast each case as of its cutoff.
 
     Parameters
@@ -48,12 +51,15 @@ def replay(cases: pl.DataFrame, samples: pl.DataFrame, *, model: str = "pool") -
         host (or series_id), metric, ts, value; instance and unit are optional.
     model : str
         ``pool``, a registered family or ``statsforecast:NAME``.
+    kinds : sequence of Kind
+        Metric kinds of your own, for bounds.
 
     Returns
     -------
     DataFrame
         The cases' rows and order with p_breach, breach_p10, breach_p50, breach_p90 (Datetime; NULL
-        beyond the horizon) and status (ok, breached, constant, too_short, error or unknown_series).
+        beyond the horizon) and status (ok, breached, too_short, unknown_series, or error: the case lacks a
+        number or its horizon is not positive, or there is no forecast).
 
     Raises
     ------
@@ -62,31 +68,33 @@ def replay(cases: pl.DataFrame, samples: pl.DataFrame, *, model: str = "pool") -
 
     Notes
     -----
-    Data finer than a day are averaged over five minutes and reduced to the level that each hour
-    sustains; daily data stay daily. Only samples before the cutoff are used.
+    Samples are averaged over five minutes, or over their own distance where that is longer, and
+    reduced to the level that each hour (or longer step) sustains; daily data stay daily. Only samples
+    before the cutoff are used.
     """
     work = _asked(cases)
     data = group(_named(samples, "samples", ("host", "metric", "ts", "value")))
     series = data.series.with_row_index("series").cast({"series": pl.Int64})
     work = work.join(series, on=["host", "metric", "instance"], how="left", maintain_order="left").with_row_index("row")
-    known = work.filter(pl.col("series").is_not_null())
-    daily = _is_daily(data, known)
-    long = known.get_column("horizon_us").to_numpy() > FINE_HORIZON_US
-    known = known.with_columns(pl.Series("step_us", np.where(daily | long, DAY_US, HOUR_US)), pl.Series("daily", daily))
     chance = np.full(work.height, np.nan)
     dates = np.full((work.height, 3), np.nan)
-    status = np.full(work.height, "unknown_series", object)
-    fine = data.bucketed(BUCKET_US)
+    whole = work.select(pl.all_horizontal(pl.col(*ASKED).is_not_null(), pl.col("horizon_us") > 0)).to_series()
+    status = np.where(whole, "unknown_series", "error").astype(object)
+    known = work.filter(whole & pl.col("series").is_not_null())
+    known = known.with_columns(pl.Series("bucket_us", _buckets(data, known), pl.Int64))
+    bucket, horizon = known.get_column("bucket_us").to_numpy(), known.get_column("horizon_us").to_numpy()
+    step = np.where(horizon > FINE_HORIZON_US, DAY_US, np.maximum(bucket, HOUR_US))
+    known = known.with_columns(pl.Series("step_us", step, pl.Int64))
+    averaged = {int(width): data.bucketed(int(width)) for width in np.unique(bucket)}
     near, far, origins = families(model)
-    keys = ["step_us", "daily", "sustain_us", "horizon_us"]
-    for part in known.sort("row").partition_by(keys, maintain_order=True):
-        step_us, is_daily = part.item(0, "step_us"), part.item(0, "daily")
-        models, recipe = (near, recipes(origins)[0]) if step_us < DAY_US else (far, recipes(origins)[1])
+    for part in known.sort("row").partition_by("step_us", "bucket_us", "sustain_us", "horizon_us", maintain_order=True):
+        fine = part.item(0, "step_us") < DAY_US
+        models, recipe = (near, recipes(origins)[0]) if fine else (far, recipes(origins)[1])
         for start in range(0, part.height, BLOCK):
             block = part[start : start + BLOCK]
             rows = block.get_column("row").to_numpy()
-            levels = _levels(data.bucketed(DAY_US), block, DAY_US) if is_daily else _levels(fine, block, step_us)
-            chance[rows], dates[rows], status[rows] = _foreseen(block, levels, models, recipe)
+            levels = _levels(averaged[block.item(0, "bucket_us")], block)
+            chance[rows], dates[rows], status[rows] = _foreseen(block, levels, models, recipe, kinds)
     return cases.with_columns(
         pl.Series("p_breach", chance).fill_nan(None),
         *(
@@ -119,15 +127,20 @@ def _asked(cases: pl.DataFrame) -> pl.DataFrame:
             return pl.col(name).cast(dtype).fill_null(pl.lit(default, dtype)).alias(name)
         return pl.lit(default, dtype).alias(name)
 
+    cutoff = pl.col("cutoff")
+    if frame.schema["cutoff"] == pl.String:
+        cutoff = cutoff.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
     asked = frame.select(
         pl.col("host").cast(pl.String),
         pl.col("metric").cast(pl.String),
         column("instance", "", pl.String()),
         column("direction", "above", pl.String()),
-        pl.col("threshold").cast(pl.Float64),
-        pl.col("cutoff").cast(pl.Datetime("us")).dt.epoch("us").alias("cutoff_us"),
-        (pl.col("horizon_s").cast(pl.Float64) * 1e6).cast(pl.Int64).alias("horizon_us"),
-        (column("sustain_s", 0.0, pl.Float64()) * 1e6).cast(pl.Int64).alias("sustain_us"),
+        pl.col("threshold").cast(pl.Float64, strict=False).fill_nan(None),
+        cutoff.cast(pl.Datetime("us"), strict=False).dt.epoch("us").alias("cutoff_us"),
+        _seconds("horizon_s").alias("horizon_us"),
+        (_seconds("sustain_s").fill_null(0) if "sustain_s" in frame.columns else pl.lit(0, pl.Int64)).alias(
+            "sustain_us"
+        ),
     )
     odd = asked.filter(~pl.col("direction").is_in(["above", "below"]))
     if odd.height:
@@ -135,45 +148,45 @@ def _asked(cases: pl.DataFrame) -> pl.DataFrame:
     return asked
 
 
-def _is_daily(data: Grouped, cases: pl.DataFrame) -> np.ndarray:
-    """Tell for each case whether the samples before its cutoff are a day or more apart."""
-    out = np.zeros(cases.height, bool)
+def _seconds(name: str) -> pl.Expr:
+    """Return a column of seconds in microseconds; NULL for what is no number."""
+    return (pl.col(name).cast(pl.Float64, strict=False).fill_nan(None) * 1e6).cast(pl.Int64, strict=False)
+
+
+def _buckets(data: Grouped, cases: pl.DataFrame) -> np.ndarray:
+    """Return the width that holds one sample each before the cutoff of each case."""
+    out = np.full(cases.height, BUCKETS_US[0])
     for row, (s, cutoff_us) in enumerate(cases.select("series", "cutoff_us").iter_rows()):
         times = data.times[data.starts[s] : data.starts[s + 1]]
-        times = times[max(np.searchsorted(times, cutoff_us) - RECENT_SAMPLES, 0) : np.searchsorted(times, cutoff_us)]
-        out[row] = times.size > 1 and np.median(np.diff(times)) >= DAY_US
+        end = int(np.searchsorted(times, cutoff_us))
+        times = times[max(end - RECENT_SAMPLES, 0) : end]
+        if times.size > 1:
+            # Sources drift by seconds; a twentieth more is still the same distance.
+            distance = np.median(np.diff(times)) / 1.05
+            out[row] = BUCKETS_US[min(int(np.searchsorted(BUCKETS_US, distance)), len(BUCKETS_US) - 1)]
     return out
 
 
-def _levels(data: Grouped, block: pl.DataFrame, step_us: int) -> Floats:
-    """Return the levels before each case's cutoff on the step, high hurts: what each step sustained.
-
-    ``data`` holds days for steps of a day when a series has no finer samples, else buckets of five minutes.
-    """
-    daily = bool(block.item(0, "daily"))
-    width = DAY_US if daily else BUCKET_US
+def _levels(data: Grouped, block: pl.DataFrame) -> Floats:
+    """Return the levels before each case's cutoff on the step, high hurts: what each step sustained."""
+    width, step_us = block.item(0, "bucket_us"), block.item(0, "step_us")
     span = (LONG_HISTORY_DAYS if step_us == DAY_US else FINE_HISTORY_DAYS) * DAY_US
-    per_step = step_us // width
-    sustain = 1 if daily else max(block.item(0, "sustain_us") // width, 1)
+    sustain = max(block.item(0, "sustain_us") // width, 1)
     out = np.full((block.height, span // step_us), np.nan)
     fine = np.empty((1, span // width))
-    cases = block.select("series", "cutoff_us", "direction").iter_rows()
-    for row, (s, cutoff_us, direction) in enumerate(cases):
+    for row, (s, cutoff_us, direction) in enumerate(block.select("series", "cutoff_us", "direction").iter_rows()):
         end = cutoff_us // width
         low, high = np.searchsorted(data.times[data.starts[s] : data.starts[s + 1]], (end - fine.shape[1], end))
         part = slice(data.starts[s] + low, data.starts[s] + high)
         fine[:] = np.nan
         fine[0, data.times[part] - (end - fine.shape[1])] = data.values[part] * (-1.0 if direction == "below" else 1.0)
-        if per_step == 1:
-            out[row] = fine[0]
-        else:
-            sustained_peaks(fine, per_step, sustain, sustain, out[row : row + 1])
+        sustained_peaks(fine, step_us // width, sustain, sustain, out[row : row + 1])
     first = np.flatnonzero(~np.isnan(out).all(axis=0))
     return np.ascontiguousarray(out[:, first[0] if first.size else -1 :])
 
 
 def _foreseen(
-    block: pl.DataFrame, levels: Floats, models: Sequence[Model], recipe: Recipe
+    block: pl.DataFrame, levels: Floats, models: Sequence[Model], recipe: Recipe, own: Sequence[Kind]
 ) -> tuple[Floats, Floats, np.ndarray]:
     """Return the probability, the dates (microseconds) and the status of each case of a block."""
     step_us = block.item(0, "step_us")
@@ -185,7 +198,7 @@ def _foreseen(
         return chance, dates, status
     values = np.ascontiguousarray(levels[ready])
     sign = np.where(block.get_column("direction").to_numpy() == "below", -1.0, 1.0)[ready]
-    kinds = [kind_of(metric, unit) for metric, unit in block.select("metric", "unit").iter_rows()]
+    kinds = [kind_of(metric, unit, own) for metric, unit in block.select("metric", "unit").iter_rows()]
     lower, upper = np.array([(kinds[i].lower, kinds[i].upper) for i in ready]).T
     low, high = np.nanmin(values, axis=1), np.nanmax(values, axis=1)
     panel = Panel(

@@ -261,12 +261,12 @@ def _options(settings: SourceSettings, config: Config) -> ReadOptions:
 
 
 def _take_limits(store: Store, config: Config) -> None:
-    """Read limits.csv into the store; without the file none but the kinds' defaults apply."""
+    """Take limits.csv into the store; without the file none but the kinds' defaults apply."""
     path = Path(config.limits.file)
-    if path.exists():
-        store.set_limits(read_limits(path), str(path), hashlib.sha256(path.read_bytes()).hexdigest())
-    elif config.origin("limits.file") != "default":
+    if not path.exists() and config.origin("limits.file") != "default":
         raise ConfigError("limits.file must exist", got=repr(config.limits.file), do="Create it or correct the path")
+    content = path.read_bytes() if path.exists() else b""
+    store.set_limits(read_limits(path, missing_ok=True), str(path), hashlib.sha256(content).hexdigest())
 
 
 def _as_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> tuple[int, str, list[str]]:

@@ -162,7 +162,7 @@ SERIES = Table(
         Column("statistic", "text", "rollup column that is forecast"),
         Column("step", "text", "natural step of the series, the base of its forecast"),
         Column("first_ts", "timestamp", "first accepted sample"),
-        Column("last_ts", "timestamp", "end of the newest step with data before as_of"),
+        Column("last_ts", "timestamp", "end of the newest rollup before as_of"),
         Column("samples", "int64", "accepted samples that the run looked back on"),
         Column("history_days", "double", "from the first to the last sample", "days"),
         Column("gap_pct", "double", "share of the history's steps without data", "percent"),
@@ -240,7 +240,7 @@ RUN = Table(
         Column("rows_duplicate", "int64", "rows that were there already"),
         Column("rows_quarantined", "int64", "rows rejected, kept in quarantine with a reason"),
         Column("sources_failed", "int64", "configured sources that could not be read"),
-        Column("data_watermark", "timestamp", "newest accepted sample"),
+        Column("data_watermark", "timestamp", "end of the newest rollup before as_of"),
         Column("model", "text", "model option of the run; pool is the built-in combination"),
     ),
 )

@@ -91,6 +91,7 @@ class Outcome:
     step_us: Ints
     last: Floats
     last_us: Ints
+    distance_us: Ints
     recent_p95: Floats
     sustained_now: Floats
     growth: Floats
@@ -131,6 +132,7 @@ def run(rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Pl
     steps = _natural_steps(gaps * rollups.step_us, rollups.step_us)
     seen = np.diff(rollups.starts)[items.series] > 0
     out.step_us[:] = steps[items.series]
+    out.distance_us[:] = (gaps * rollups.step_us)[items.series]
     for chosen in _groups(items, out.step_us, rollups):
         _block(rollups, items, chosen, owner, threshold, plan, out)
     out.step_us[~seen] = 0
@@ -143,7 +145,8 @@ def _empty(count: int, thresholds: int, days: int) -> Outcome:
 
     return Outcome(
         enough=np.zeros(count, bool), step_us=np.zeros(count, np.int64), last=blank(count),
-        last_us=np.zeros(count, np.int64), recent_p95=blank(count), sustained_now=blank(count),
+        last_us=np.zeros(count, np.int64), distance_us=np.zeros(count, np.int64),
+        recent_p95=blank(count), sustained_now=blank(count),
         growth=blank(count), change_days=blank(count), gap=blank(count), beyond=blank(count),
         constant=np.zeros(count, bool), pattern=np.full(count, -1, np.int64), skill=blank(count),
         coverage=blank(count), history=blank(count, days), quantiles=blank(count, days, 3),
@@ -178,7 +181,8 @@ def _block(
     sign, k, n = items.sign[chosen], int(items.k[chosen[0]]), int(items.n[chosen[0]])
     values = _grid(rollups, items, chosen, step_us, plan.end_us)
     known = ~np.isnan(values)
-    _observe(values, known, items, chosen, plan.end_us, step_us, (k, n), out)
+    out.last_us[chosen] = _newest_us(rollups, items.series[chosen], plan.end_us)
+    _observe(values, known, items, chosen, step_us, (k, n), out)
     ready = known.sum(axis=1) >= plan.minimum_steps
     out.enough[chosen] = ready
     keep = chosen[ready]
@@ -218,6 +222,17 @@ def _block(
         out.cumulative[rows] = breach.probabilities(future, position[owner[rows]], level)
 
 
+def _newest_us(rollups: Rollups, series: Ints, end_us: int) -> Ints:
+    """Return the end of the newest rollup of each series before the end; 0 where there is none."""
+    out = np.zeros(series.size, np.int64)
+    for row, s in enumerate(series):
+        buckets = rollups.buckets[rollups.starts[s] : rollups.starts[s + 1]]
+        before = int(np.searchsorted(buckets, end_us // rollups.step_us))
+        if before:
+            out[row] = (buckets[before - 1] + 1) * rollups.step_us
+    return out
+
+
 def _grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: int) -> Floats:
     """Return the block's levels on its grid, high hurts, right-aligned at the end."""
     width = step_us // rollups.step_us
@@ -237,7 +252,7 @@ def _grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: in
 
 
 def _observe(
-    values: Floats, known: np.ndarray, items: Items, chosen: Ints, end_us: int, step_us: int,
+    values: Floats, known: np.ndarray, items: Items, chosen: Ints, step_us: int,
     rule: tuple[int, int], out: Outcome,
 ) -> None:  # fmt: skip
     """Record what was measured: newest level, gaps, shape."""
@@ -249,7 +264,6 @@ def _observe(
     rows = np.arange(chosen.size)
     sign = items.sign[chosen]
     out.last[chosen] = np.where(has, values[rows, last] * sign, np.nan)
-    out.last_us[chosen] = np.where(has, end_us - (columns - 1 - last) * step_us, 0)
     fine = step_us < DAY_US
     now = np.empty((chosen.size, 3))
     ceiling = np.where(sign > 0, items.upper[chosen], -items.lower[chosen])

@@ -116,14 +116,23 @@ class _Shard:
             np.ascontiguousarray(thresholds.get_column("threshold").to_numpy().astype(np.float64)),
             self.plan,
         )
-        carried = part.select("host", "metric", "instance", "unit", "first_ts").with_columns(samples=samples)
+        carried = part.select("host", "metric", "instance", "unit", "first_ts", "last_ts").with_columns(samples=samples)
         items = pl.concat([items, carried[items.get_column("series").to_numpy()]], how="horizontal")
+        # The grid starts where the rollup of the first sample does; a series without any rollup in reach
+        # was last seen when its last sample before as_of came.
+        first, last = pl.col("first_ts").dt.epoch("us"), pl.col("last_ts").dt.epoch("us")
+        step_us = self.store.step_us
         items = items.with_columns(
-            pl.Series("last_us", out.last_us),
-            # The grid starts where the rollup of the first sample does.
-            (pl.col("first_ts").dt.epoch("us") // self.store.step_us * self.store.step_us).alias("first_us"),
-        ).with_columns(pl.when(pl.col("last_us") > 0).then("last_us").otherwise("first_us").alias("last_us"))
-        states = item_states(items, out, self.stamp, stale_us=self.config.run.stale_after_us)
+            (first // step_us * step_us).alias("first_us"), pl.Series("last_us", out.last_us)
+        ).with_columns(
+            pl.when(pl.col("last_us") > 0)
+            .then("last_us")
+            .otherwise(pl.min_horizontal((last // step_us + 1) * step_us, pl.lit(self.stamp.as_of_us)))
+            .alias("last_us")
+        )
+        states = item_states(
+            items, out, self.stamp, stale_us=self.config.run.stale_after_us, least_us=self.config.run.min_history_us
+        )
         return {
             "breaches": breach_rows(thresholds, states, out, self.stamp, target=self.plan.target),
             "forecasts": forecast_rows(states, out, self.stamp),

@@ -79,7 +79,7 @@ def empty(name: str) -> pl.DataFrame:
     return conform(pl.DataFrame(), TABLES[name]).clear()
 
 
-def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: int) -> pl.DataFrame:
+def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: int, least_us: int) -> pl.DataFrame:
     """Add to each item (series, direction) what was seen: status, grade, quality.
 
     Parameters
@@ -92,16 +92,19 @@ def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: in
     stamp : Stamp
         The run.
     stale_us : int
-        Age of the newest sample from which a series is stale (three steps at least).
+        Age of the newest sample from which a series is stale (three usual distances at least).
+    least_us : int
+        A shorter history is too short.
     """
     step = out.step_us
     age = stamp.as_of_us - items.get_column("last_us").to_numpy()
     history = (items.get_column("last_us") - items.get_column("first_us")).to_numpy() / DAY_US
     excluded = items.get_column("excluded").to_numpy()
     failed = out.enough & np.isnan(out.quantiles[:, 0, 1])
-    stale = age > np.maximum(stale_us, 3 * step)
+    stale = age > np.maximum(stale_us, 3 * np.maximum(step, out.distance_us))
+    short = ~out.enough | (history * DAY_US < least_us)
     status = np.select(
-        [excluded, stale, ~out.enough, failed, out.constant],
+        [excluded, stale, short, failed, out.constant],
         ["excluded", "stale", "too_short", "error", "constant"],
         "ok",
     )
@@ -114,7 +117,7 @@ def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: in
         pl.Series("grade_reasons", reasons, pl.String()),
         pl.Series("step", [steps[us] for us in step], pl.String()),
         pl.Series("history_days", np.round(history, 3)),
-        pl.Series("gap_pct", 100.0 * out.gap),
+        pl.Series("gap_pct", np.where(step > 0, 100.0 * out.gap, np.nan)),
         pl.Series("above_bound_pct", 100.0 * out.beyond),
         pl.Series("current", out.last),
         pl.Series("current_p95", out.recent_p95),
@@ -270,10 +273,11 @@ def _severity(
     month, likely within three. Low: a tenth within the horizon.
     """
     week, month = (np.nan_to_num(chance[d]) for d in (7, 30))
+    soon = np.nan_to_num(dates[0.5], nan=np.inf) <= 7.0
     act = (status == "will_breach") & (np.nan_to_num(dates[0.1] - lead, nan=np.inf) <= 0.0)
     return np.select(
         [
-            (status == "breached") | (week >= 0.5),
+            (status == "breached") | (week >= 0.5) | soon,
             (week >= 0.2) | (month >= 0.5) | act,
             (month >= 0.2) | (status == "will_breach"),
             ~np.isnan(dates[0.1]),

@@ -244,7 +244,6 @@ print(sorted({"duckdb", "statsforecast"} & set(sys.modules)))
 @pytest.mark.parametrize(
     ("horizon", "step", "options", "error"),
     [
-        ("90m", "1h", {}, ConfigError),
         ("", "1h", {}, ConfigError),
         ("two days", "1h", {}, ConfigError),
         ("0h", "1h", {}, ConfigError),
@@ -304,3 +303,18 @@ def test_before_all_samples_there_is_no_history(mixed: pl.DataFrame) -> None:
     assert set(got.get_column("status").to_list()) == {"too_short"}
     assert got.height == 7 * 6
     assert from_us(to_us(START)) == START
+
+
+def test_a_horizon_is_rounded_up_to_whole_steps() -> None:
+    """90 minutes ahead on an hourly step are two steps; an absurd number of steps is refused."""
+    frame = samples("a", np.arange(100.0) % 24, "1h", "m")
+    assert forecast_frame(frame, horizon="90m", step="1h").height == 2
+    with pytest.raises(ConfigError, match="at most"):
+        forecast_frame(frame, horizon="100000d", step="1h")
+
+
+def test_near_quantiles_have_columns_of_their_own() -> None:
+    """Columns are named after the probabilities in full."""
+    frame = samples("a", np.arange(100.0) % 24, "1h", "m")
+    got = forecast_frame(frame, horizon="1h", step="1h", quantiles=(0.1234567, 0.1234568))
+    assert got.columns[5:7] == ["q0.1234567", "q0.1234568"]

@@ -284,3 +284,36 @@ def test_no_cases_give_no_rows(history: pl.DataFrame, cases: pl.DataFrame) -> No
     got = replay(cases.clear(), history)
     assert got.height == 0
     assert got.columns == [*cases.columns, *ANSWERS]
+
+
+@pytest.mark.parametrize(("minutes", "sustain_s"), [(5, 900), (10, 900), (60, 3600), (360, 900)])
+def test_sustain_counts_in_the_distance_of_the_samples(minutes: int, sustain_s: int) -> None:
+    """A rule in seconds is answered on samples of any distance."""
+    count = 40 * 1440 // minutes
+    level = 50 + 20 * np.sin(2 * np.pi * np.arange(count) * minutes / 1440)
+    frame = pl.DataFrame(
+        {"host": "a", "metric": "m", "ts": np.arange(count) * minutes * 60_000_000, "value": level}
+    ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+    end = frame.item(-1, "ts") + timedelta(minutes=minutes)
+    asked = pl.DataFrame({
+        "case_id": ["over", "never"], "host": "a", "metric": "m", "threshold": [60.0, 90.0], "cutoff": end,
+        "horizon_s": 86_400, "sustain_s": sustain_s,
+    })  # fmt: skip
+    got = replay(asked, frame)
+    assert got["status"].to_list() == ["ok", "ok"]
+    assert got["p_breach"].to_list() == pytest.approx([1.0, 0.0], abs=0.02)
+
+
+def test_a_bad_case_is_a_status_of_its_own(history: pl.DataFrame) -> None:
+    """A case without a threshold, cutoff or positive horizon is an error row; the others are answered."""
+    good = case("good", "a", 70.0, START + timedelta(days=9))
+    asked = table(*[{**good, "case_id": name} for name in ("good", "limit", "when", "far", "zero")])
+    place = pl.col("case_id")
+    asked = asked.with_columns(
+        pl.when(place != "limit").then("threshold").alias("threshold"),
+        pl.when(place != "when").then("cutoff").alias("cutoff"),
+        pl.when(place == "zero").then(0).when(place != "far").then("horizon_s").alias("horizon_s"),
+    )
+    got = replay(asked, history)
+    assert got["status"].to_list() == ["ok", "error", "error", "error", "error"]
+    assert got["p_breach"].null_count() == 4

@@ -283,3 +283,44 @@ def test_steps_live_together(tmp_path: Path) -> None:
     assert set(result.tables["breaches"]["status"]) <= {"ok", "no_trend"}
     ahead = result.tables["forecasts"].filter(pl.col("q50").is_not_null())
     assert dict(ahead.group_by("host").len().iter_rows()) == {"h1": 63, "h6": 75, "d1": 90, "w1": 90}
+
+
+def test_limits_that_are_gone_no_longer_apply(tmp_path: Path) -> None:
+    """Without limits.csv the thresholds of the kinds apply, whatever the file said the night before."""
+    end_us = 1_775_001_600_000_000
+    ts = pl.Series("ts", end_us - (np.arange(400)[::-1] + 1) * 3_600_000_000).cast(pl.Datetime("us", "UTC"))
+    store = tmp_path / "store"
+    file = tmp_path / "limits.csv"
+    file.write_text("host,metric,threshold_name,threshold\n*,cpu_util_pct,watch,70\n", encoding="utf-8")
+    config = load(None, {}).model_copy(update={"limits": load(None, {}).limits.model_copy(update={"file": str(file)})})
+    take(store, pl.DataFrame({"host": "a", "metric": "cpu_util_pct", "ts": ts, "value": 30.0}), "s", config, end_us)
+    with_file = nightly(store, config, now_us=end_us, as_of_us=end_us).tables["breaches"]
+    file.unlink()
+    without = nightly(store, config, now_us=end_us, as_of_us=end_us).tables["breaches"]
+
+    assert set(with_file["threshold_name"]) == {"watch", "warning", "critical"}
+    assert set(without["threshold_name"]) == {"warning", "critical"}
+
+
+def test_short_and_vanished_series_say_so(tmp_path: Path) -> None:
+    """Less history than min_history is too_short; a series unseen for years is stale and keeps its dates."""
+    end_us = 1_775_001_600_000_000
+    hours = np.arange(60)
+    parts = []
+    for host, end in (("now", end_us), ("gone", end_us - 1000 * DAY_US)):
+        ts = end - (hours[::-1] + 1) * 3_600_000_000
+        parts.append(pl.DataFrame({"host": host, "metric": "cpu_util_pct", "ts": ts, "value": 20.0 + hours % 24}))
+    samples = pl.concat(parts).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+    store = tmp_path / "store"
+    take(store, samples, "s", load(None, {}), end_us)
+    status = {}
+    for least in ("2d", "3d"):
+        tables = nightly(store, load(None, {"run.min_history": least}), now_us=end_us, as_of_us=end_us).tables
+        status[least] = dict(tables["series"].select("host", "status").iter_rows())
+    gone = tables["series"].row(by_predicate=pl.col("host") == "gone", named=True)
+
+    assert status == {"2d": {"now": "ok", "gone": "stale"}, "3d": {"now": "too_short", "gone": "stale"}}
+    assert to_us(gone["last_ts"]) == end_us - 1000 * DAY_US
+    assert gone["history_days"] == 2.5
+    assert gone["step"] is None
+    assert gone["gap_pct"] is None

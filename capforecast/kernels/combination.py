@@ -159,7 +159,7 @@ def weigh(
 
     The error of a member is its mean absolute error over `scale` plus its symmetric relative error;
     its weight is ``exp(-temperature (error / least error - 1))``, dropped below one hundredth of the
-    sum. A member takes part only where it forecasts from every scored origin and from the real one.
+    sum. A member takes part only where it forecasts as many scored steps as any, and from the real origin.
     A bucket without any scored origin takes the weights of the bucket before it; without any, `prior`.
 
     Parameters

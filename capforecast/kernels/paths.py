@@ -196,7 +196,7 @@ def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, ou
         for h in range(paths.shape[2]):
             for i in range(chosen.size):
                 column[i] = paths[s, chosen[i], h]
-            order = np.argsort(column)
+            order = np.argsort(column, kind="mergesort")
             below = 0.0
             q = 0
             middle_before = 0.0

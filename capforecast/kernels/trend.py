@@ -214,7 +214,7 @@ def cut_history(values: Floats, width: int, least: int, first: Ints) -> None:
     Parameters
     ----------
     values : float64 (S, T)
-        Levels, gaps filled, NaN before ``first``.
+        Levels, gaps filled, NaN before ``first``; what is cut becomes NaN.
     width : int
         Steps on either side that a lasting jump must divide.
     least : int
@@ -228,4 +228,5 @@ def cut_history(values: Floats, width: int, least: int, first: Ints) -> None:
         if change > first[s] and known - change >= least:
             before = _last_change(values[s], first[s], change, width)
             if before == first[s]:
+                values[s, first[s] : change] = np.nan
                 first[s] = change
