@@ -17,9 +17,10 @@ import numpy as np
 from statsforecast import models
 
 from capforecast.forecast import forecast, quantiles
+from capforecast.history import Items, Rollups
 from capforecast.panel import HOUR_US, Panel
 from capforecast.pool import FAR, NEAR, families
-from capforecast.shard import Items, Plan, Rollups, run
+from capforecast.shard import Plan, run
 from capforecast.simulate import matrix
 
 HOURS = 1440

@@ -7,63 +7,24 @@ joined (series whose natural step is a day or more have the far one only).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from capforecast import breach
 from capforecast.forecast import Recipe, forecast, seasons_of
+from capforecast.history import Items, Rollups, grid, groups, natural_steps, newest_us, patterns
 from capforecast.kernels.combination import fill_gaps
-from capforecast.kernels.grid import natural_gaps, scatter, sustained_peaks
+from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.kernels.shape import describe, newest
 from capforecast.kernels.trend import slopes
 from capforecast.models import Model
-from capforecast.panel import DAY_US, HOUR_US, WEEK_US, Floats, Forecast, Ints, Panel
+from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 from capforecast.schema import PATTERNS
 
 NEAR_DAYS = 14
 NEAR_HISTORY_DAYS = 60
-BLOCK = 64
-STEPS_US = tuple(HOUR_US * h for h in (1, 2, 3, 4, 6, 8, 12, 24, 24 * 7))
-PARTS_OF_HOUR_US = tuple(60_000_000 * m for m in (1, 2, 5, 10, 15, 20, 30))
-
-
-@dataclass(frozen=True, slots=True)
-class Rollups:
-    """Rollups of the series of a shard: series s owns the rows ``starts[s]:starts[s + 1]``, in order of time."""
-
-    starts: Ints
-    buckets: Ints
-    statistics: dict[str, Floats]
-    step_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """What is forecast: one item per series and direction.
-
-    Attributes
-    ----------
-    series : int64 (I,)
-        Index into the shard's rollups.
-    sign : float64 (I,)
-        1 where high values hurt, -1 where low ones do.
-    statistic : object (I,)
-        Name of the rollup column.
-    lower, upper : float64 (I,)
-        Physical bounds in the unit of the series.
-    k, n : int64 (I,)
-        A crossing is sustained when k of n consecutive steps are beyond the threshold.
-    """
-
-    series: Ints
-    sign: Floats
-    statistic: np.ndarray
-    lower: Floats
-    upper: Floats
-    k: Ints
-    n: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +90,11 @@ def run(rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Pl
     out = _empty(items.series.size, owner.size, plan.horizon_days)
     gaps = np.empty(rollups.starts.size - 1, np.int64)
     natural_gaps(rollups.starts, rollups.buckets, plan.end_us // rollups.step_us, gaps)
-    steps = _natural_steps(gaps * rollups.step_us, rollups.step_us)
+    steps = natural_steps(gaps * rollups.step_us, rollups.step_us)
     seen = np.diff(rollups.starts)[items.series] > 0
     out.step_us[:] = steps[items.series]
     out.distance_us[:] = (gaps * rollups.step_us)[items.series]
-    for chosen in _groups(items, out.step_us, rollups):
+    for chosen in groups(items, out.step_us, rollups):
         _block(rollups, items, chosen, owner, threshold, plan, out)
     out.step_us[~seen] = 0
     return out
@@ -154,34 +115,15 @@ def _empty(count: int, thresholds: int, days: int) -> Outcome:
     )  # fmt: skip
 
 
-def _natural_steps(distance_us: Ints, store_step_us: int) -> Ints:
-    """Round the usual distance of rollups up to a step that divides a day or a week, and is whole in the store's."""
-    allowed = np.array([s for s in PARTS_OF_HOUR_US + STEPS_US if s % store_step_us == 0] or [store_step_us])
-    return allowed[np.minimum(np.searchsorted(allowed, distance_us), allowed.size - 1)]
-
-
-def _groups(items: Items, steps: Ints, rollups: Rollups) -> Iterator[Ints]:
-    """Yield blocks of items alike in step, statistic and rule, and near in length."""
-    length = (rollups.starts[1:] - rollups.starts[:-1])[items.series]
-    names = {name: i for i, name in enumerate(sorted(rollups.statistics))}
-    code = np.array([names[s] for s in items.statistic], np.int64)
-    order = np.lexsort((np.arange(length.size), length, items.n, items.k, code, steps))
-    keys = np.stack((steps, code, items.k, items.n), axis=1)[order]
-    cuts = np.flatnonzero(np.any(keys[1:] != keys[:-1], axis=1)) + 1
-    for group in np.split(order, cuts):
-        for start in range(0, group.size, BLOCK):
-            yield group[start : start + BLOCK]
-
-
 def _block(
     rollups: Rollups, items: Items, chosen: Ints, owner: Ints, threshold: Floats, plan: Plan, out: Outcome
 ) -> None:
     """Forecast one block of items and write its part of the outcome."""
     step_us = int(out.step_us[chosen[0]])
     sign, k, n = items.sign[chosen], int(items.k[chosen[0]]), int(items.n[chosen[0]])
-    values = _grid(rollups, items, chosen, step_us, plan.end_us)
+    values = grid(rollups, items, chosen, step_us, plan.end_us)
     known = ~np.isnan(values)
-    out.last_us[chosen] = _newest_us(rollups, items.series[chosen], plan.end_us)
+    out.last_us[chosen] = newest_us(rollups, items.series[chosen], plan.end_us)
     _observe(values, known, items, chosen, step_us, (k, n), out)
     ready = known.sum(axis=1) >= plan.minimum_steps
     out.enough[chosen] = ready
@@ -222,35 +164,6 @@ def _block(
         out.cumulative[rows] = breach.probabilities(future, position[owner[rows]], level)
 
 
-def _newest_us(rollups: Rollups, series: Ints, end_us: int) -> Ints:
-    """Return the end of the newest rollup of each series before the end; 0 where there is none."""
-    out = np.zeros(series.size, np.int64)
-    for row, s in enumerate(series):
-        buckets = rollups.buckets[rollups.starts[s] : rollups.starts[s + 1]]
-        before = int(np.searchsorted(buckets, end_us // rollups.step_us))
-        if before:
-            out[row] = (buckets[before - 1] + 1) * rollups.step_us
-    return out
-
-
-def _grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: int) -> Floats:
-    """Return the block's levels on its grid, high hurts, right-aligned at the end."""
-    width = step_us // rollups.step_us
-    end = end_us // rollups.step_us
-    starts = rollups.starts
-    oldest = min(
-        (int(rollups.buckets[starts[s]]) for s in items.series[chosen] if starts[s + 1] > starts[s]),
-        default=end,
-    )
-    columns = max(-(-(end - oldest) // width), 1)
-    values = np.empty((chosen.size, columns))
-    scatter(
-        starts, rollups.buckets, rollups.statistics[items.statistic[chosen[0]]], items.series[chosen], end, width,
-        items.sign[chosen], values,
-    )  # fmt: skip
-    return values
-
-
 def _observe(
     values: Floats, known: np.ndarray, items: Items, chosen: Ints, step_us: int,
     rule: tuple[int, int], out: Outcome,
@@ -275,23 +188,7 @@ def _observe(
     describe(values, first, seasons[0], seasons[1] if len(seasons) > 1 else 1, shape)
     out.gap[chosen] = shape[:, 0]
     out.constant[chosen] = has & (shape[:, 1] <= 1e-9 * shape[:, 2])
-    out.pattern[chosen] = _patterns(shape, out.constant[chosen])
-
-
-def _patterns(shape: Floats, constant: np.ndarray) -> Ints:
-    """Name the shape of each series, most specific first; see the columns of ``describe``."""
-    day, week, drops, rising, burst = shape[:, 3], shape[:, 4], shape[:, 5], shape[:, 6], shape[:, 7]
-    rules = (
-        ("flat", constant),
-        ("sawtooth", (drops >= 2) & (rising >= 0.6)),
-        ("weekly", (week >= 0.4) & (week - day >= 0.15)),
-        ("daily", day >= 0.3),
-        ("bursty", burst >= 8.0),
-    )
-    out = np.full(shape.shape[0], PATTERNS.index("steady"), np.int64)
-    for name, holds in reversed(rules):
-        out[holds] = PATTERNS.index(name)
-    return out
+    out.pattern[chosen] = patterns(shape, out.constant[chosen])
 
 
 def _conclude(

@@ -11,13 +11,14 @@ import polars as pl
 from capforecast import registry
 from capforecast.config import Config
 from capforecast.globs import Names
+from capforecast.history import Items, Rollups
 from capforecast.kinds import by_name
 from capforecast.limits import Resolved, resolve
 from capforecast.panel import DAY_US
 from capforecast.pool import families, recipes
 from capforecast.reasons import ranked, with_changes, with_reasons
 from capforecast.schema import BREACHES, SERIES, TABLES
-from capforecast.shard import Items, Plan, Rollups, run
+from capforecast.shard import Plan, run
 from capforecast.store import Store
 from capforecast.tables import (
     TYPES,

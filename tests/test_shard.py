@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from capforecast import registry
 from capforecast.breach import days_to
+from capforecast.history import Items, Rollups
 from capforecast.panel import DAY_US, HOUR_US, MINUTE_US, WEEK_US
-from capforecast.shard import Items, Rollups, run
+from capforecast.shard import run
 from tests.shards import (
     END_US,
     Row,

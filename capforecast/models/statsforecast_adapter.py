@@ -84,7 +84,8 @@ class StatsForecastModel:
                 f"statsforecast:{self.name} must find the libraries it needs", got=error, do="Install them"
             ) from error
         try:
-            mean = np.asarray(model.forecast(y=y, h=horizon)["mean"], float)
+            with np.errstate(all="ignore"):
+                mean = np.asarray(model.forecast(y=y, h=horizon)["mean"], float)
         except Exception:  # noqa: BLE001  Models of others raise anything; one series must not stop the rest.
             return np.full(horizon, np.nan)
         return np.where(np.isfinite(mean), mean, np.nan)
