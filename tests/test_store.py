@@ -359,6 +359,19 @@ def test_many_readers_or_one_writer(store):
             put(one, "f", batch([]))
 
 
+def test_the_constructor_opens_for_reading(store):
+    put(store, "f", batch([Row("a", START, 1.0)]))
+    with pytest.raises(LockedError):
+        Store(store.path)
+    store.close()
+    with Store(str(store.path)) as one, Store.open(store.path) as two:
+        assert (one.path, state(one)) == (two.path, state(two))
+        with pytest.raises(StoreError, match="open for writing"):
+            put(one, "g", batch([]))
+    with pytest.raises(StoreError, match="must exist"):
+        Store(store.path / "none")
+
+
 def test_waiting_for_the_lock_ends_when_it_is_free(store, monkeypatch):
     monkeypatch.setattr(durable.time, "sleep", lambda seconds: store.close())
     Store.open(store.path, writable=True, wait_seconds=60).close()

@@ -12,9 +12,10 @@ import pytest
 from store_rows import AS_OF, DAY, START
 from tables import RUN, breach_tables, empty_tables
 
-from capforecast.errors import ConfigError, SchemaError, StoreError, UnknownNameError
+from capforecast.errors import ConfigError, LockedError, SchemaError, StoreError, UnknownNameError
 from capforecast.schema import SCHEMA_VERSION, TABLES
-from capforecast.store import Store
+from capforecast.store import Store, read_published
+from capforecast.store.edition import POLARS
 
 IDENTITY = {"run_id": "r-1", "run_date": date(2026, 3, 1), "as_of_us": AS_OF, "run_us": AS_OF + DAY}
 ARROW = {
@@ -43,9 +44,13 @@ def test_tables_are_published_in_history_and_under_fixed_names(store):
     assert published.path == "reports/history/run_date=2026-03-01/run_id=r-1"
     assert (published.generation, published.changed) == (1, True)
     history, latest = bytes_below(store.path / published.path), bytes_below(store.path / "reports/latest")
+    manifest = json.loads(history.pop("manifest.json"))
+    assert (manifest["run_id"], sorted(manifest["files"])) == ("r-1", sorted(history))
     assert sorted(history) == sorted(f"{name}.parquet" for name in TABLES)
     assert sorted(latest) == sorted([*history, "latest.json", "report.html"])
     assert {name: latest[name] for name in history} == history
+    assert published.latest
+    assert published.paths == {name: f"reports/latest/{name}" for name in [*history, "report.html"]}
     for name, frame in store.published().items():
         assert frame.equals(tables[name]), name
 
@@ -83,14 +88,112 @@ def test_publishing_the_same_again_changes_no_byte(store):
     assert store.runs().height == 1
 
 
-def test_another_content_of_the_same_run_is_a_new_generation(store):
+def test_another_content_of_the_same_run_is_a_new_generation_beside_the_older_ones(store):
     store.publish(IDENTITY, breach_tables(3), {})
+    history = store.path / "reports/history/run_date=2026-03-01"
+    first = bytes_below(history / "run_id=r-1")
     again = store.publish(IDENTITY, breach_tables(2), {})
     assert (again.changed, again.generation) == (True, 2)
     assert again.path == "reports/history/run_date=2026-03-01/run_id=r-1~2"
-    assert [p.name for p in (store.path / "reports/history").glob("*/*")] == ["run_id=r-1~2"]
-    assert store.published()["breaches"].height == store.published("r-1")["breaches"].height == 2
+    store.close()
+    with Store.open(store.path, writable=True) as opened:
+        assert sorted(p.name for p in history.iterdir()) == ["run_id=r-1", "run_id=r-1~2"]
+        assert bytes_below(history / "run_id=r-1") == first
+        assert opened.published()["breaches"].height == opened.published("r-1")["breaches"].height == 2
+        assert opened.runs().select("run_id", "generation", "path").rows() == [("r-1", 2, again.path)]
+        assert opened.verify() == []
+        for n in range(3, 12):
+            assert opened.publish(IDENTITY, breach_tables(n), {}).generation == n
+        assert opened.published("r-1")["breaches"].height == 11
+        (history / "run_id=r-1/breaches.parquet").unlink()
+        assert opened.verify() == ["reports/history/run_date=2026-03-01/run_id=r-1/breaches.parquet: is missing"]
+
+
+def run_table(rows_in):
+    nulls = {c.name: pl.Series([None], dtype=POLARS[c.type]) for c in TABLES["run"].columns}
+    return pl.DataFrame(nulls).with_columns(run_id=pl.lit("r-1"), rows_in=pl.lit(rows_in, dtype=pl.Int64))
+
+
+def test_a_repetition_that_differs_in_nothing_but_its_counters_changes_no_byte(store):
+    tables = breach_tables(3)
+    store.publish(IDENTITY, {**tables, "run": run_table(7)}, {"report.html": b"<p>7"})
+    before, commit = bytes_below(store.path / "reports"), store.commit
+    again = store.publish(IDENTITY, {**tables, "run": run_table(0)}, {"report.html": b"<p>0"})
+    assert (again.changed, again.generation, again.latest) == (False, 1, True)
+    assert bytes_below(store.path / "reports") == before
+    assert store.commit == commit
+    assert store.published()["run"]["rows_in"].to_list() == [7]
+    assert again.files["run.parquet"] == hashlib.sha256(before["latest/run.parquet"]).hexdigest()
+
+
+def test_a_run_with_an_older_as_of_goes_into_history_only_with_its_pages(store):
+    store.publish(IDENTITY, breach_tables(3), {"report.html": b"<p>new"})
+    latest = bytes_below(store.path / "reports/latest")
+    late = {**IDENTITY, "run_id": "r-0", "as_of_us": AS_OF - 1}
+    for changed in (True, False):
+        published = store.publish(late, breach_tables(1), {"report.html": b"<p>old"})
+        assert (published.latest, published.changed) == (False, changed)
+        assert bytes_below(store.path / "reports/latest") == latest
+        assert {store.path / path for path in published.paths.values()} == {
+            store.path / published.path / name for name in published.files
+        }
+        assert (store.path / published.paths["report.html"]).read_bytes() == b"<p>old"
+    assert store.published()["breaches"].height == 3
+    assert store.published("r-0")["breaches"].height == 1
     assert store.verify() == []
+    # One that is as old as the latest run takes its place.
+    assert store.publish({**IDENTITY, "run_id": "r-2"}, breach_tables(2), {}).latest
+    assert store.published()["breaches"].height == 2
+    # A run that was the latest once, repeated later.
+    again = store.publish({**IDENTITY, "run_id": "r-3", "as_of_us": AS_OF + 1}, breach_tables(4), {})
+    assert again.latest
+    again = store.publish(IDENTITY, breach_tables(3), {"report.html": b"<p>new"})
+    assert (again.latest, again.changed) == (False, False)
+    assert (store.path / again.paths["report.html"]).read_bytes() == b"<p>new"
+    assert store.published()["breaches"].height == 4
+
+
+def test_what_is_published_is_read_while_a_writer_holds_the_lock_and_without_a_catalog(store):
+    store.publish({**IDENTITY, "run_id": "r-0"}, breach_tables(1), {})
+    store.publish(IDENTITY, breach_tables(2), {})
+    store.publish(IDENTITY, breach_tables(3), {})
+    with pytest.raises(LockedError):
+        Store(store.path)
+    assert read_published(store.path)["breaches"].height == 3
+    assert read_published(str(store.path), "r-0")["breaches"].height == 1
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'r-1'.*r-0, r-1"):
+        read_published(store.path, "r-11")
+    store.close()
+    (store.path / "catalog.duckdb").unlink()
+    assert read_published(store.path, "r-1")["breaches"].height == 3
+    manifest = store.path / "reports/history/run_date=2026-03-01/run_id=r-1~2/manifest.json"
+    for content in (b"", b"[]", b"{}"):
+        manifest.write_bytes(content)
+        with pytest.raises(StoreError, match="undamaged"):
+            read_published(store.path, "r-1")
+    file = store.path / "reports/history/run_date=2026-03-01/run_id=r-0/breaches.parquet"
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(StoreError, match="differs from its sha256"):
+        read_published(store.path, "r-0")
+
+
+def test_reading_where_there_is_no_store_or_nothing_published_is_told(store, tmp_path):
+    with pytest.raises(StoreError, match="must exist"):
+        read_published(tmp_path / "none")
+    with pytest.raises(StoreError, match="must hold store.json"):
+        read_published(tmp_path)
+    with pytest.raises(StoreError, match="a run must have been published"):
+        read_published(store.path)
+    with pytest.raises(UnknownNameError, match="Known: none"):
+        read_published(store.path, "r-1")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"run_id": 1}', b"\xff"])
+def test_a_damaged_pointer_is_told(store, content):
+    store.publish(IDENTITY, {}, {})
+    (store.path / "reports/latest/latest.json").write_bytes(content)
+    with pytest.raises(StoreError, match="latest.json"):
+        read_published(store.path)
 
 
 def test_earlier_runs_stay_readable_by_name(store):

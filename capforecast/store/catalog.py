@@ -146,15 +146,22 @@ class Catalog:
         return self._one("SELECT * FROM ingests WHERE ingest_id = ?", ingest_id)
 
     def run(self, run_id: str) -> dict[str, Any] | None:
-        """Return one published run, None when it is not there."""
-        return self._one("SELECT * FROM runs WHERE run_id = ?", run_id)
+        """Return the newest generation of a published run, None when there is none."""
+        return self._one("SELECT * FROM runs WHERE run_id = ? ORDER BY generation DESC LIMIT 1", run_id)
 
     def runs(self) -> pl.DataFrame:
-        """Return the published runs, oldest first."""
-        frame = self._frame("SELECT * FROM runs ORDER BY commit_number")
+        """Return the newest generation of each published run, oldest first."""
+        frame = self._frame(
+            """SELECT * FROM runs QUALIFY generation = max(generation) OVER (PARTITION BY run_id)
+               ORDER BY commit_number"""
+        )
         return frame.with_columns(
             pl.from_epoch(name, "us").dt.replace_time_zone("UTC").alias(name) for name in ("as_of_us", "run_us")
         ).rename({"as_of_us": "as_of", "run_us": "run_at"})
+
+    def history(self) -> dict[str, str]:
+        """Return path and manifest of every generation of every run."""
+        return dict(self._rows("SELECT path, manifest FROM runs ORDER BY commit_number"))
 
     def sids(self, host: str, metric: str) -> list[int]:
         """Return the series of a host's metric."""
@@ -193,9 +200,9 @@ class Catalog:
         types = {"first_us": pl.Int64, "last_us": pl.Int64}
         self._insert("ingests", pl.DataFrame([row], schema_overrides=types))
 
-    def record_run(self, row: Mapping[str, object]) -> None:
-        """Add a published run, or replace the one of that name."""
-        self._con.execute("DELETE FROM runs WHERE run_id = ?", [row["run_id"]])
+    def record_run(self, row: Mapping[str, object], *, instead_of: str = "") -> None:
+        """Add a generation of a published run, or put it in the place of the directory `instead_of`."""
+        self._con.execute("DELETE FROM runs WHERE path = ?", [instead_of])
         self._insert("runs", pl.DataFrame([row]))
 
     def limits(self) -> pl.DataFrame | None:

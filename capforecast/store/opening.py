@@ -8,8 +8,8 @@ from pathlib import Path
 from capforecast.errors import ConfigError, StoreError
 from capforecast.store import durable, layout
 from capforecast.store.catalog import STATEMENTS, Catalog
+from capforecast.store.history import stray_history
 from capforecast.store.layout import Manifest
-from capforecast.store.publish import stray_history
 from capforecast.store.verify import FAMILIES, known_paths, leftovers
 from capforecast.times import DAY_US, MINUTE_US, format_duration
 
@@ -96,7 +96,8 @@ def sweep(path: Path, catalog: Catalog) -> None:
     durable.remove(path / layout.STAGING)
     for leftover in leftovers(path, known_paths(catalog), FAMILIES):
         durable.remove(path / leftover)
-    for stray in stray_history(path, set(catalog.runs()["path"])):
+    for stray in stray_history(path, set(catalog.history())):
         durable.remove(path / stray)
-    for temporary in [*path.glob(f".{layout.MANIFEST}.*.tmp"), *(path / layout.LATEST).glob(".*.tmp")]:
-        durable.remove(temporary)
+    for pattern in (f".{layout.MANIFEST}.*.tmp", f"{layout.LATEST}/.*.tmp", f"{layout.HISTORY}/*/*/.*.tmp"):
+        for temporary in sorted(path.glob(pattern)):
+            durable.remove(temporary)

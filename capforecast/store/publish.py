@@ -3,18 +3,18 @@
 Order, and what a kill at each point leaves:
 
 1. history directory, made under a temporary name and renamed whole - a leftover until step 2;
-2. the catalog names the run - from here on the run can be read by its name;
+2. the catalog names the run - from here on it is part of history for good;
 3. ``reports/latest`` file by file - ``latest.json`` still names the run before;
-4. ``latest.json`` - the run is the latest;
-5. an earlier generation of the same run is removed.
+4. ``latest.json`` - the run is the latest.
 
-Publishing a run again with the same content repeats steps 3 and 4 only. With other content the run
-gets a new directory, ``run_id=NAME~N`` with the next generation N: a published file never changes.
+A run that looks at an earlier moment than the latest one (its as_of is older) goes into history only, and
+its pages with it. A published file never changes: a run that is published again with another content gets
+a new directory, ``run_id=NAME~N`` with the next generation N. The content is all tables but ``run``, which
+counts what this very repetition did; a repetition that differs in nothing else changes nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from capforecast.errors import StoreError
-from capforecast.schema import SCHEMA_VERSION, TABLES
+from capforecast.schema import SCHEMA_VERSION
 from capforecast.store import durable
 from capforecast.store.catalog import Catalog
-from capforecast.store.edition import POLARS, Edition, file_name, sha256_of
-from capforecast.store.layout import HISTORY, LATEST
-from capforecast.store.parquet import damaged, read
-from capforecast.times import format_moment
+from capforecast.store.edition import Edition, sha256_of
+from capforecast.store.history import RUN_MANIFEST, damaged_files, history_path, read_latest
+from capforecast.store.layout import LATEST
+from capforecast.store.parquet import damaged
+from capforecast.times import format_moment, parse_moment
 
 IDENTITY = ("run_id", "run_date", "as_of_us", "run_us")
+_COUNTERS = "run.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,18 @@ class Published:
     run_id : str
         Name of the run.
     path : str
-        Its directory, relative to the store.
+        Its directory in history, relative to the store.
     generation : int
         1, and one more each time the run was published again with other content.
     changed : bool
-        False when exactly this had been published before.
+        False when this had been published before.
     files : dict
-        Name of each file in ``reports/latest`` to its sha256.
+        Name of each file, tables and pages, to its sha256.
+    latest : bool
+        Is it what ``reports/latest`` shows; False for a run with an older as_of than the latest one.
+    paths : dict
+        Name of each file to where it is, relative to the store: in ``reports/latest``, or in history
+        when the run is not the latest.
     """
 
     run_id: str
@@ -59,6 +64,8 @@ class Published:
     generation: int
     changed: bool
     files: dict[str, str]
+    latest: bool
+    paths: dict[str, str]
 
 
 def publish_run(
@@ -83,12 +90,14 @@ def publish_run(
     """
     run_id, run_date, as_of_us, run_us = required(run)
     before = catalog.run(run_id)
-    if before and _is_same(store, before, content, run_date):
-        files = write_latest(store, run, before["path"], content)
-        return Published(run_id, before["path"], before["generation"], False, files)
+    broken = ""
+    if before and _is_same(before, content, (run_date, as_of_us)):
+        if not damaged_files(store / before["path"], json.loads(before["manifest"])):
+            return _show(store, run, before["path"], before["generation"], _stored(store, before, content), False)
+        broken = before["path"]
     generation = _next_generation(store, before, run_id, run_date)
     path = history_path(run_id, run_date, generation)
-    write_history(store, path, content)
+    write_history(store, path, run, content)
     row = {
         "run_id": run_id,
         "run_date": run_date,
@@ -100,15 +109,16 @@ def publish_run(
         "details": json.dumps({key: run[key] for key in sorted(run) if key not in IDENTITY}, default=str),
     }
     with catalog.transaction() as number:
-        catalog.record_run({**row, "commit_number": number})
+        catalog.record_run({**row, "commit_number": number}, instead_of=broken)
     committed(number)
-    files = write_latest(store, run, path, content)
-    if before:
-        durable.remove(store / before["path"])
-    return Published(run_id, path, generation, True, files)
+    shown = _show(store, run, path, generation, content, True)
+    if broken:
+        # Its files are not what was published any more, and their content is in the new directory.
+        durable.remove(store / broken)
+    return shown
 
 
-def write_history(store: Path, path: str, content: Edition) -> None:
+def write_history(store: Path, path: str, run: Mapping[str, object], content: Edition) -> None:
     """Write the immutable files of a run: the directory appears whole."""
     target = store / path
     temporary = target.with_name(f".{target.name}.tmp")
@@ -118,44 +128,81 @@ def write_history(store: Path, path: str, content: Edition) -> None:
     durable.make_directory(temporary, private=False)
     for name, data in content.tables.items():
         durable.atomic_write(temporary / name, data, private=False)
+    told = json.dumps({**_about(run, path), "files": content.manifest()}, indent=2, sort_keys=True) + "\n"
+    durable.atomic_write(temporary / RUN_MANIFEST, told.encode(), private=False)
     durable.rename_directory(temporary, target)
 
 
-def write_latest(store: Path, run: Mapping[str, object], path: str, content: Edition) -> dict[str, str]:
-    """Replace the files of ``reports/latest``, the pointer last; returns the sha256 of each file."""
+def write_latest(store: Path, run: Mapping[str, object], path: str, content: Edition) -> None:
+    """Replace the files of ``reports/latest``, the pointer last."""
     latest = store / LATEST
     durable.make_directory(latest, private=False)
-    files = {**content.tables, **content.pages}
-    for name, data in files.items():
+    for name, data in {**content.tables, **content.pages}.items():
         durable.atomic_write(latest / name, data, private=False)
     pointer = {
-        "run_id": run["run_id"],
-        "run_date": str(run["run_date"]),
-        "as_of": format_moment(int(str(run["as_of_us"]))),
-        "schema_version": SCHEMA_VERSION,
-        "path": path,
+        **_about(run, path),
         "files": content.manifest(),
         "pages": {name: {"bytes": len(data), "sha256": sha256_of(data)} for name, data in content.pages.items()},
     }
     text = json.dumps(pointer, indent=2, sort_keys=True) + "\n"
     durable.atomic_write(latest / "latest.json", text.encode(), private=False)
-    return {name: sha256_of(data) for name, data in files.items()}
 
 
-def history_path(run_id: str, run_date: date, generation: int) -> str:
-    """Return the directory of a run, relative to the store."""
-    suffix = f"~{generation}" if generation > 1 else ""
-    return f"{HISTORY}/run_date={run_date.isoformat()}/run_id={file_name(run_id, 'run_id')}{suffix}"
+def _about(run: Mapping[str, object], path: str) -> dict[str, object]:
+    return {
+        "run_id": run["run_id"],
+        "run_date": str(run["run_date"]),
+        "as_of": format_moment(int(str(run["as_of_us"]))),
+        "schema_version": SCHEMA_VERSION,
+        "path": path,
+    }
 
 
-def _is_same(store: Path, before: Mapping[str, Any], content: Edition, run_date: date) -> bool:
-    """Tell whether a run was published with exactly this content, and its files are undamaged."""
-    manifest = content.manifest()
+def _show(  # noqa: PLR0913 - what `Published` says
+    store: Path, run: Mapping[str, object], path: str, generation: int, content: Edition, changed: bool
+) -> Published:
+    """Make a run that is in history the latest one, unless a run with a later as_of is."""
+    pointer = read_latest(store)
+    latest = pointer is None or int(str(run["as_of_us"])) >= parse_moment(pointer["as_of"])
+    if not latest:
+        for name, data in content.pages.items():
+            if not (store / path / name).exists():
+                durable.atomic_write(store / path / name, data, private=False)
+    elif changed or pointer is None or not _is_shown(store, pointer, path, content):
+        write_latest(store, run, path, content)
+    files = {name: sha256_of(data) for name, data in {**content.tables, **content.pages}.items()}
+    folder = LATEST if latest else path
+    paths = {name: f"{folder}/{name}" for name in files}
+    return Published(str(run["run_id"]), path, generation, changed, files, latest, paths)
+
+
+def _is_shown(store: Path, pointer: Mapping[str, Any], path: str, content: Edition) -> bool:
+    """Tell whether ``reports/latest`` shows the content of a history directory, whole."""
     return (
-        json.loads(before["manifest"]) == manifest
-        and before["run_date"] == run_date
-        and not any(check_file(store / before["path"] / name, m["sha256"]) for name, m in manifest.items())
+        pointer["path"] == path
+        and pointer["files"] == content.manifest()
+        and set(content.pages) <= set(pointer["pages"])
+        and not damaged_files(store / LATEST, {**pointer["files"], **pointer["pages"]})
     )
+
+
+def _is_same(before: Mapping[str, Any], content: Edition, moment: tuple[date, int]) -> bool:
+    """Tell whether a run was published with this content, its counters apart."""
+    then, now = ({**files, _COUNTERS: None} for files in (json.loads(before["manifest"]), content.manifest()))
+    return then == now and (before["run_date"], before["as_of_us"]) == moment
+
+
+def _stored(store: Path, before: Mapping[str, Any], content: Edition) -> Edition:
+    """Return the edition with the tables that history holds."""
+    rows = {name: int(told["rows"]) for name, told in json.loads(before["manifest"]).items()}
+    tables = {}
+    for name in rows:
+        file = store / before["path"] / name
+        try:
+            tables[name] = file.read_bytes()
+        except OSError as error:
+            raise damaged(file, error) from error
+    return Edition(tables, rows, content.pages)
 
 
 def _next_generation(store: Path, before: Mapping[str, Any] | None, run_id: str, run_date: date) -> int:
@@ -165,62 +212,6 @@ def _next_generation(store: Path, before: Mapping[str, Any] | None, run_id: str,
     while pointer and pointer["path"] == history_path(run_id, run_date, generation):
         generation += 1
     return generation
-
-
-def read_latest(store: Path) -> dict[str, Any] | None:
-    """Return ``latest.json``, None when nothing was published yet.
-
-    Raises
-    ------
-    StoreError
-        The file is damaged.
-    """
-    path = store / LATEST / "latest.json"
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError) as error:
-        raise damaged(path, error) from error
-
-
-def read_files(store: Path, path: str, manifest: Mapping[str, Mapping[str, Any]]) -> dict[str, pl.DataFrame]:
-    """Read the tables of a run and check each file against its sha256.
-
-    Raises
-    ------
-    StoreError
-        A file is missing or is not what was published.
-    """
-    out = {}
-    for name, expected in manifest.items():
-        problem = check_file(store / path / name, str(expected["sha256"]))
-        if problem:
-            raise damaged(store / path / name, problem)
-        table = TABLES[name.removesuffix(".parquet")]
-        frame = pl.DataFrame(pl.from_arrow(read(store / path / name, list(table.names))))
-        out[table.name] = frame.cast({column.name: POLARS[column.type] for column in table.columns})
-    return out
-
-
-def check_file(path: Path, sha256: str) -> str:
-    """Return what is wrong with a file of known sha256, empty when nothing is."""
-    try:
-        with open(path, "rb") as file:
-            got = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return "is missing"
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    return "" if got == sha256 else "differs from its sha256"
-
-
-def stray_history(store: Path, known: set[str]) -> list[str]:
-    """Return directories in history that neither the catalog nor ``latest.json`` names."""
-    pointer = read_latest(store)
-    keep = known | ({str(pointer["path"])} if pointer else set())
-    found = sorted((store / HISTORY).glob("run_date=*/*run_id=*"))
-    return [p.relative_to(store).as_posix() for p in found if p.relative_to(store).as_posix() not in keep]
 
 
 def required(run: Mapping[str, object]) -> tuple[str, date, int, int]:

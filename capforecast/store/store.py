@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from capforecast.errors import StoreError, UnknownNameError
+from capforecast.errors import StoreError
 from capforecast.store import durable, layout, limits, opening, publish, rollups, samples, spans
 from capforecast.store.edition import edition
+from capforecast.store.history import read_published
 from capforecast.store.intake import Batch
 from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
 from capforecast.store.parquet import Part
@@ -31,10 +31,25 @@ _FAR = 1 << 62
 class Store:
     """A directory with samples, rollups, quarantine, reports and their catalog; a context manager.
 
-    One process may have it open for writing, or any number for reading.
+    One process may have it open for writing, or any number for reading. ``Store(path)`` opens it for
+    reading, like ``Store.open(path)``.
+
+    Parameters
+    ----------
+    path : Path
+        Directory of a store.
     """
 
-    def __init__(self, opened: opening.Opened):
+    def __init__(self, path: Path | str):
+        self._hold(opening.open_existing(Path(path), writable=False, wait_seconds=0.0))
+
+    @classmethod
+    def _of(cls, opened: opening.Opened) -> Self:
+        store = cls.__new__(cls)
+        store._hold(opened)
+        return store
+
+    def _hold(self, opened: opening.Opened) -> None:
         self.path = opened.path
         self._manifest, self._catalog, self._lock = opened.manifest, opened.catalog, opened.lock
         self._writable, self._closed = opened.writable, False
@@ -66,7 +81,7 @@ class Store:
         ConfigError
             The step does not divide a day.
         """
-        return cls(opening.create(Path(path), step_us, created_us))
+        return cls._of(opening.create(Path(path), step_us, created_us))
 
     @classmethod
     def open(cls, path: Path | str, *, writable: bool = False, wait_seconds: float = 0.0) -> Self:
@@ -88,7 +103,7 @@ class Store:
         LockedError
             Another process writes (or, for writing, reads) it.
         """
-        return cls(opening.open_existing(Path(path), writable=writable, wait_seconds=wait_seconds))
+        return cls._of(opening.open_existing(Path(path), writable=writable, wait_seconds=wait_seconds))
 
     @classmethod
     def open_or_create(
@@ -263,6 +278,8 @@ class Store:
     ) -> Published:
         """Publish a run: history first, the fixed names next, ``latest.json`` last.
 
+        A run with an older as_of than the latest one goes into history only.
+
         Parameters
         ----------
         run : mapping
@@ -284,32 +301,11 @@ class Store:
         return publish.publish_run(self.path, self._catalog, self._committed, run, content)
 
     def published(self, run_id: str | None = None) -> dict[str, pl.DataFrame]:
-        """Return the tables of a published run, the latest by default, each checked against its sha256.
-
-        Raises
-        ------
-        StoreError
-            Nothing was published yet, or a file is damaged.
-        UnknownNameError
-            There is no run of that name.
-        """
-        if run_id is None:
-            pointer = publish.read_latest(self.path)
-            if pointer is None:
-                raise StoreError(
-                    "a run must have been published",
-                    got="none",
-                    where=str(self.path),
-                    do="Run `capforecast run`",
-                )
-            return publish.read_files(self.path, str(pointer["path"]), pointer["files"])
-        run = self._catalog.run(run_id)
-        if run is None:
-            raise UnknownNameError("run", run_id, self.runs()["run_id"].to_list())
-        return publish.read_files(self.path, run["path"], json.loads(run["manifest"]))
+        """Return the tables of a published run, the latest by default; see `read_published`."""
+        return read_published(self.path, run_id)
 
     def runs(self) -> pl.DataFrame:
-        """Return the published runs, oldest first."""
+        """Return the published runs, each in its newest generation, oldest first."""
         return self._catalog.runs()
 
     def prune_samples(self, keep_days: int) -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from capforecast.store import publish
 from capforecast.store.catalog import Catalog
+from capforecast.store.history import check_file, damaged_files, read_latest, stray_history
 from capforecast.store.layout import LATEST, Manifest
 from capforecast.store.parquet import Part
 
@@ -56,7 +56,7 @@ def problems(store: Path, manifest: Manifest, catalog: Catalog) -> list[str]:
 
 
 def _check_part(store: Path, part: Part) -> str:
-    problem = publish.check_file(store / part.path, part.sha256)
+    problem = check_file(store / part.path, part.sha256)
     if problem:
         return problem
     try:
@@ -91,18 +91,12 @@ def _ledger(catalog: Catalog) -> list[str]:
 
 def _reports(store: Path, catalog: Catalog) -> list[str]:
     found = []
-    for path, manifest in catalog.runs().select("path", "manifest").iter_rows():
-        for name, expected in json.loads(manifest).items():
-            problem = publish.check_file(store / path / name, expected["sha256"])
-            if problem:
-                found.append(f"{path}/{name}: {problem}")
-    found += [
-        f"{path}: is not named by the catalog" for path in publish.stray_history(store, set(catalog.runs()["path"]))
-    ]
-    pointer = publish.read_latest(store)
+    history = catalog.history()
+    for path, manifest in history.items():
+        found += [f"{path}/{problem}" for problem in damaged_files(store / path, json.loads(manifest))]
+    found += [f"{path}: is not named by the catalog" for path in stray_history(store, set(history))]
+    pointer = read_latest(store)
     if pointer is not None:
-        for name, expected in {**pointer["files"], **pointer["pages"]}.items():
-            problem = publish.check_file(store / LATEST / name, expected["sha256"])
-            if problem:
-                found.append(f"{LATEST}/{name}: {problem}")
+        named = {**pointer["files"], **pointer["pages"]}
+        found += [f"{LATEST}/{problem}" for problem in damaged_files(store / LATEST, named)]
     return found

@@ -1,0 +1,158 @@
+"""What is published, read from ``reports`` alone: no lock and no catalog, so a running writer stops nobody.
+
+A directory in history appears whole and never changes, and ``latest.json`` is replaced by a rename: who
+reads the pointer once and then the directory that it names sees one run, whatever is published meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from capforecast.errors import StoreError, UnknownNameError
+from capforecast.schema import TABLES
+from capforecast.store.edition import POLARS, file_name
+from capforecast.store.layout import HISTORY, LATEST, read_manifest
+from capforecast.store.parquet import damaged, read
+
+RUN_MANIFEST = "manifest.json"
+_POINTER = {"run_id": str, "as_of": str, "path": str, "files": dict, "pages": dict}
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A directory in history: its run, its number and its path relative to the store."""
+
+    run_id: str
+    number: int
+    path: str
+
+
+def read_published(store: Path | str, run_id: str | None = None) -> dict[str, pl.DataFrame]:
+    """Return the tables of a published run, each file checked against its sha256.
+
+    Parameters
+    ----------
+    store : path
+        Directory of the store; it may be open elsewhere, for writing too.
+    run_id : str, optional
+        Which run, in its newest generation; the one that ``latest.json`` names without it. What a writer
+        was killed over is in history until the next writer removes it, and is found by its run too.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        Every table of `capforecast.schema`.
+
+    Raises
+    ------
+    StoreError
+        There is no store, nothing was published yet, or a file is damaged.
+    UnknownNameError
+        There is no run of that name; the message names the known ones.
+    """
+    store = Path(store)
+    read_manifest(store)
+    pointer = read_latest(store)
+    if run_id is None:
+        if pointer is None:
+            raise StoreError("a run must have been published", got="none", where=str(store), do="Run `capforecast run`")
+        return read_files(store, str(pointer["path"]), pointer["files"])
+    found = generations(store)
+    mine = [generation for generation in found if generation.run_id == run_id]
+    if not mine:
+        raise UnknownNameError("run", run_id, {generation.run_id for generation in found})
+    newest = max(mine, key=lambda generation: generation.number)
+    return read_files(store, newest.path, _read_json(store / newest.path / RUN_MANIFEST, {"files": dict})["files"])
+
+
+def history_path(run_id: str, run_date: date, generation: int) -> str:
+    """Return the directory of a run, relative to the store."""
+    suffix = f"~{generation}" if generation > 1 else ""
+    return f"{HISTORY}/run_date={run_date.isoformat()}/run_id={file_name(run_id, 'run_id')}{suffix}"
+
+
+def generations(store: Path) -> list[Generation]:
+    """Return what is in history, by path."""
+    out = []
+    for path in sorted((store / HISTORY).glob("run_date=*/run_id=*")):
+        # No run_id contains a tilde.
+        run_id, _, number = path.name.removeprefix("run_id=").partition("~")
+        if not number or number.isdecimal():
+            out.append(Generation(run_id, int(number or 1), path.relative_to(store).as_posix()))
+    return out
+
+
+def stray_history(store: Path, known: set[str]) -> list[str]:
+    """Return directories in history that neither the catalog nor ``latest.json`` names."""
+    pointer = read_latest(store)
+    keep = known | ({str(pointer["path"])} if pointer else set())
+    found = sorted((store / HISTORY).glob("run_date=*/*run_id=*"))
+    return [p.relative_to(store).as_posix() for p in found if p.relative_to(store).as_posix() not in keep]
+
+
+def read_latest(store: Path) -> dict[str, Any] | None:
+    """Return ``latest.json``, None when nothing was published yet.
+
+    Raises
+    ------
+    StoreError
+        The file is damaged.
+    """
+    path = store / LATEST / "latest.json"
+    return _read_json(path, _POINTER) if path.exists() else None
+
+
+def _read_json(path: Path, must_hold: Mapping[str, type]) -> dict[str, Any]:
+    try:
+        content = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, OSError) as error:
+        raise damaged(path, error) from error
+    wrong = [name for name, kind in must_hold.items() if not isinstance(content.get(name), kind)]
+    if wrong:
+        raise damaged(path, f"no {', '.join(wrong)}")
+    return content
+
+
+def read_files(store: Path, path: str, manifest: Mapping[str, Mapping[str, Any]]) -> dict[str, pl.DataFrame]:
+    """Read the tables of a run and check each file against its sha256.
+
+    Raises
+    ------
+    StoreError
+        A file is missing or is not what was published.
+    """
+    out = {}
+    for name, expected in manifest.items():
+        problem = check_file(store / path / name, str(expected["sha256"]))
+        if problem:
+            raise damaged(store / path / name, problem)
+        table = TABLES[name.removesuffix(".parquet")]
+        frame = pl.DataFrame(pl.from_arrow(read(store / path / name, list(table.names))))
+        out[table.name] = frame.cast({column.name: POLARS[column.type] for column in table.columns})
+    return out
+
+
+def check_file(path: Path, sha256: str) -> str:
+    """Return what is wrong with a file of known sha256, empty when nothing is."""
+    try:
+        with open(path, "rb") as file:
+            got = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return "" if got == sha256 else "differs from its sha256"
+
+
+def damaged_files(folder: Path, manifest: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return ``NAME: problem`` for each file of a manifest that is not as it was written."""
+    problems = ((name, check_file(folder / name, str(expected["sha256"]))) for name, expected in manifest.items())
+    return [f"{name}: {problem}" for name, problem in problems if problem]
