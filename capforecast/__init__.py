@@ -43,6 +43,9 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
+    if module == "capforecast.api":
+        # Before the kernels are imported: the compiler reads the place of its cache once.
+        import_module("capforecast.kernel_cache").choose()
     loaded = import_module(module)
     return getattr(loaded, attribute) if attribute else loaded
 

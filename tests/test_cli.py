@@ -288,3 +288,82 @@ def test_doctor_compares_versions_as_numbers(found: str, fits: bool) -> None:
     package, bounds = checks._split("polars>=2,<3")
     assert package == "polars"
     assert all(checks._fits(found, sign, limit) for sign, limit in bounds) is fits
+
+
+@pytest.mark.parametrize("arguments", ["schema", "--help", "--version", "schema --json"])
+def test_output_that_cannot_be_written_is_one_line_and_exit_1(arguments: str) -> None:
+    """A full disk and a closed stdout, also where click itself prints."""
+    for target, reason in ((">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")):
+        command = f"{sys.executable} -m capforecast {arguments} {target}"
+        result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert result.returncode == 1
+        assert result.stderr == f"Error: what is printed must be writable; got {reason}; in standard output\n"
+
+
+def test_closed_streams_are_occupied() -> None:
+    """No file that is opened later gets the number of a standard stream; what needs none of them works."""
+    code = (
+        "import os, sys; from capforecast.cli.group import _open_streams; _open_streams(); "
+        "fd = os.open(os.devnull, os.O_RDONLY); sys.exit(fd if sys.stdin.read() == '' else 99)"
+    )
+    command = f'{sys.executable} -c "{code}" <&- >&- 2>&-'
+    result = subprocess.run(["bash", "-c", command], cwd=ROOT, timeout=60, check=False)
+    assert 3 <= result.returncode < 99
+
+
+@pytest.mark.parametrize("command", ["init", "demo"])
+@pytest.mark.parametrize(("place", "code"), [("file", 2), ("file/below", 2), ("/proc/none", 1)])
+def test_a_place_that_cannot_be_a_directory_is_one_line(tmp_path: Path, command: str, place: str, code: int) -> None:
+    """A file in its way is the user's mistake; what the system refuses is a failure."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    result = call(command, str(tmp_path / place))
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (code, "", 1)
+    assert result.stderr.startswith("Error: ")
+    assert place in result.stderr
+
+
+READ_ONLY = f"""
+import os
+real, allowed = os.access, True
+os.access = lambda path, mode: allowed and not str(path).startswith({str(ROOT)!r}) and real(path, mode)
+os.environ.pop("NUMBA_CACHE_DIR", None)
+"""
+
+
+def test_kernels_of_a_package_that_cannot_be_written_to_are_kept_privately(tmp_path: Path) -> None:
+    """The compiler takes the directory that was chosen for it, which is for the owner alone."""
+    code = READ_ONLY + (
+        f"os.environ['XDG_CACHE_HOME'] = {str(tmp_path)!r}\n"
+        "import capforecast; capforecast.forecast\n"
+        "from numba import config; print(config.CACHE_DIR)\n"
+    )
+    result = python(code)
+    folder = tmp_path / "capforecast" / "kernels"
+    assert (result.stdout, result.stderr) == (f"{folder}\n", "")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert any(path.name.startswith("kernels_") for path in folder.iterdir())
+
+
+def test_a_cache_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
+    """What lies in it is executed; the next place is taken."""
+    open_to_all = tmp_path / "capforecast" / "kernels"
+    open_to_all.mkdir(parents=True)
+    open_to_all.chmod(0o777)
+    code = READ_ONLY + (
+        f"os.environ['XDG_CACHE_HOME'] = {str(tmp_path)!r}\n"
+        f"os.environ['TMPDIR'] = {str(tmp_path)!r}\n"
+        "from capforecast import kernel_cache; print(kernel_cache.choose())\n"
+    )
+    assert python(code).stdout == f"{tmp_path}/capforecast-kernels-{os.getuid()}\n"
+
+
+def test_without_any_place_for_kernels_the_rest_works_and_one_line_says_so(tmp_path: Path) -> None:
+    """The compiler's complaint is one line too."""
+    code = READ_ONLY + ("allowed = False\nimport sys; from capforecast.cli import main\nmain(['schema', 'run'])\n")
+    result = python(code)
+    assert result.returncode == 0
+    assert result.stderr.startswith("Warning: compiled kernels cannot be kept anywhere; set NUMBA_CACHE_DIR")
+    assert result.stderr.count("\n") == 1
+    failed = fails(RuntimeError("cannot cache function 'f': no locator available for file 'x'"))
+    assert (failed.exit_code, failed.stderr.count("\n")) == (1, 1)
+    assert "Set NUMBA_CACHE_DIR" in failed.stderr

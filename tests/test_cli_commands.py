@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 
 import capforecast
 from capforecast.cli import main
-from capforecast.errors import SchemaError
+from capforecast.errors import LockedError, SchemaError
 from capforecast.schema import BREACHES, TABLES
 
 DATA = Path(__file__).parents[1] / "data"
@@ -78,12 +79,65 @@ def test_a_source_that_fails_is_exit_4_and_the_rest_is_published(project: Path, 
         f'[[sources]]\nlocation = "{project}/samples.csv"\n',
         encoding="utf-8",
     )
-    result = call("run", "--config", path, "--as-of", AS_OF, "--json")
+    result = call("run", "--config", path, "--as-of", AS_OF, "--json", "--quiet")
     assert result.exit_code == 4
     facts = json.loads(result.stdout)
     assert facts["sources_failed"] == 1
     assert "gone.csv" in facts["failed_sources"][0]
     assert facts["series"] == 9
+    assert result.stderr.startswith("Warning: 1 source could not be read (")
+    assert "gone.csv" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_rows_in_quarantine_are_counted_on_stderr_also_with_quiet(tmp_path: Path) -> None:
+    """The exit code 4 never comes without its reason."""
+    bad = tmp_path / "bad.csv"
+    shutil.copy(DATA / "samples.csv", bad)
+    with bad.open("a", encoding="utf-8") as file:
+        file.write("web-01,cpu_util_pct,,never,1,percent\n")
+    (tmp_path / "capforecast.toml").write_text('[[sources]]\nlocation = "bad.csv"\n', encoding="utf-8")
+    result = call("run", "--config", tmp_path / "capforecast.toml", "--as-of", AS_OF, "--quiet")
+    folder = tmp_path / "capforecast-store" / "quarantine"
+    said = f"Warning: 1 row quarantined, with reasons in {folder}\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (4, "", said)
+    assert folder.is_dir()
+
+
+def test_a_source_that_cannot_be_read_stops_no_other(tmp_path: Path) -> None:
+    """A damaged and a missing file are named once, the others are taken; exit 1 when none could be."""
+    good, damaged = DATA / "samples.csv", tmp_path / "damaged.csv.gz"
+    damaged.write_bytes(gzip.compress(good.read_bytes())[:2000])
+    store = ("--store", tmp_path / "store")
+    result = call("ingest", tmp_path / "gone.csv", damaged, good, *store, "--json")
+    assert result.exit_code == 4
+    facts = json.loads(result.stdout)
+    assert [(one["source"], one["accepted"]) for one in facts["sources"]] == [(str(good), 3024)]
+    assert len(facts["failed_sources"]) == 2
+    assert result.stderr.startswith("Warning: 2 sources could not be read (")
+    assert [result.stderr.count(name) for name in ("gone.csv", "damaged.csv.gz", "\n")] == [1, 1, 1]
+    none = call("ingest", tmp_path / "gone.csv", damaged, *store, "--quiet")
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert none.stderr.startswith("Error: 2 sources could not be read (")
+
+
+def test_an_ingest_that_the_store_stops_tells_what_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was reported stays in the store."""
+    from capforecast.cli import intake
+
+    whole, calls = intake.ingest_sources, []
+
+    def second_time_busy(*arguments: object, **options: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise LockedError("the lock of the store must be free", got="held by process 1")
+        return whole(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(intake, "ingest_sources", second_time_busy)
+    result = call("ingest", DATA / "samples.csv", DATA / "samples.csv", "--store", tmp_path / "store")
+    assert result.exit_code == 75
+    assert result.stdout.count("3024 accepted") == 1
+    assert result.stderr == "Error: the lock of the store must be free; got held by process 1\n"
 
 
 def test_ingest_counts_every_row_and_is_exit_4_with_quarantine(tmp_path: Path) -> None:

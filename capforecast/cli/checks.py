@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import tempfile
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from capforecast import __version__
+from capforecast import __version__, kernel_cache
 from capforecast.errors import CapforecastError
 
 Check = tuple[str, bool, str]
@@ -56,14 +55,14 @@ def _fits(found: str, sign: str, limit: str) -> bool:
 
 def _numba_cache() -> Check:
     """Check where compiled kernels are kept: elsewhere every process compiles them anew, for seconds."""
-    from capforecast import kernels
-
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    folder = Path(chosen) if chosen else Path(kernels.__file__).parent / "__pycache__"
+    folder = kernel_cache.choose()
+    advice = f"set {kernel_cache.VARIABLE} to a directory of your own"
+    if folder is None:
+        return "numba cache", False, f"no directory for compiled kernels can be written to; {advice}"
     problem = _unwritable(folder)
     if problem is None:
-        return "numba cache", True, str(folder)
-    return "numba cache", False, f"{folder}: {problem}; set NUMBA_CACHE_DIR to a directory of your own"
+        return "numba cache", True, f"{folder} ({kernel_cache.reason(folder)})"
+    return "numba cache", False, f"{folder}: {problem}; {advice}"
 
 
 def _store(path: Path) -> Iterator[Check]:

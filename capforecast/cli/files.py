@@ -18,6 +18,25 @@ if TYPE_CHECKING:
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
 
+def make_folder(path: Path) -> None:
+    """Make a directory and its parents, if it is not there yet.
+
+    Raises
+    ------
+    ConfigError
+        A file is where the directory, or one above it, must be.
+    SourceError
+        The operating system refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        os.listdir(path)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigError("this must be a directory", got="a file", where=str(path)) from error
+    except OSError as error:
+        raise SourceError("the directory must be one that can be used", got=error.strerror, where=str(path)) from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole: under another name first, then renamed.
 

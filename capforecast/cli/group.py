@@ -13,6 +13,7 @@ from typing import Any, Self
 import click
 
 from capforecast.errors import CapforecastError
+from capforecast.kernel_cache import NO_CACHE, choose
 
 
 class Failure(click.ClickException):
@@ -91,10 +92,24 @@ class LazyGroup(click.Group):
         except click.exceptions.NoSuchCommand as error:
             raise click.exceptions.NoSuchCommand(args[0], possibilities=self._modules, ctx=ctx) from error
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program; output that cannot be written is one line and exit 1."""
+        _open_streams()
+        try:
+            return super().main(*args, **options)
+        except OSError as error:
+            if not _came_from_printing(error):
+                raise
+            _silence()
+            reason = error.strerror or str(error)
+            click.echo(f"Error: what is printed must be writable; got {reason}; in standard output", err=True)
+            sys.exit(1)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn errors, signals and a closed pipe into one line and an exit code."""
         with Stop() as stop:
             ctx.obj = stop
+            choose()
             try:
                 result = super().invoke(ctx)
                 stop.check()
@@ -108,11 +123,46 @@ class LazyGroup(click.Group):
                 if isinstance(error, BrokenPipeError):
                     _silence()
                     raise click.exceptions.Exit(0) from error
+                if isinstance(error, RuntimeError) and str(error).startswith(NO_CACHE):
+                    raise Failure(_no_cache()) from error
                 raise
 
 
+def _open_streams() -> None:
+    """Occupy standard streams that the caller closed.
+
+    Otherwise the next file that is opened, such as the catalog, gets the number of standard output. What
+    stands in cannot be written to (nor be anything read from), so that printing fails where it should.
+    """
+    while (spare := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(spare)
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8")  # noqa: SIM115 - open to the end, as standard streams are
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _came_from_printing(error: OSError) -> bool:
+    """Tell whether it was click's echo that failed, and not a file of ours."""
+    trace, last = error.__traceback__, None
+    while trace is not None:
+        trace, last = trace.tb_next, trace
+    return last is not None and last.tb_frame.f_code is click.echo.__code__
+
+
 def _silence() -> None:
-    """Let what is still buffered go nowhere: the reader has left, which is its right."""
+    """Let what is still buffered go nowhere: there is no one to take it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def _no_cache() -> CapforecastError:
+    return CapforecastError(
+        "compiled kernels must have a directory to be kept in",
+        got="none that can be written to",
+        do="Set NUMBA_CACHE_DIR to a directory of your own",
+    )

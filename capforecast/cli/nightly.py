@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from capforecast.schema import SEVERITIES
 if TYPE_CHECKING:
     from capforecast.run import RunResult
 
-PUBLISHED, MET, PARTLY = 0, 3, 4
+PUBLISHED, FAILED, MET, PARTLY = 0, 1, 3, 4
 FILES = ("capforecast.toml", "limits.csv")
 
 
@@ -39,22 +41,22 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
     import tempfile
 
     from capforecast import simulate
+    from capforecast.cli.files import make_folder, write_bytes, write_frame
     from capforecast.cli.templates import settings_text
     from capforecast.config import load
     from capforecast.run import nightly
     from capforecast.store import Store
 
     folder = Path(directory) if directory else Path(tempfile.mkdtemp(prefix="capforecast-demo-"))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    make_folder(folder)
+    if os.listdir(folder):
         raise ConfigError("the directory of a demonstration must be new or empty", where=str(folder))
     with progress(common) as report:
         report("simulate", 0, None)
         made = simulate.fleet(days=days, seed=seed)
-        folder.mkdir(parents=True, exist_ok=True)
-        made.samples.write_parquet(folder / "samples.parquet")
-        (folder / "limits.csv").write_text(made.limits, encoding="utf-8")
-        text = settings_text(source="samples.parquet")
-        (folder / "capforecast.toml").write_text(text, encoding="utf-8")
+        write_frame(str(folder / "samples.parquet"), made.samples)
+        write_bytes(folder / "limits.csv", made.limits.encode())
+        write_bytes(folder / "capforecast.toml", settings_text(source="samples.parquet").encode())
         # The environment is left out: a demonstration never touches the store of every day.
         store = common.store or str(folder / "capforecast-store")
         config = load(folder / "capforecast.toml", {"store.path": store}, environ={})
@@ -80,10 +82,11 @@ def init_command(common: Common, directory: str, force: bool) -> None:
       capforecast init
       capforecast init /etc/capforecast --force
     """  # noqa: D301
+    from capforecast.cli.files import make_folder, write_bytes
     from capforecast.cli.templates import limits_text, settings_text
 
     folder = Path(directory)
-    there = [name for name in FILES if (folder / name).exists()]
+    there = [name for name in FILES if os.path.lexists(folder / name)]
     if there and not force:
         raise ConfigError(
             "init must not replace files",
@@ -91,9 +94,9 @@ def init_command(common: Common, directory: str, force: bool) -> None:
             where=directory,
             do="Add --force to replace them",
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, text in zip(FILES, (settings_text(), limits_text()), strict=True):
-        (folder / name).write_text(text, encoding="utf-8")
+        write_bytes(folder / name, text.encode())
     paths = [folder / name for name in FILES]
     if common.json:
         print_json({"written": paths})
@@ -112,8 +115,8 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
     """Take samples into the store, which is made if missing.
 
     A SOURCE is a file, a directory or - for standard input: CSV, TSV, JSON lines and Parquet, plain or
-    compressed (gzip, zstd), long or wide. Rows that cannot be
-    taken are kept in quarantine with a reason, and the exit code is 4.
+    compressed (gzip, zstd), long or wide. Rows that cannot be taken are kept in quarantine with a reason. A
+    source that cannot be read is named and the others are taken. After either the exit code is 4.
 
     \b
     Examples:
@@ -121,32 +124,29 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
       capforecast ingest vm.csv --map host=vm,ts=time,value=cpu --metric cpu_util_pct --unit percent
       zcat export.gz | capforecast ingest - --format jsonl
     """  # noqa: D301
-    from capforecast.run import ingest_sources
+    from capforecast.cli.intake import take
 
     config = common.settings()
     options = read_options(config, **how)
     with progress(common) as report:
-        found = ingest_sources(
-            config.store.path, sources, options, config,
-            as_of_us=common.as_of_us, now_us=_now_us(), wait_seconds=wait, progress=report,
-        )  # fmt: skip
-    counts = [
-        {
-            "source": location,
-            "rows_in": one.rows_in,
-            "accepted": one.accepted,
-            "duplicate": one.duplicate,
-            "quarantined": one.quarantined,
-        }
-        for location, one in found
-    ]
+        taken = take(
+            config, sources, options, as_of_us=common.as_of_us, now_us=_now_us(), wait_seconds=wait, progress=report
+        )
+    if taken.stopped is not None and not taken.counts:
+        raise taken.stopped
     if common.json:
-        print_json({"store": config.store.path, "sources": counts})
+        print_json({"store": config.store.path, "sources": taken.counts, "failed_sources": taken.failed})
     elif not common.quiet:
-        for count in counts:
+        for count in taken.counts:
             words = ", ".join(f"{count[key]} {key}" for key in ("accepted", "duplicate", "quarantined"))
             click.echo(f"{printable(str(count['source']))}: {count['rows_in']} rows in: {words}")
-    leave(PARTLY if any(count["quarantined"] for count in counts) else PUBLISHED)
+    word = "Warning" if taken.counts else "Error"
+    _tell_lost(config.store.path, sum(count["quarantined"] for count in taken.counts), taken.failed, word)
+    if taken.stopped is not None:
+        raise taken.stopped
+    if not taken.counts:
+        leave(FAILED)
+    leave(PARTLY if taken.failed or any(count["quarantined"] for count in taken.counts) else PUBLISHED)
 
 
 @click.command("run")
@@ -209,6 +209,18 @@ def _exit_code(result: RunResult, fail_on: str | None) -> int:
     return PARTLY if result.rows_quarantined or result.sources_failed else PUBLISHED
 
 
+def _tell_lost(store: str, quarantined: int, failed: Sequence[str], word: str = "Warning") -> None:
+    """Say on stderr in one line, also with --quiet, why the exit code is 4."""
+    told = []
+    if failed:
+        told.append(f"{len(failed)} source{'s' * (len(failed) > 1)} could not be read ({' | '.join(failed)})")
+    if quarantined:
+        folder = Path(store) / "quarantine"
+        told.append(f"{quarantined} row{'s' * (quarantined > 1)} quarantined, with reasons in {folder}")
+    if told:
+        click.echo(printable(f"{word}: {'; '.join(told)}".replace("\n", " ")), err=True)
+
+
 def _show_run(
     common: Common, store: str, result: RunResult, extra: dict[str, object] | None = None, table: bool = False
 ) -> None:
@@ -217,6 +229,7 @@ def _show_run(
     published = {name: str(latest / name) for name in result.published.files}
     for message in result.messages:
         common.say(f"Warning: {printable(message)}")
+    _tell_lost(store, result.rows_quarantined, result.sources_failed)
     if common.json:
         print_json({**(extra or {}), **facts, "published": published, "messages": result.messages,
                     "failed_sources": result.sources_failed})  # fmt: skip

@@ -1,0 +1,73 @@
+"""Taking many sources in: one that cannot be read stops none of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from capforecast.config import Config
+from capforecast.errors import CapforecastError, DataError, SchemaError, SourceError
+from capforecast.run import ingest_sources
+from capforecast.sources import ReadOptions
+from capforecast.sources.recognise import resolve
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of each file.
+
+    Attributes
+    ----------
+    counts : list of dict
+        source, rows_in, accepted, duplicate and quarantined of each file that was taken.
+    failed : list of str
+        Why a location or a file was not.
+    stopped : CapforecastError, optional
+        What ended the work before all files were tried: the store or an option, not a source.
+    """
+
+    counts: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    stopped: CapforecastError | None = None
+
+
+def take(
+    config: Config,
+    locations: Sequence[str],
+    options: ReadOptions,
+    *,
+    as_of_us: int | None,
+    now_us: int,
+    wait_seconds: float,
+    progress: Callable[[str, int, int | None], None],
+) -> Taken:
+    """Bring files and directories into the store of the settings, file by file."""
+    taken = Taken()
+    files = []
+    for location in locations:
+        try:
+            files += resolve(location, options)
+        except SourceError as error:
+            taken.failed.append(_named(location, error))
+    for done, name in enumerate(files):
+        progress("ingest", done, len(files))
+        try:
+            found = ingest_sources(
+                config.store.path, [name], options, config, as_of_us=as_of_us, now_us=now_us, wait_seconds=wait_seconds
+            )
+        except (SourceError, SchemaError, DataError) as error:
+            taken.failed.append(_named(name, error))
+        except CapforecastError as error:
+            taken.stopped = error
+            break
+        else:
+            keys = ("rows_in", "accepted", "duplicate", "quarantined")
+            taken.counts += [{"source": place, **{key: getattr(one, key) for key in keys}} for place, one in found]
+    progress("ingest", len(files), len(files))
+    return taken
+
+
+def _named(location: str, error: CapforecastError) -> str:
+    """Return the message of an error with the location in it, once."""
+    return str(error) if location in str(error) else f"{location}: {error}"
