@@ -17,6 +17,7 @@ from capforecast.kinds import Kind, kind_of
 from capforecast.sources import REJECTS, Batch, ReadOptions, Source
 from capforecast.store import Ingested, Store
 from capforecast.store.identify import identify
+from capforecast.store.intake import as_text
 from capforecast.times import DAY_US
 
 NAME_BYTES = 1024
@@ -138,6 +139,9 @@ def _checked(
 def check(batch: Batch, latest_us: int, kinds: tuple[Kind, ...] = ()) -> Batch:
     """Return a batch whose rows are all acceptable; the others are among its rejects, with the reason.
 
+    A source hands over what it read, not the text it read it from: for a row that is rejected here, raw is
+    ``host,metric,instance,unit,ts,value`` as parsed, ts in microseconds (see `as_text`).
+
     Parameters
     ----------
     batch : Batch
@@ -216,5 +220,5 @@ def _number_reasons(latest_us: int) -> pl.Expr:
 
 
 def _rejected(rows: pl.DataFrame) -> pl.DataFrame:
-    raw = pl.concat_str([pl.col(c).cast(pl.String).fill_null("") for c in (*_NAMES, "ts", "value")], separator=",")
-    return rows.select("line", "reason", raw=raw.str.slice(0, RAW_CHARS)).cast(pl.Schema(REJECTS))
+    raw = as_text([*_NAMES, "ts", "value"]).str.slice(0, RAW_CHARS)
+    return rows.select("line", "reason", raw=raw).cast(pl.Schema(REJECTS))

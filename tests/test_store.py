@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
@@ -12,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_rows import AS_OF, DAY, HOUR, MINUTE, START, Row, batch, put, sha, state
+from tables import breach_tables
 
 from capforecast.errors import ConfigError, LockedError, SchemaError, StoreError
-from capforecast.store import Store, append, durable, layout, spans
+from capforecast.store import Store, append, durable, layout, migrations, spans
 from capforecast.store import limits as limits_table
 from capforecast.store import samples as sample_parts
 from capforecast.store.spans import Density
@@ -236,6 +239,7 @@ def test_pruned_days_stay_closed_and_their_rollups_stay(store):
     late = put(store, "late", batch([Row("a", START + HOUR, 5.0, "cpu"), Row("a", START + 6 * DAY, 5.0, "cpu")]))
     assert (late.accepted, late.quarantined) == (1, 1)
     assert "older than the retained samples" in store.quarantine()["reason"][0]
+    assert store.quarantine()["raw"].to_list() == [f"a,cpu,,percent,{START + HOUR},5.0"]
     assert store.verify() == []
 
 
@@ -303,7 +307,7 @@ def test_a_newer_format_is_refused_and_left_as_it_is(store):
     path.write_text(json.dumps(content))
     before = {p: p.read_bytes() for p in store.path.rglob("*") if p.is_file()}
     for writable in (False, True):
-        with pytest.raises(StoreError, match="at most 1; got 2"):
+        with pytest.raises(StoreError, match="at most 2; got 3"):
             Store.open(store.path, writable=writable)
     assert {p: p.read_bytes() for p in store.path.rglob("*") if p.is_file()} == before
 
@@ -311,15 +315,99 @@ def test_a_newer_format_is_refused_and_left_as_it_is(store):
 def test_older_formats_are_migrated_in_order_by_the_next_writer(store, monkeypatch):
     store.close()
     done = []
-    monkeypatch.setattr(layout, "FORMAT_VERSION", 3)
-    monkeypatch.setattr(
-        layout, "MIGRATIONS", (lambda path: done.append((1, path)), lambda path: done.append((2, path)))
-    )
+    monkeypatch.setattr(layout, "FORMAT_VERSION", 4)
+    steps = [lambda path, n=n: done.append((n, path)) for n in range(1, 4)]
+    monkeypatch.setattr(migrations, "MIGRATIONS", steps)
     with pytest.raises(StoreError, match="migrates"):
         Store.open(store.path)
     with Store.open(store.path, writable=True) as opened:
-        assert opened.format_version == 3
-    assert done == [(1, store.path), (2, store.path)]
+        assert opened.format_version == 4
+    assert done == [(2, store.path), (3, store.path)]
+
+
+def as_format_1(path, *, blocks):
+    """Give a closed store the shape that early versions wrote."""
+    with duckdb.connect(str(path / layout.CATALOG)) as con:
+        con.execute("ALTER TABLE ingests DROP COLUMN warnings")
+        if not blocks:
+            con.execute("ALTER TABLE parts DROP COLUMN block")
+    for manifest in path.rglob("reports/history/*/*/manifest.json"):
+        manifest.unlink()
+    manifest = path / layout.MANIFEST
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format_version": 1}))
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_a_store_of_format_1_is_brought_to_format_2(store, blocks):
+    rows = grid(["a", "b"], 50)
+    put(store, "f", batch(rows, [(7, "bad", "raw")]), ingest_id="one")
+    run = {"run_id": "r", "run_date": date(2026, 3, 1), "as_of_us": AS_OF, "run_us": AS_OF}
+    store.publish(run, breach_tables(2), {})
+    before = state(store)
+    store.close()
+    as_format_1(store.path, blocks=blocks)
+    with pytest.raises(StoreError, match="must be 2; got 1.*migrates"):
+        Store(store.path)
+    with Store.open(store.path, writable=True) as opened:
+        assert (opened.format_version, state(opened), opened.verify()) == (2, before, [])
+        assert opened.published("r")["breaches"].height == 2
+        assert put(opened, "f", batch([]), ingest_id="one").accepted == len(rows)
+        assert put(opened, "f", batch([*rows, Row("c", START, 1.0)])).accepted == 1
+        assert opened.verify() == []
+
+
+def test_a_store_of_format_1_with_too_many_series_is_refused_and_left_as_it_is(store, monkeypatch):
+    monkeypatch.setattr(migrations, "BLOCK", 1)
+    put(store, "f", batch(grid(["a", "b"], 2)))
+    store.close()
+    as_format_1(store.path, blocks=False)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="at most 1 series; got 2.*ingest its sources into a new store"):
+            Store.open(store.path, writable=True)
+    assert json.loads((store.path / layout.MANIFEST).read_text())["format_version"] == 1
+
+
+@pytest.mark.parametrize("table", ["meta", "series", "parts", "ingests", "runs"])
+def test_a_catalog_of_another_shape_is_a_store_error(store, table):
+    store.close()
+    with duckdb.connect(str(store.path / layout.CATALOG)) as con:
+        con.execute(f"DROP TABLE {table}")
+
+    def use():
+        with Store(store.path) as opened:
+            opened.rollups(None, ["mean"])
+            opened.series()
+            opened.ledger()
+            opened.runs()
+
+    with pytest.raises(StoreError, match=r"catalog must be readable.*catalog\.duckdb.*Restore the store"):
+        use()
+
+    def change():
+        with Store.open(store.path, writable=True) as opened:
+            put(opened, "f", batch(grid(["a"], 2)))
+
+    with pytest.raises(StoreError):
+        change()
+
+
+def test_series_with_several_units_are_told(store):
+    rows = [Row("a", START, 1.0, unit="byte"), Row("a", START + 1, 1.0, unit="KB"), Row("b", START, 1.0, unit="byte")]
+    told = ("series a cpu_pct has samples in KB and byte",)
+    assert put(store, "f", batch(rows), ingest_id="one").warnings == told
+    assert store.series()["unit"].to_list() == ["KB", "byte"]
+    assert put(store, "f", batch([]), ingest_id="one").warnings == told
+    later = put(store, "g", batch([Row("b", START + 1, 1.0, unit="MB"), Row("a", START + 2, 1.0, unit=None)]))
+    assert later.warnings == ("series b cpu_pct has samples in MB and byte",)
+    assert put(store, "h", batch([Row("a", START + 3, 1.0, unit="KB")])).warnings == ()
+    assert json.loads(store.ledger()["warnings"][0]) == list(told)
+
+
+def test_at_most_20_series_are_named(store):
+    rows = [Row(f"h{i:02d}", START + t, 1.0, unit=u) for i in range(23) for t, u in enumerate(("x", "y"))]
+    warnings = put(store, "f", batch(rows)).warnings
+    assert (warnings[0], len(warnings)) == ("series h00 cpu_pct has samples in x and y", 21)
+    assert warnings[-1] == "3 more series have samples in several units"
 
 
 def test_a_catalog_that_lost_commits_is_refused_and_nothing_is_swept(store):

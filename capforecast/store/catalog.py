@@ -31,10 +31,16 @@ STATEMENTS = [
     """CREATE TABLE ingests (ingest_id TEXT, source TEXT, sha256 TEXT, run_id TEXT, started_us BIGINT,
        rows_in BIGINT, accepted BIGINT, duplicate BIGINT, conflict BIGINT, quarantined BIGINT,
        series_new BIGINT, first_us BIGINT, last_us BIGINT, reasons TEXT, status TEXT,
-       commit_number BIGINT)""",
+       commit_number BIGINT, warnings TEXT)""",
     """CREATE TABLE runs (run_id TEXT, run_date DATE, as_of_us BIGINT, run_us BIGINT, generation INTEGER,
        path TEXT, manifest TEXT, details TEXT, commit_number BIGINT)""",
     "CREATE TABLE limits_source (source TEXT, sha256 TEXT)",
+]
+_TO_FORMAT_2 = [
+    """CREATE TABLE parts_2 AS SELECT family, path, 0::INTEGER AS block, first_day, last_day, days, rows, bytes,
+       sha256, owner FROM parts""",
+    "DROP TABLE parts",
+    "ALTER TABLE parts_2 RENAME TO parts",
 ]
 _INSERT = {
     "parts": "INSERT INTO parts SELECT * FROM rows_to_add",
@@ -108,19 +114,34 @@ class Catalog:
         self._con = durable.open_catalog(self._path, writable=True)
         return self.meta("commit") >= number
 
-    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
         # Shards read from threads of their own, and a connection serves one caller at a time.
         with self._turn:
+            try:
+                yield
+            except duckdb.Error as error:
+                raise StoreError(
+                    "the catalog must be readable",
+                    got=str(error).splitlines()[0],
+                    where=str(self._path),
+                    do="Nothing was changed. Restore the store from a backup, or ingest its sources into a new one",
+                ) from error
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._asking():
             return self._con.execute(sql, list(values)).fetchall()
 
     def _one(self, sql: str, name: str) -> dict[str, Any] | None:
-        result = self._con.execute(sql, [name])
-        names = [column[0] for column in result.description or ()]
-        rows = result.fetchall()
+        with self._asking():
+            result = self._con.execute(sql, [name])
+            names = [column[0] for column in result.description or ()]
+            rows = result.fetchall()
         return dict(zip(names, rows[0], strict=True)) if rows else None
 
     def _frame(self, sql: str) -> pl.DataFrame:
-        frame: pl.DataFrame = self._con.sql(sql).pl()
+        with self._asking():
+            frame: pl.DataFrame = self._con.sql(sql).pl()
         return frame
 
     def series(self) -> pl.DataFrame:
@@ -218,6 +239,22 @@ class Catalog:
             self._con.execute("CREATE OR REPLACE TABLE limits AS SELECT * FROM rows_to_add")
         self._con.execute("DELETE FROM limits_source")
         self._con.execute("INSERT INTO limits_source VALUES (?, ?)", [source, sha256])
+
+    def has_blocks(self) -> bool:
+        """Tell whether data files are divided by series; the earliest stores had one block."""
+        return self._has_column("parts", "block")
+
+    def to_format_2(self) -> None:
+        """Bring the tables of format 1, with or without blocks, into the shape of format 2."""
+        if not self.has_blocks():
+            for statement in _TO_FORMAT_2:
+                self._con.execute(statement)
+        if not self._has_column("ingests", "warnings"):
+            self._con.execute("ALTER TABLE ingests ADD COLUMN warnings TEXT DEFAULT '[]'")
+
+    def _has_column(self, table: str, column: str) -> bool:
+        sql = "SELECT 1 FROM information_schema.columns WHERE table_name = ? AND column_name = ?"
+        return bool(self._rows(sql, [table, column]))
 
     def _insert(self, table: str, frame: pl.DataFrame) -> None:
         with self._as_table(frame):

@@ -229,6 +229,13 @@ def create_catalog(path: Path, statements: list[str]) -> None:
         for statement in statements:
             con.execute(statement)
         con.execute("CHECKPOINT")
+    except duckdb.Error as error:
+        raise StoreError(
+            "the store must be able to write its catalog",
+            got=str(error).splitlines()[0],
+            where=str(path),
+            do="Check free space, permissions and the disk, then run again",
+        ) from error
     finally:
         con.close()
     with _telling("write its catalog", path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,15 @@ from capforecast.store.pieces import Columns, Piece, stable_order
 from capforecast.times import DAY_US, format_moment
 
 REJECTS = pl.Schema({"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
+
+
+def as_text(columns: Sequence[str]) -> pl.Expr:
+    """Return rows that were read as one text each: the columns with commas between, nothing for null.
+
+    A row that was turned into numbers and names has lost the text it came from, so this stands for it
+    in quarantine: times are microseconds since the epoch and values as they were read.
+    """
+    return pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in columns], separator=",")
 
 
 class Batch(Protocol):
@@ -51,7 +60,7 @@ class Intake:
     rejects : list of DataFrame
         Rows for quarantine.
     units : dict
-        Unit by series number: the smallest text that is not empty, so that order does not matter.
+        Units that are not empty by series number.
     batches : int
         Batches with good rows.
     rows_in, rows_good : int
@@ -63,7 +72,7 @@ class Intake:
     retained_us: int
     pieces: list[Piece] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
-    units: dict[int, str] = field(default_factory=dict)
+    units: dict[int, set[str]] = field(default_factory=dict)
     batches: int = 0
     rows_in: int = 0
     rows_good: int = 0
@@ -90,7 +99,7 @@ class Intake:
             return rows
         late = rows.filter(pl.col("ts") < self.retained_us)
         reason = f"older than the retained samples, which begin at {format_moment(self.retained_us)}"
-        raw = pl.concat_str([*KEY, "ts", "value"], separator=",", ignore_nulls=True)
+        raw = as_text([*KEY, "unit", "ts", "value"])
         self.rejects.append(late.select("line", reason=pl.lit(reason), raw=raw).cast(REJECTS))
         return rows.filter(pl.col("ts") >= self.retained_us)
 
@@ -120,7 +129,7 @@ class Intake:
         ids[order] = self.index.ids(names[order].select(KEY).iter_rows())
         for number, unit in zip(ids.tolist(), names["unit"].to_list(), strict=True):
             if unit:
-                self.units[number] = min(unit, self.units.get(number, unit))
+                self.units.setdefault(number, set()).add(unit)
         return found.spread(ids)
 
 

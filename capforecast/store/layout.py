@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,17 +10,13 @@ from capforecast.errors import StoreError
 from capforecast.store import durable
 from capforecast.times import format_moment
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "store.json"
 CATALOG = "catalog.duckdb"
 LOCK = "lock"
 STAGING = ".staging"
 LATEST = "reports/latest"
 HISTORY = "reports/history"
-
-Migration = Callable[[Path], None]
-MIGRATIONS: tuple[Migration, ...] = ()
-"""Migration ``i`` turns format ``i + 1`` into ``i + 2``; it works on the closed store, under the lock."""
 
 _BEFORE_MANIFEST = (LOCK, CATALOG, CATALOG + ".wal")
 
@@ -111,15 +106,6 @@ def committed(store: Path, manifest: Manifest, number: int) -> Manifest:
     """Write down the number of a commit that is durable."""
     manifest = replace(manifest, commit=number)
     manifest.write(store)
-    return manifest
-
-
-def migrate(store: Path, manifest: Manifest) -> Manifest:
-    """Bring an older format up to date, one migration after the other."""
-    for version in range(manifest.format_version, FORMAT_VERSION):
-        MIGRATIONS[version - 1](store)
-        manifest = replace(manifest, format_version=version + 1)
-        manifest.write(store)
     return manifest
 
 

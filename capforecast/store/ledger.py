@@ -21,6 +21,9 @@ from capforecast.store.parquet import Part, read, write_part
 
 _QUARANTINE = pa.schema([("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
 
+_TOLD = 20
+"""Most series that warnings name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
@@ -45,6 +48,9 @@ class Ingested:
         First and last time of the rows that were not quarantined.
     reasons : dict
         Quarantined rows by reason.
+    warnings : tuple of str
+        One sentence for each series whose rows name several units, or another one than it had; the one
+        that stays is the first in the order of the alphabet, whichever came first.
     """
 
     ingest_id: str
@@ -58,6 +64,7 @@ class Ingested:
     first_us: int | None
     last_us: int | None
     reasons: dict[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ def take_in(
         removed += unique([part for one in done for part in one.removed])
         kept, dropped = _quarantine(place, request, intake, catalog.parts("quarantine"))
         seen = _seen(intake, done, series)
-        result = _result(request, intake, done, seen)
+        result = _result(request, intake, done, seen, _mixed_units(intake, series))
         catalog.record_parts(added + kept, removed + dropped)
         catalog.record_series(seen.drop("known"))
         catalog.record_ingest(_row(result, request, number))
@@ -134,8 +141,8 @@ def _known(catalog: Catalog, request: Request) -> Ingested | None:
             "an ingest_id must name one ingest", got=repr(request.ingest_id), where="the ledger",
             do="Ingest other content under another ingest_id",
         )  # fmt: skip
-    names = Ingested.__dataclass_fields__
-    return Ingested(**{name: row[name] for name in names if name != "reasons"}, reasons=json.loads(row["reasons"]))
+    texts = {"reasons": json.loads(row["reasons"]), "warnings": tuple(json.loads(row["warnings"]))}
+    return Ingested(**{name: texts.get(name, row[name]) for name in Ingested.__dataclass_fields__})
 
 
 def _quarantine(place: Workplace, request: Request, intake: Intake, parts: list[Part]) -> tuple[list[Part], list[Part]]:
@@ -164,7 +171,7 @@ def _seen(intake: Intake, done: list[Done], series: pl.DataFrame) -> pl.DataFram
     index = intake.index
     sums = total(done, len(index))
     units = pl.DataFrame(
-        {"id": list(intake.units), "given": list(intake.units.values())},
+        {"id": list(intake.units), "given": [min(units) for units in intake.units.values()]},
         schema={"id": pl.Int32, "given": pl.String},
     )
     frame = (
@@ -186,7 +193,22 @@ def _seen(intake: Intake, done: list[Done], series: pl.DataFrame) -> pl.DataFram
     return frame.filter(touched).select("sid", *KEY, "unit", "first_us", "last_us", "samples", "known")
 
 
-def _result(request: Request, intake: Intake, done: list[Done], seen: pl.DataFrame) -> Ingested:
+def _mixed_units(intake: Intake, series: pl.DataFrame) -> tuple[str, ...]:
+    """Name the series whose rows name another unit than the series has, or than each other."""
+    keys, before = intake.index.keys(), series["unit"].to_list()
+    mixed = {}
+    for sid, given in intake.units.items():
+        units = given | ({before[sid]} - {""} if sid < len(before) else set())
+        if len(units) > 1:
+            mixed[keys.row(sid)] = " and ".join(sorted(units))
+    told = [f"series {' '.join(key).rstrip()} has samples in {mixed[key]}" for key in sorted(mixed)]
+    more = len(told) - _TOLD
+    return (*told[:_TOLD], f"{more} more series have samples in several units") if more > 0 else tuple(told)
+
+
+def _result(
+    request: Request, intake: Intake, done: list[Done], seen: pl.DataFrame, warnings: tuple[str, ...]
+) -> Ingested:
     reasons: dict[str, int] = {}
     for frame in intake.rejects:
         for reason, rows in frame["reason"].value_counts(sort=False).iter_rows():
@@ -203,6 +225,7 @@ def _result(request: Request, intake: Intake, done: list[Done], seen: pl.DataFra
         first_us=intake.first_us,
         last_us=intake.last_us,
         reasons=dict(sorted(reasons.items())),
+        warnings=warnings,
     )
     if result.rows_in != result.accepted + result.duplicate + result.quarantined:
         raise StoreError(
@@ -232,4 +255,5 @@ def _row(result: Ingested, request: Request, number: int) -> dict[str, object]:
         "reasons": json.dumps(result.reasons, ensure_ascii=False),
         "status": "partial" if result.quarantined else "complete",
         "commit_number": number,
+        "warnings": json.dumps(result.warnings, ensure_ascii=False),
     }

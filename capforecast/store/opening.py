@@ -10,6 +10,7 @@ from capforecast.store import durable, layout
 from capforecast.store.catalog import STATEMENTS, Catalog
 from capforecast.store.history import stray_history
 from capforecast.store.layout import Manifest
+from capforecast.store.migrations import migrate
 from capforecast.store.verify import FAMILIES, known_paths, leftovers
 from capforecast.times import DAY_US, MINUTE_US, format_duration
 
@@ -70,7 +71,7 @@ def _under_lock(path: Path, lock: durable.RunLock, *, writable: bool) -> Opened:
                 where=str(path),
                 do="Run an ingest once: it migrates the store",
             )
-        manifest = layout.migrate(path, manifest)
+        manifest = migrate(path, manifest)
     catalog = Catalog(path / layout.CATALOG, writable=writable)
     try:
         commit = catalog.meta("commit")

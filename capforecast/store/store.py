@@ -13,13 +13,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from capforecast.errors import StoreError
-from capforecast.store import durable, layout, limits, opening, publish, rollups, samples, spans
+from capforecast.store import layout, limits, opening, publish, rollups, samples, spans
 from capforecast.store.edition import edition
 from capforecast.store.history import read_published
 from capforecast.store.intake import Batch
 from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
 from capforecast.store.parquet import Part
 from capforecast.store.publish import Published
+from capforecast.store.retention import prune_samples
 from capforecast.store.rollups import Rollups
 from capforecast.store.spans import Span
 from capforecast.store.verify import problems
@@ -218,7 +219,11 @@ class Store:
         return samples.select(self.path, parts, (host, metric, instance), (from_us, to_us))
 
     def quarantine(self, sha256: str | None = None) -> pl.DataFrame:
-        """Return quarantined rows (source, line, reason, raw) of one source's sha256, or of all."""
+        """Return quarantined rows (source, line, reason, raw) of one source's sha256, or of all.
+
+        `raw` is the text as it stood where a row could not be read, and host, metric, instance, unit, ts
+        (microseconds) and value with commas between where it was read and then found not acceptable.
+        """
         return read_quarantine(self.path, self._catalog.parts("quarantine"), sha256)
 
     def append(
@@ -318,17 +323,7 @@ class Store:
         watermark = self.watermark_us()
         if watermark is None:
             return 0
-        cutoff = watermark // DAY_US - keep_days
-        old = [part for part in self._catalog.parts("samples") if part.last_day < cutoff]
-        if not old:
-            return 0
-        with self._catalog.transaction() as number:
-            self._catalog.record_parts([], old)
-            self._catalog.set_meta("samples_from_us", (max(part.last_day for part in old) + 1) * DAY_US)
-        self._committed(number)
-        for part in old:
-            durable.remove(self.path / part.path)
-        return len(old)
+        return prune_samples(self.path, self._catalog, self._committed, watermark // DAY_US - keep_days)
 
     def verify(self) -> list[str]:
         """Return what is wrong with the store, file by file; empty when all is well."""

@@ -1,0 +1,58 @@
+"""From older formats to this one, step by step, on a closed store under its lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from capforecast.errors import StoreError
+from capforecast.store import durable, layout
+from capforecast.store.catalog import Catalog
+from capforecast.store.history import RUN_MANIFEST
+from capforecast.store.layout import Manifest
+from capforecast.store.spans import BLOCK
+
+Migration = Callable[[Path], None]
+
+
+def migrate(store: Path, manifest: Manifest) -> Manifest:
+    """Bring an older format up to date, one migration after the other; a killed one can be repeated."""
+    for version in range(manifest.format_version, layout.FORMAT_VERSION):
+        MIGRATIONS[version - 1](store)
+        manifest = replace(manifest, format_version=version + 1)
+        manifest.write(store)
+    return manifest
+
+
+def from_1(store: Path) -> None:
+    """Files hold blocks of series, the ledger keeps warnings, a run in history has its manifest.
+
+    Raises
+    ------
+    StoreError
+        The store has more series than one block, so that its files would have to be divided.
+    """
+    catalog = Catalog(store / layout.CATALOG, writable=True)
+    try:
+        series = catalog.series().height
+        if not catalog.has_blocks() and series > BLOCK:
+            raise StoreError(
+                f"a store of format 1 must have at most {BLOCK} series",
+                got=series,
+                where=str(store),
+                do="An early version made it: ingest its sources into a new store; nothing was changed",
+            )
+        for path, files in catalog.history().items():
+            if (store / path).is_dir():
+                told = json.dumps({"path": path, "files": json.loads(files)}, indent=2, sort_keys=True) + "\n"
+                durable.atomic_write(store / path / RUN_MANIFEST, told.encode(), private=False)
+        with catalog.transaction():
+            catalog.to_format_2()
+    finally:
+        catalog.close()
+
+
+MIGRATIONS: tuple[Migration, ...] = (from_1,)
+"""Migration ``i`` turns format ``i + 1`` into ``i + 2``."""

@@ -1,0 +1,34 @@
+"""Removing old samples: their rollups stay, and their time is closed for rows that come later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from capforecast.store import durable
+from capforecast.store.catalog import Catalog
+from capforecast.times import DAY_US
+
+
+def prune_samples(store: Path, catalog: Catalog, committed: Callable[[int], None], before_day: int) -> int:
+    """Remove sample files that lie wholly before a day; returns their number.
+
+    Parameters
+    ----------
+    store, catalog
+        The store, open for writing.
+    committed : callable
+        Called with the number of the commit as soon as it is durable.
+    before_day : int
+        Days since the epoch.
+    """
+    old = [part for part in catalog.parts("samples") if part.last_day < before_day]
+    if not old:
+        return 0
+    with catalog.transaction() as number:
+        catalog.record_parts([], old)
+        catalog.set_meta("samples_from_us", (max(part.last_day for part in old) + 1) * DAY_US)
+    committed(number)
+    for part in old:
+        durable.remove(store / part.path)
+    return len(old)
