@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 _EPOCH = date(1970, 1, 1).toordinal()
 BLOCK = 16_384
 """Most series of one file."""
-CROWDED = 4
+CROWDED = 2
 """A span that holds this many times the rows that would have led to a finer one is split."""
 
 
@@ -44,7 +44,7 @@ class Density:
 
 
 SAMPLES = Density(day=50_000, month=1_000)
-ROLLUPS = Density(day=200_000, month=2_000)
+ROLLUPS = Density(day=50_000, month=2_000)
 
 
 def day_name(day: int) -> str:
