@@ -16,7 +16,7 @@ from store_rows import AS_OF, DAY, MINUTE, START, Row, batch, die, put, sha, sta
 from tables import RUN, breach_tables
 
 from capforecast.errors import CapforecastError, StoreError
-from capforecast.store import Store, durable, publish
+from capforecast.store import Store, durable, publish, read_published
 
 STEPS = ("fsync", "replace", "rename", "mkdir", "open")
 OLD = [Row("a", START + i * 5 * MINUTE, float(i)) for i in range(40)]
@@ -220,6 +220,37 @@ def test_a_kill_at_any_step_of_publishing_leaves_one_whole_run_to_read(start, tm
             assert writer.published()["breaches"].equals(breach_tables(3)["breaches"])
     assert seen == sorted(seen)
     assert {True, False} == set(seen)
+
+
+@EVERY
+@pytest.mark.parametrize("as_of_us", [AS_OF, AS_OF + DAY])
+def test_a_kill_while_another_content_is_published_leaves_the_older_generation_as_it_is(tmp_path, as_of_us, stride):
+    """Also where a later run is the latest, so that only history changes."""
+    path = tmp_path / "store"
+    older = {"run_id": RUN["run_id"], "run_date": RUN["run_date"], "as_of_us": AS_OF, "run_us": AS_OF}
+    with Store.create(path, created_us=START) as store:
+        first = store.publish(older, breach_tables(2), {}).path
+        store.publish({**older, "run_id": "latest", "as_of_us": as_of_us}, breach_tables(1), {})
+    kept = {p.name: p.read_bytes() for p in (path / first).iterdir()}
+    total = steps(path, tmp_path, _publish)
+    for n in some(total, stride):
+        copy = tmp_path / f"kill-{n}"
+        shutil.copytree(path, copy)
+        store = Store.open(copy, writable=True)
+        with pytest.MonkeyPatch.context() as patch:
+            Faults(patch, at=n)
+            with pytest.raises((Killed, CapforecastError)):
+                _publish(store)
+        die(store)
+        assert read_published(copy)["breaches"].height in ((1, 3) if as_of_us == AS_OF else (1,)), n
+        assert read_published(copy, RUN["run_id"])["breaches"].height in (2, 3), n
+        with Store.open(copy, writable=True) as writer:
+            _publish(writer)
+            assert writer.verify() == [], n
+            assert writer.published(RUN["run_id"])["breaches"].height == 3, n
+            assert writer.published()["breaches"].height == (3 if as_of_us == AS_OF else 1), n
+        assert {p.name: p.read_bytes() for p in (copy / first).iterdir()} == kept, n
+        assert len(list((copy / first).parent.glob(f"*{RUN['run_id']}*"))) == 2, n
 
 
 @pytest.mark.parametrize("file", ["latest.json", "breaches.parquet"])
