@@ -87,10 +87,10 @@ class Config(Section):
     def sha256(self) -> str:
         """Return a hash of all settings that can change a result.
 
-        Where the store lies and how many threads work cannot; paths below the file's directory
-        count relative to it, so that a moved project keeps its hash.
+        Where the store lies, how many threads work and how many series they take at a time cannot; paths
+        below the file's directory count relative to it, so that a moved project keeps its hash.
         """
-        settings = self.model_dump(mode="json", exclude={"store": {"path"}, "run": {"threads"}})
+        settings = self.model_dump(mode="json", exclude={"store": {"path"}, "run": {"threads", "shard_series"}})
         settings["limits"]["file"] = self._portable(self.limits.file)
         for source in settings["sources"]:
             source["location"] = self._portable(source["location"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from capforecast.errors import ConfigError, SchemaError, SourceError
+from capforecast.errors import ConfigError
 from capforecast.schema import LABELS
 from capforecast.times import from_us, parse_moment
 
@@ -60,10 +60,9 @@ def read(path: str | Path, *, missing_ok: bool = False) -> pl.DataFrame:
 
     Raises
     ------
-    SourceError
-        The file cannot be read.
-    SchemaError
-        A column is unknown, missing or doubled, or a value is wrong; file and line are named.
+    ConfigError
+        The file cannot be read, a column is unknown, missing or doubled, or a value is wrong; file and line
+        are named.
     """
     path = Path(path)
     try:
@@ -71,11 +70,11 @@ def read(path: str | Path, *, missing_ok: bool = False) -> pl.DataFrame:
     except FileNotFoundError as error:
         if missing_ok:
             return pl.DataFrame(schema=FRAME)
-        raise SourceError("the limits must be a file", got="nothing", where=str(path)) from error
+        raise ConfigError("the limits must be a file", got="nothing", where=str(path)) from error
     except OSError as error:
-        raise SourceError("the limits must be readable", got=error.strerror, where=str(path)) from error
+        raise ConfigError("the limits must be readable", got=error.strerror, where=str(path)) from error
     except UnicodeDecodeError as error:
-        raise SchemaError("the limits must be UTF-8 text", got=error.reason, where=str(path)) from error
+        raise ConfigError("the limits must be UTF-8 text", got=error.reason, where=str(path)) from error
     return pl.DataFrame(list(_lines(text, path)), schema=FRAME, orient="row")
 
 
@@ -92,7 +91,7 @@ def _lines(text: str, path: Path) -> Iterator[tuple[object, ...]]:
             if header is None:
                 header = _header(cells, where)
             elif len(cells) != len(header):
-                raise SchemaError(
+                raise ConfigError(
                     "a line must have as many fields as the header",
                     got=f"{len(cells)}, not {len(header)}",
                     where=where,
@@ -100,9 +99,9 @@ def _lines(text: str, path: Path) -> Iterator[tuple[object, ...]]:
             else:
                 yield _line(dict(zip(header, cells, strict=True)), reader.line_num, where)
     except csv.Error as error:
-        raise SchemaError("the limits must be CSV", got=str(error), where=f"{path}:{reader.line_num}") from error
+        raise ConfigError("the limits must be CSV", got=str(error), where=f"{path}:{reader.line_num}") from error
     if header is None:
-        raise SchemaError("the limits must have a header", got="nothing", where=str(path), do=_columns_hint())
+        raise ConfigError("the limits must have a header", got="nothing", where=str(path), do=_columns_hint())
 
 
 def _header(cells: list[str], where: str) -> list[str]:
@@ -110,14 +109,14 @@ def _header(cells: list[str], where: str) -> list[str]:
         if cell not in COLUMNS:
             near = difflib.get_close_matches(cell, COLUMNS, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]!r}? " if near else ""
-            raise SchemaError("a column must be known", got=repr(cell), where=where, do=hint + _columns_hint())
+            raise ConfigError("a column must be known", got=repr(cell), where=where, do=hint + _columns_hint())
         if cells.count(cell) > 1:
-            raise SchemaError("a column must stand once", got=f"{cell!r} twice", where=where)
+            raise ConfigError("a column must stand once", got=f"{cell!r} twice", where=where)
     missing = [name for name in ("host", "metric") if name not in cells]
     if ("threshold" in cells) != ("threshold_name" in cells):
         missing.append("threshold" if "threshold_name" in cells else "threshold_name")
     if missing:
-        raise SchemaError(f"column {missing[0]!r} must be there", got=", ".join(cells), where=where, do=_columns_hint())
+        raise ConfigError(f"column {missing[0]!r} must be there", got=", ".join(cells), where=where, do=_columns_hint())
     return cells
 
 
@@ -129,13 +128,13 @@ def _line(cells: Mapping[str, str], number: int, where: str) -> tuple[object, ..
     value, percent = _threshold(cells, where)
     direction = cells.get("direction", "") or None
     if direction not in (None, "above", "below"):
-        raise SchemaError("direction must be above or below", got=repr(direction), where=where)
+        raise ConfigError("direction must be above or below", got=repr(direction), where=where)
     lead = cells.get("lead_time_days", "")
     if lead and not re.fullmatch(r"[0-9]{1,5}", lead):
-        raise SchemaError("lead_time_days must be a whole number of days", got=repr(lead), where=where)
+        raise ConfigError("lead_time_days must be a whole number of days", got=repr(lead), where=where)
     capacity = _number(cells["capacity"], "capacity", where) if cells.get("capacity") else None
     if capacity is not None and capacity <= 0:
-        raise SchemaError("capacity must be positive", got=cells["capacity"], where=where)
+        raise ConfigError("capacity must be positive", got=cells["capacity"], where=where)
     return (
         *(cells.get(name, "") or "*" for name in SERIES),
         capacity,
@@ -154,11 +153,14 @@ def _threshold(cells: Mapping[str, str], where: str) -> tuple[float | None, bool
     text, name = cells.get("threshold", ""), cells.get("threshold_name", "")
     if bool(text) != bool(name):
         missing = "threshold" if name else "threshold_name"
-        raise SchemaError(f"{missing} must be given with {text or name!r}", got="nothing", where=where)
+        raise ConfigError(f"{missing} must be given with {text or name!r}", got="nothing", where=where)
     if not text or text.lower() == "off":
         return None, False
     percent = text.endswith("%")
-    return _number(text.removesuffix("%").strip(), "threshold", where), percent
+    value = _number(text.removesuffix("%").strip(), "threshold", where)
+    if percent and value < 0:
+        raise ConfigError("a share of the capacity must not be negative", got=repr(text), where=where)
+    return value, percent
 
 
 def _number(text: str, name: str, where: str) -> float:
@@ -168,7 +170,7 @@ def _number(text: str, name: str, where: str) -> float:
         value = math.nan
     if not math.isfinite(value) or "_" in text:
         allowed = "a number, a share such as 90%, or off" if name == "threshold" else "a number"
-        raise SchemaError(f"{name} must be {allowed}", got=repr(text), where=where)
+        raise ConfigError(f"{name} must be {allowed}", got=repr(text), where=where)
     return value
 
 
@@ -176,4 +178,4 @@ def _valid_from(text: str, where: str) -> object:
     try:
         return from_us(parse_moment(text, name="valid_from")) if text else None
     except ConfigError as error:
-        raise SchemaError(error.must, got=error.got, where=where, do=error.do) from error
+        raise ConfigError(error.must, got=error.got, where=where, do=error.do) from error

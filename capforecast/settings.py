@@ -17,15 +17,44 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from capforecast.errors import ConfigError, UnknownNameError
 from capforecast.kinds import Kind
 from capforecast.registry import names
-from capforecast.times import parse_duration, parse_moment
+from capforecast.times import DAY_US, parse_duration, parse_moment, parse_step
 
 CANONICAL = ("host", "metric", "instance", "unit", "ts", "value")
 """Columns of samples, which a source may call otherwise."""
+HORIZON_DAYS = 730
+"""Furthest that a run looks ahead."""
+MOST_STEPS = 100_000
 
 
 def _duration(text: str) -> str:
     parse_duration(text)
     return text
+
+
+def whole_days(text: str) -> str:
+    """Return the horizon of a run, or raise `ConfigError`: it counts days."""
+    if parse_duration(text, name="horizon") % DAY_US or not DAY_US <= parse_duration(text) <= HORIZON_DAYS * DAY_US:
+        raise ConfigError(
+            f"the horizon of a run must be whole days, 1d to {HORIZON_DAYS}d", got=repr(text), do="Write 30d or 90d"
+        )
+    return text
+
+
+def check_steps(horizon: str, step: str) -> None:
+    """Refuse a forecast of more steps than anyone can want, before memory is taken for them.
+
+    Raises
+    ------
+    ConfigError
+        There are more than `MOST_STEPS`.
+    """
+    steps = parse_duration(horizon, name="horizon") // parse_step(step)
+    if steps > MOST_STEPS:
+        raise ConfigError(
+            f"a forecast may have at most {MOST_STEPS} steps per series",
+            got=f"{steps} ({horizon} in steps of {step})",
+            do="Take a longer step or a shorter horizon",
+        )
 
 
 def _moment(moment: object) -> str:
@@ -40,7 +69,7 @@ def timezone_name(name: str) -> str:
         ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(
-            "timezone must be a name of the time zone database", do="Write UTC or Europe/Berlin"
+            "timezone must be a name of the time zone database", got=repr(name), do="Write UTC or Europe/Berlin"
         ) from error
     return name
 
@@ -106,7 +135,9 @@ class StoreSettings(Section):
 class RunSettings(Section):
     """The nightly job."""
 
-    horizon: Duration = Field(default="90d", description="how far ahead breaches are looked for")
+    horizon: Annotated[str, AfterValidator(whole_days)] = Field(
+        default="90d", description=f"how far ahead breaches are looked for: whole days, at most {HORIZON_DAYS}d"
+    )
     threads: Whole = Field(
         default_factory=usable_cpus,
         ge=1,

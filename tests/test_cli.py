@@ -46,8 +46,9 @@ def test_every_command_has_help_with_an_example_and_the_common_options(name: str
     result = call(name, "--help")
     assert result.exit_code == 0
     assert f"\n    capforecast {name}" in result.stdout
-    for option in ("--store", "--config", "--as-of", "--json", "--quiet", "--verbose", "--no-color"):
+    for option in ("--store", "--config", "--json", "--quiet", "--verbose", "--no-color"):
         assert option in result.stdout
+    assert ("--as-of" in result.stdout) == (name in ("demo", "ingest", "run", "forecast"))
 
 
 def test_the_help_names_every_command_whole() -> None:
@@ -70,7 +71,8 @@ def test_the_version() -> None:
         (["rnu"], "Did you mean 'run'?"),
         ([], "Usage: capforecast"),
         (["run", "--hoirzon", "3d"], "--horizon"),
-        (["run", "--horizon", "soon"], "duration must be a whole number and a unit"),
+        (["run", "--horizon", "soon"], "horizon must be a whole number and a unit"),
+        (["run", "--horizon", "36h"], "must be whole days, 1d to 730d; got '36h'"),
         (["run", "--model", "polo"], "Did you mean 'pool'?"),
         (["run", "--fail-on", "critcal"], "Did you mean 'critical'?"),
         (["run", "--as-of", "yesterday"], "must be an ISO 8601 date or time"),
@@ -83,6 +85,20 @@ def test_the_version() -> None:
         (["forecast", "x.csv", "--output", "o.xls"], "the output must end in .parquet, .csv, .jsonl"),
         (["forecast", "x.csv", "cpu", "--output", "o.csv"], "a file must stand alone"),
         (["forecast", "host", "--step", "1h"], "--step must go with a file"),
+        (["forecast", "host", "--output", "o.csv"], "--output must go with a file; got 'host', which is none"),
+        (["forecast", "host", "cpu", "--quantiles", "0.5"], "--quantiles must go with a file"),
+        (["forecast", "x.csv", "--html", "o.html"], "--html must go with a host; got the file 'x.csv'"),
+        (["forecast", "-", "cpu"], "a file must stand alone; got 'cpu' behind it"),
+        (["forecast", "x.csv", "--step", "1m"], "at most 100000 steps per series; got 129600 (90d in steps of 1m)"),
+        (["forecast", "host", "--horizon", "36h"], "must be whole days"),
+        (["report", "--as-of", "2026-01-01"], "--as-of must go with another command than report. A report renders"),
+        (["replay", "c.csv", "--as-of", "2026-01-01"], "Each case has a cutoff of its own"),
+        (["replay", "c.csv", "--tz", "UTC"], "--timezone must go with --input"),
+        (["replay", "c.csv", "--map", "cutof=at"], "Did you mean 'cutoff'?"),
+        (["report", "--table", "run"], "--table must go with a format for any table; got table"),
+        (["report", "--table", "run", "-o", "x.html"], "--table must go with a format for any table; got html"),
+        (["report", "-o", "x.doc"], "the output must end in one of .csv,"),
+        (["report", "--json", "--format", "csv"], "--json must not go with another format; got csv"),
         (["ingest"], "Missing argument"),
         (["ingest", "x.csv", "--map", "hots=vm"], "Did you mean 'host'?"),
         (["ingest", "x.csv", "--map", "host"], "a mapping must be COLUMN=NAME"),
@@ -359,7 +375,10 @@ def test_a_cache_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
 
 def test_without_any_place_for_kernels_the_rest_works_and_one_line_says_so(tmp_path: Path) -> None:
     """The compiler's complaint is one line too."""
-    code = READ_ONLY + ("allowed = False\nimport sys; from capforecast.cli import main\nmain(['schema', 'run'])\n")
+    code = READ_ONLY + (
+        f"allowed = False; os.environ['XDG_CACHE_HOME'] = os.environ['TMPDIR'] = {str(tmp_path)!r}\n"
+        "from capforecast.cli import main; main(['schema', 'run'])\n"
+    )
     result = python(code)
     assert result.returncode == 0
     assert result.stderr.startswith("Warning: compiled kernels cannot be kept anywhere; set NUMBA_CACHE_DIR")

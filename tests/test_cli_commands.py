@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -188,8 +189,19 @@ def test_report_renders_every_format_to_a_file_and_to_stdout(with_project: Path,
         assert printed == output.read_bytes()
 
 
+@pytest.mark.parametrize(("ending", "name"), [("html", "html"), ("MD", "md"), ("txt", "table"), ("jsonl", "jsonl")])
+def test_the_ending_of_the_output_names_the_format(with_project: Path, tmp_path: Path, ending: str, name: str) -> None:
+    """A format that is given comes first."""
+    output = tmp_path / f"out.{ending}"
+    assert call("report", "-o", output).exit_code == 0
+    assert output.read_bytes() == call("report", "--format", name).stdout_bytes
+    assert call("report", "-o", output, "--format", "csv").exit_code == 0
+    assert output.read_bytes() == call("report", "--format", "csv").stdout_bytes
+
+
 def test_report_keeps_the_order_of_the_table_and_takes_other_tables(with_project: Path) -> None:
     """CSV has the columns of the schema."""
+    assert call("report", "--json", "--table", "run").stdout.count("\n") == 1
     lines = call("report", "--format", "csv", "--top", "2").stdout.splitlines()
     assert lines[0].split(",") == list(BREACHES.names)
     assert len(lines) == 3
@@ -210,6 +222,42 @@ def test_forecast_of_a_host_is_a_chart_and_a_sentence_per_threshold(with_project
     assert "Did you mean 'db-02'?" in wrong.stderr
     tables = json.loads(call("forecast", "db-02", "--json", "--as-of", AS_OF).stdout)
     assert {row["host"] for row in tables["breaches"]} == {"db-02"}
+
+
+def test_the_page_of_a_host_is_that_of_the_report(with_project: Path, tmp_path: Path) -> None:
+    """One file, with the facts of the forecast; nothing is published."""
+    before = call("status", "--json").stdout
+    output = tmp_path / "page.html"
+    result = call("forecast", "db-02", "--as-of", AS_OF, "--html", output, "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    page = output.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "db-02" in page
+    assert "web-01" not in page
+    assert "as_of from option, model pool" in page
+    assert "2026-05-20 00:00 UTC" in page
+    assert call("status", "--json").stdout == before
+
+
+def test_a_host_without_samples_before_the_moment_is_an_error(with_project: Path) -> None:
+    """Silence would mean that all is well."""
+    result = call("forecast", "db-02", "--as-of", "2001-01-01")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "must hold samples of 'db-02'" in result.stderr
+    assert "none before 2001-01-01T00:00:00Z" in result.stderr
+
+
+def test_the_chart_of_a_host_is_linear_in_days() -> None:
+    """Weekly points of the past take as much room as the days between them."""
+    from capforecast.cli.host import _picture
+
+    first = date(2026, 1, 1)
+    past = [{"day": first + timedelta(days=7 * i), "actual": 50.0} for i in range(13)]
+    future = [{"day": first + timedelta(days=85 + i), "q10": 49.0, "q50": 50.0, "q90": 51.0} for i in range(85)]
+    days = pl.DataFrame([*past, *future], schema_overrides=dict.fromkeys(("actual", "q10", "q50", "q90"), pl.Float64))
+    label = _picture(days, {"full": 90.0}, "percent").splitlines()[-1]
+    place = (label.index("now") - label.index("2026")) / (len(label) - label.index("2026"))
+    assert 0.45 < place < 0.55
 
 
 def wave(host: str, hours: int = 24 * 20) -> pl.DataFrame:
@@ -252,6 +300,41 @@ def test_forecast_of_a_file_without_output_is_csv_on_stdout(tmp_path: Path) -> N
     assert result.stderr == ""
 
 
+def test_forecast_of_standard_input(with_project: Path) -> None:
+    """A dash is a file; times in JSON end in Z, on stdout and in a file."""
+    text = Path("samples.csv").read_text(encoding="utf-8")
+    options = ("--step", "1h", "--horizon", "2h")
+    result = call("forecast", "-", *options, "--json", stdin=text)
+    assert result.exit_code == 0
+    assert result.stdout.count("\n") == 18
+    assert json.loads(result.stdout.splitlines()[0])["ts"] == "2026-05-20T00:00:00Z"
+    assert call("forecast", "samples.csv", *options, "--output", "out.jsonl").exit_code == 0
+    assert Path("out.jsonl").read_text(encoding="utf-8") == result.stdout
+
+
+def test_a_host_with_a_file_of_its_name(with_project: Path) -> None:
+    """With a metric behind it the host is meant, and a dotted name is no file."""
+    Path("db-02").write_text("host,metric,ts,value\n", encoding="utf-8")
+    try:
+        host = call("forecast", "db-02", "cpu_util_pct", "--as-of", AS_OF)
+        assert host.stdout.startswith("db-02 cpu_util_pct: ")
+        assert "at least one sample" in call("forecast", "db-02").stderr
+    finally:
+        Path("db-02").unlink()
+    assert "host must be a known name; got 'db-02.example.com'" in call("forecast", "db-02.example.com").stderr
+
+
+def test_limits_that_cannot_be_read_are_a_configuration_error(project: Path, tmp_path: Path) -> None:
+    """Exit 2 with file and line; nothing is published."""
+    limits = tmp_path / "limits.csv"
+    limits.write_text("host,metric,threshold_name,threshold\n*,*,full,-10%\n", encoding="utf-8")
+    path = tmp_path / "capforecast.toml"
+    path.write_text(f'[[sources]]\nlocation = "{project}/samples.csv"\n', encoding="utf-8")
+    result = call("run", "--config", path, "--as-of", AS_OF)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"must not be negative; got '-10%'; in {limits}:2" in result.stderr
+
+
 def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     """The directory is missing."""
     source = tmp_path / "in.parquet"
@@ -286,7 +369,6 @@ def test_replay_answers_every_case_in_order(with_project: Path, tmp_path: Path) 
     [
         (None, "No such file"),
         ("case_id,host\n", "cases must have the columns"),
-        ("case_id,host,metric,threshold,cutoff,horizon_s\n1,a,b,1,soon,60\n", "cutoff must be an ISO 8601"),
     ],
 )
 def test_cases_that_cannot_be_read_are_one_line(
@@ -300,6 +382,77 @@ def test_cases_that_cannot_be_read_are_one_line(
     assert result.exit_code == 1
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_case_whose_cutoff_is_no_moment_stops_no_other(with_project: Path, tmp_path: Path) -> None:
+    """Its status is error, and a line names it."""
+    cases = tmp_path / "cases.csv"
+    lines = ["case_id,host,metric,threshold,cutoff,horizon_s", "1,db-02,cpu_util_pct,80,soon,3600"]
+    lines += ["2,db-02,cpu_util_pct,80,2026-05-15,3600"]
+    cases.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    result = call("replay", cases, "--input", "samples.csv", "--json")
+    assert result.exit_code == 0
+    assert [json.loads(line)["status"] for line in result.stdout.splitlines()] == ["error", "ok"]
+    assert result.stderr.startswith(f"Warning: {cases}, case 1: cutoff must be an ISO 8601 date or time; got 'soon'")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_columns_of_cases_and_samples_can_be_renamed(with_project: Path, tmp_path: Path) -> None:
+    """In the cases, in the samples or in both; the cases come out under their own names."""
+    row = "2,db-02,cpu_util_pct,99.9,2026-05-15,86400"
+    (tmp_path / "plain.csv").write_text(f"case_id,host,metric,threshold,cutoff,horizon_s\n{row}\n", encoding="utf-8")
+    (tmp_path / "other.csv").write_text(f"id,box,metric,level,at,ahead\n{row}\n", encoding="utf-8")
+    samples = pl.read_csv("samples.csv")
+    samples.rename({"host": "box"}).write_csv(tmp_path / "box.csv")
+    expected = pl.read_csv(call("replay", tmp_path / "plain.csv", "--input", "samples.csv").stdout_bytes)
+    names = ("--map", "case_id=id,threshold=level,cutoff=at,horizon_s=ahead,host=box")
+    for source in (("--input", "samples.csv"), ("--input", tmp_path / "box.csv"), ()):
+        result = call("replay", tmp_path / "other.csv", *source, *names)
+        assert result.exit_code == 0, result.stderr
+        found = pl.read_csv(result.stdout_bytes)
+        assert found.columns[:6] == ["id", "box", "metric", "level", "at", "ahead"]
+        assert found.rename(dict(zip(found.columns[:6], expected.columns[:6], strict=True))).equals(expected)
+    (tmp_path / "series.csv").write_text(
+        f"case_id,series_id,metric,threshold,cutoff,horizon_s\n{row}\n", encoding="utf-8"
+    )
+    for more in ((), ("--map", "host=series_id")):
+        found = pl.read_csv(call("replay", tmp_path / "series.csv", *more).stdout_bytes)
+        assert found.rename({"series_id": "host"}).equals(expected)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ("cutoff=at", "--map cutoff=... must name a column; got 'at' of case_id, host"),
+        ("host=vm", "--map host=... must name a column, or its number from 0; got 'vm'; columns 0"),
+        ("host=case_id", "--map host=... must not name a second column; got 'case_id' beside 'host'"),
+    ],
+)
+def test_a_column_of_cases_that_is_not_there_is_named(
+    with_project: Path, tmp_path: Path, mapping: str, said: str
+) -> None:
+    """In the cases where only they can have it, else in the samples."""
+    cases = tmp_path / "cases.csv"
+    cases.write_text("case_id,host,metric,threshold,cutoff,horizon_s\n", encoding="utf-8")
+    result = call("replay", cases, "--input", "samples.csv", "--map", mapping)
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_doctor_says_that_a_store_is_busy(project: Path) -> None:
+    """Nothing is wrong with a store in which a run works; status names who holds it."""
+    store = project / "capforecast-store"
+    with capforecast.Store.open(store, writable=True):
+        doctor, status = call("doctor", "--store", store, "--json"), call("status", "--store", store)
+        report = call("report", "--store", store, "--format", "csv")
+    assert doctor.exit_code == 75
+    states = {check["check"]: check["state"] for check in json.loads(doctor.stdout)["checks"]}
+    assert states["store"] == "busy"
+    assert set(states.values()) == {"ok", "busy"}
+    assert (status.exit_code, status.stdout) == (75, "")
+    assert f"held by process {os.getpid()} on " in status.stderr
+    assert report.exit_code == 0
+    assert report.stdout == call("report", "--store", store, "--format", "csv").stdout
 
 
 def test_doctor_finds_a_whole_store_and_a_damaged_one(project: Path, tmp_path: Path) -> None:

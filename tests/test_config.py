@@ -82,10 +82,10 @@ def test_all_problems_are_told_together_with_key_value_and_nearest_name(tmp_path
         "stor is not known (did you mean 'store'?)",
         "run.horizn is not known (did you mean 'horizon'?)",
         "run.threads: must be a number, not true or false, got True",
-        "run.horizon: duration must be a whole number and a unit (s, m, h, d, w); got 'fortnight'",
+        "run.horizon: horizon must be a whole number and a unit (s, m, h, d, w); got 'fortnight'",
         "run.target_probability (option): Input should be less than 1, got 3",
         "forecast.model: model must be a known name; got 'seasonal_naiv'. Did you mean 'seasonal_naive'?",
-        "ingest.timezone: timezone must be a name of the time zone database",
+        "ingest.timezone: timezone must be a name of the time zone database; got 'Mars/Phobos'",
         "sources[0].formt is not known (did you mean 'format'?)",
         "sources[0].location must be given",
         "kinds[0]: lower must be less than upper",
@@ -146,7 +146,8 @@ def test_the_hash_follows_what_can_change_a_result_and_nothing_else(tmp_path: Pa
         folder = tmp_path / name
         folder.mkdir()
         path = write(folder, '[run]\nhorizon = "10d"\n[[sources]]\nlocation = "in.csv"\n')
-        hashes.append(load(path, {"store.path": name, "run.threads": len(name)}, environ={}).sha256())
+        same = {"store.path": name, "run.threads": len(name), "run.shard_series": len(name)}
+        hashes.append(load(path, same, environ={}).sha256())
     assert hashes[0] == hashes[1]
     assert load(path, {"run.horizon": "11d"}, environ={}).sha256() != hashes[0]
 
@@ -176,3 +177,13 @@ def test_variables_of_others_are_left_alone_and_mistyped_ones_are_not() -> None:
     for variable in ("CAPFORECAST_HORIZON", "CAPFORECAST_RUN_X", "CAPFORECAST_STORES"):
         with pytest.raises(ConfigError, match=f"{variable} is not known"):
             load(environ={variable: "1d"})
+
+
+@pytest.mark.parametrize(("horizon", "fits"), [("1d", 1), ("48h", 1), ("730d", 1), ("36h", 0), ("731d", 0), ("1h", 0)])
+def test_the_horizon_of_a_run_is_whole_days(horizon: str, fits: int) -> None:
+    """Its tables count days, so half of one would be dropped without a word."""
+    if fits:
+        assert load(None, {"run.horizon": horizon}, environ={}).run.horizon == horizon
+    else:
+        with pytest.raises(ConfigError, match=f"must be whole days, 1d to 730d; got '{horizon}'"):
+            load(None, {"run.horizon": horizon}, environ={})

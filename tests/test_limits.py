@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capforecast import limits
-from capforecast.errors import SchemaError, SourceError
+from capforecast.errors import ConfigError
 from capforecast.kinds import Kind
 from capforecast.limits_csv import FRAME
 from capforecast.times import parse_moment
@@ -80,6 +80,7 @@ def test_a_file_with_few_columns_is_enough(tmp_path: Path) -> None:
         (["host,metric,capacity", "a,b,nan"], "capacity must be a number; got 'nan'"),
         (["host,metric,capacity", "a,b,0"], "capacity must be positive"),
         (["host,metric,threshold_name,threshold", "# x", "a,b,full,90 pct"], "got '90 pct'; in *:3"),
+        (["host,metric,threshold_name,threshold", "a,b,low,-10%"], "must not be negative; got '-10%'; in *:2"),
         (["host,metric,threshold_name,threshold", "a,b,full,"], "threshold must be given with 'full'"),
         (["host,metric,threshold_name,threshold", "a,b,,90"], "threshold_name must be given with '90'"),
         (["host,metric,direction", "a,b,up"], "direction must be above or below; got 'up'"),
@@ -95,14 +96,14 @@ def test_a_file_with_few_columns_is_enough(tmp_path: Path) -> None:
 def test_a_wrong_line_is_named(tmp_path: Path, lines: list[str], said: str) -> None:
     """A message says what must hold, what was got and on which line."""
     path = write(tmp_path, *lines)
-    with pytest.raises(SchemaError) as caught:
+    with pytest.raises(ConfigError) as caught:
         limits.read(path)
     assert said.replace("*", str(path)) in str(caught.value)
 
 
 def test_a_missing_file_is_an_error_unless_it_may_be_missing(tmp_path: Path) -> None:
     """A limits.csv that was asked for must be there."""
-    with pytest.raises(SourceError, match="must be a file"):
+    with pytest.raises(ConfigError, match="must be a file"):
         limits.read(tmp_path / "limits.csv")
     assert limits.read(tmp_path / "limits.csv", missing_ok=True).is_empty()
 

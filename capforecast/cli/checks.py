@@ -10,14 +10,16 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from capforecast import __version__, kernel_cache
-from capforecast.errors import CapforecastError
+from capforecast.errors import CapforecastError, LockedError
 
-Check = tuple[str, bool, str]
+OK, WRONG, BUSY = "ok", "WRONG", "busy"
+Check = tuple[str, str, str]
+"""What was looked at; ok, WRONG or busy; what was found."""
 
 
 def checks(store: str | None) -> list[Check]:
-    """Return what was checked, whether it is as it must be, and what was found."""
-    found = [("python", True, platform.python_version()), ("capforecast", True, __version__)]
+    """Return what was checked, its state (ok, WRONG or busy), and what was found."""
+    found = [("python", OK, platform.python_version()), ("capforecast", OK, __version__)]
     found += _libraries()
     found.append(_numba_cache())
     if store is not None:
@@ -34,10 +36,10 @@ def _libraries() -> Iterator[Check]:
         try:
             found = version(package)
         except PackageNotFoundError:
-            yield package, False, f"is not installed; {wanted.strip()} is needed"
+            yield package, WRONG, f"is not installed; {wanted.strip()} is needed"
             continue
         fits = all(_fits(found, sign, limit) for sign, limit in limits)
-        yield package, fits, found if fits else f"{found} does not fit {wanted.strip()}"
+        yield package, _state(fits), found if fits else f"{found} does not fit {wanted.strip()}"
 
 
 def _split(requirement: str) -> tuple[str, list[tuple[str, str]]]:
@@ -58,11 +60,11 @@ def _numba_cache() -> Check:
     folder = kernel_cache.choose()
     advice = f"set {kernel_cache.VARIABLE} to a directory of your own"
     if folder is None:
-        return "numba cache", False, f"no directory for compiled kernels can be written to; {advice}"
+        return "numba cache", WRONG, f"no directory for compiled kernels can be written to; {advice}"
     problem = _unwritable(folder)
     if problem is None:
-        return "numba cache", True, f"{folder} ({kernel_cache.reason(folder)})"
-    return "numba cache", False, f"{folder}: {problem}; {advice}"
+        return "numba cache", OK, f"{folder} ({kernel_cache.reason(folder)})"
+    return "numba cache", WRONG, f"{folder}: {problem}; {advice}"
 
 
 def _store(path: Path) -> Iterator[Check]:
@@ -70,17 +72,21 @@ def _store(path: Path) -> Iterator[Check]:
 
     if not path.exists():
         problem = _unwritable(path.parent)
-        yield "store", problem is None, f"{path} does not exist yet" + (f"; {problem}" if problem else "")
+        yield "store", _state(problem is None), f"{path} does not exist yet" + (f"; {problem}" if problem else "")
         return
     problem = _unwritable(path)
-    yield "store writable", problem is None, f"{path}" + (f": {problem}" if problem else "")
+    yield "store writable", _state(problem is None), f"{path}" + (f": {problem}" if problem else "")
     try:
         with Store.open(path) as store:
             wrong = list(store.verify())
     except CapforecastError as error:
-        yield "store", False, str(error)
+        yield "store", BUSY if isinstance(error, LockedError) else WRONG, str(error)
         return
-    yield "store", not wrong, "; ".join(wrong) if wrong else "all files are whole"
+    yield "store", _state(not wrong), "; ".join(wrong) if wrong else "all files are whole"
+
+
+def _state(fine: bool) -> str:
+    return OK if fine else WRONG
 
 
 def _unwritable(folder: Path) -> str | None:

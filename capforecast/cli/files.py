@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capforecast.errors import ConfigError, DataError, SchemaError, SourceError
-from capforecast.times import parse_moment
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,8 +83,15 @@ def write_frame(path: str, frame: pl.DataFrame) -> None:
     elif path.endswith(".csv"):
         content.write(csv_text(frame).encode())
     else:
-        frame.write_ndjson(content)
+        content.write(jsonl_text(frame).encode())
     write_bytes(Path(path), content.getvalue())
+
+
+def jsonl_text(frame: pl.DataFrame) -> str:
+    """Return a frame as JSON lines; moments are UTC and end in Z."""
+    import polars as pl
+
+    return frame.with_columns(pl.col(pl.Datetime).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")).write_ndjson()
 
 
 def csv_text(frame: pl.DataFrame) -> str:
@@ -135,49 +141,3 @@ def stored_samples(store_path: str, cases: pl.DataFrame) -> pl.DataFrame:
     if not found:
         raise DataError("there must be cases", got="none")
     return pl.concat(found).join(units, on=["host", "metric", "instance"], how="left", maintain_order="left")
-
-
-def read_cases(path: str) -> pl.DataFrame:
-    """Return a table of cases; names stay text, and a cutoff that is text becomes a moment.
-
-    Raises
-    ------
-    SourceError
-        The file is missing, damaged or in no known format.
-    SchemaError
-        A cutoff is no ISO 8601 date or time.
-    """
-    import polars as pl
-
-    frame = _read_frame(path)
-    if "cutoff" not in frame.columns or frame.schema["cutoff"] != pl.String():
-        return frame
-    moments = []
-    for row, text in enumerate(frame.get_column("cutoff")):
-        try:
-            moments.append(None if text is None else parse_moment(text, name="cutoff"))
-        except ConfigError as error:
-            raise SchemaError(error.must, got=error.got, where=f"{path}, case {row + 1}", do=error.do) from error
-    return frame.with_columns(pl.Series("cutoff", moments, pl.Int64()).cast(pl.Datetime("us", "UTC")))
-
-
-def _read_frame(path: str) -> pl.DataFrame:
-    import polars as pl
-
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-        if path.endswith(".parquet"):
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-
-            # pyarrow refuses damaged files with an exception where polars may abort the process.
-            frame = pl.from_arrow(pq.read_table(pa.BufferReader(content)))
-            return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
-        if path.endswith(".jsonl"):
-            return pl.read_ndjson(content)
-        names = dict.fromkeys(("case_id", "host", "series_id", "metric", "instance", "cutoff"), pl.String())
-        return pl.read_csv(content, schema_overrides=names, infer_schema_length=None)
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise SourceError("the cases must be CSV, Parquet or JSON lines", got=reason, where=path) from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capforecast.cli.options import DURATION, MODEL, Common, Names, common
+from capforecast.cli.options import MODEL, RUN_HORIZON, Common, Names, common, common_but_as_of
 from capforecast.cli.output import columns, leave, print_json, progress
 from capforecast.cli.source_options import read_options, reading
 from capforecast.errors import ConfigError, printable
@@ -71,7 +71,7 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
 @click.command("init")
 @click.argument("directory", metavar="[DIR]", default=".")
 @click.option("-f", "--force", is_flag=True, help="Replace files that are there.")
-@common
+@common_but_as_of("It writes the same files at any time")
 def init_command(common: Common, directory: str, force: bool) -> None:
     """Write a commented capforecast.toml and limits.csv.
 
@@ -151,7 +151,7 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
 
 @click.command("run")
 @click.option("--model", type=MODEL, help="pool, one of its members, or statsforecast:NAME.  [default: pool]")
-@click.option("--horizon", type=DURATION, metavar="DURATION", help="How far ahead.  [default: 90d]")
+@click.option("--horizon", type=RUN_HORIZON, metavar="DAYS", help="How far ahead, such as 30d.  [default: 90d]")
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads.  [default: usable processors]")
 @click.option(
     "--fail-on",

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capforecast.errors import ConfigError
+from capforecast.errors import ConfigError, UnknownNameError
 from capforecast.times import parse_duration, parse_moment, parse_step
 
 if TYPE_CHECKING:
     from capforecast.config import Config
 
 DEFAULT_CONFIG = "capforecast.toml"
+CASE_COLUMNS = ("case_id", "threshold", "direction", "cutoff", "horizon_s", "sustain_s")
+"""Columns of cases that samples do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +89,31 @@ def _text_after(check: Callable[[str], object]) -> Callable[[str], str]:
     return parse
 
 
+def _run_horizon(text: str) -> str:
+    from capforecast.settings import whole_days
+
+    return whole_days(text.strip())
+
+
 def _model(name: str) -> str:
     from capforecast.settings import model_name
 
     return model_name(name)
 
 
-def _mapping(text: str) -> dict[str, str]:
-    from capforecast.settings import check_mapping
+def _mapping(text: str, *more: str) -> dict[str, str]:
+    from capforecast.settings import CANONICAL
 
+    known = (*CANONICAL, *more)
     pairs: dict[str, str] = {}
     for pair in filter(None, text.split(",")):
         canonical, _, column = (part.strip() for part in pair.partition("="))
         if not column:
             raise ConfigError("a mapping must be COLUMN=NAME,...", got=repr(pair), do="Write host=vm,ts=time")
+        if canonical not in known:
+            raise UnknownNameError("column", canonical, known)
         pairs[canonical] = column
-    return check_mapping(pairs)
+    return pairs
 
 
 def _quantiles(text: str) -> tuple[float, ...]:
@@ -116,17 +127,34 @@ def _quantiles(text: str) -> tuple[float, ...]:
 
 
 MOMENT_US = Parsed("timestamp", parse_moment)
-DURATION = Parsed("duration", _text_after(parse_duration))
+DURATION = Parsed("duration", _text_after(lambda text: parse_duration(text, name="horizon")))
+RUN_HORIZON = Parsed("duration", _run_horizon)
 DURATION_US = Parsed("duration", parse_duration)
 STEP = Parsed("step", _text_after(parse_step))
 MODEL = Parsed("name", _model)
 MAPPING = Parsed("column=name,...", _mapping)
+CASE_MAPPING = Parsed("column=name,...", lambda text: _mapping(text, *CASE_COLUMNS))
 QUANTILES = Parsed("q,q,...", _quantiles)
 
 
 def common(callback: Callable[..., Any]) -> Any:
     """Give a command the options all commands have; it gets them as its first argument, a `Common`."""
+    return decorated(_with_common(callback), _COMMON)
 
+
+def common_but_as_of(reason: str) -> Callable[[Callable[..., Any]], Any]:
+    """Give a command the common options but ``--as-of``, which is refused with the reason."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            raise ConfigError(f"--as-of must go with another command than {ctx.info_name}", do=reason)
+
+    hidden = click.option("--as-of", metavar="TS", hidden=True, callback=refuse)
+    kept = [hidden if option is _AS_OF else option for option in _COMMON]
+    return lambda callback: decorated(_with_common(callback), kept)
+
+
+def _with_common(callback: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(callback)
     def call(*args: Any, **values: Any) -> Any:
         own = {
@@ -140,7 +168,14 @@ def common(callback: Callable[..., Any]) -> Any:
         }
         return callback(Common(**own), *args, **values)
 
-    return decorated(call, _COMMON)
+    return call
+
+
+def given(ctx: click.Context, *names: str) -> list[str]:
+    """Return those of some parameters that stand on the command line, as they are written there."""
+    spelled = {param.name: max(param.opts, key=len) for param in ctx.command.params}
+    source = click.core.ParameterSource.COMMANDLINE
+    return [spelled[name] for name in names if ctx.get_parameter_source(name) is source]
 
 
 def decorated(callback: Callable[..., Any], options: Iterable[Callable[..., Any]]) -> Any:
@@ -155,6 +190,7 @@ def _color(refused: bool) -> bool:
     return not plain and sys.stdout.isatty()
 
 
+_AS_OF = click.option("--as-of", type=MOMENT_US, metavar="TS", help="Act as if it were then (ISO 8601, UTC).")
 _COMMON = (
     click.option(
         "--store", metavar="DIR", help="The store.  [env: CAPFORECAST_STORE; default: ./capforecast-store]"
@@ -163,7 +199,7 @@ _COMMON = (
         "--config", metavar="FILE", envvar="CAPFORECAST_CONFIG",
         help="The settings.  [env: CAPFORECAST_CONFIG; default: ./capforecast.toml if there is one]",
     ),
-    click.option("--as-of", type=MOMENT_US, metavar="TS", help="Act as if it were then (ISO 8601, UTC)."),
+    _AS_OF,
     click.option("--json", is_flag=True, help="Print JSON for programs."),
     click.option("-q", "--quiet", is_flag=True, help="No words, no progress; errors remain."),
     click.option("-v", "--verbose", is_flag=True, help="More words on stderr."),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capforecast.cli.options import Common, Names, common
+from capforecast.cli.options import Common, Names, common_but_as_of, given
 from capforecast.cli.output import columns, leave, print_json
-from capforecast.errors import CapforecastError, ConfigError
+from capforecast.errors import CapforecastError, ConfigError, LockedError
 from capforecast.registry import load, names
 from capforecast.schema import SCHEMA_VERSION, TABLES, table
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 BINARY = ("parquet", "xlsx")
+ANY_TABLE = ("csv", "jsonl", "parquet", "xlsx")
+ENDINGS = {f".{name}": name for name in (*ANY_TABLE, "html", "md")} | {".txt": "table"}
+BUSY = LockedError.exit_code
 
 
 @click.command("report")
@@ -27,9 +30,7 @@ BINARY = ("parquet", "xlsx")
     "--format",
     "report_format",
     type=Names(names("report")),
-    default="table",
-    show_default=True,
-    help="Rendering.",
+    help="Rendering.  [default: that of the ending of --output, else table]",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to stdout.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N most urgent rows.")
@@ -42,9 +43,9 @@ BINARY = ("parquet", "xlsx")
     help="For csv, jsonl, parquet and xlsx.",
 )
 @click.option("--run", "run_id", metavar="RUN_ID", help="A run of the past.  [default: the latest]")
-@common
+@common_but_as_of("A report renders what was published; choose an older run with --run")
 def report_command(
-    common: Common, report_format: str, output: str | None, top: int | None, name: str, run_id: str | None
+    common: Common, report_format: str | None, output: str | None, top: int | None, name: str, run_id: str | None
 ) -> None:
     """Render a published run again.
 
@@ -53,18 +54,19 @@ def report_command(
     \b
     Examples:
       capforecast report --top 20
-      capforecast report --format html --output report.html
+      capforecast report --output report.html
       capforecast report --format csv --table forecasts > forecasts.csv
     """  # noqa: D301
     from capforecast.cli.files import write_bytes
     from capforecast.report import RenderOptions
-    from capforecast.store import Store
+    from capforecast.store import read_published
 
-    report_format = "jsonl" if common.json else report_format
+    report_format = _format(common, report_format, output)
     if report_format in BINARY and output is None and sys.stdout.isatty():
         raise ConfigError(f"{report_format} must go to a file", do="Add --output FILE, or pipe it")
-    with Store.open(common.settings().store.path) as store:
-        tables = store.published(run_id)
+    if report_format not in ANY_TABLE and given(click.get_current_context(), "name"):
+        raise ConfigError("--table must go with a format for any table", got=report_format, do=f"Take {_listed()}")
+    tables = read_published(common.settings().store.path, run_id)
     options = RenderOptions(top=top, width=_width(), colour=common.color and output is None, table=name)
     content: bytes = load("report", report_format)(tables, options)
     if output is None:
@@ -72,6 +74,24 @@ def report_command(
     else:
         write_bytes(Path(output), content)
         common.say(f"{output}: {len(content)} bytes")
+
+
+def _format(common: Common, wanted: str | None, output: str | None) -> str:
+    """Return the rendering that is asked for, by its name, by --json or by the ending of the output."""
+    if common.json:
+        if wanted not in (None, "jsonl"):
+            raise ConfigError("--json must not go with another format", got=wanted, do="Leave one of them out")
+        return "jsonl"
+    if wanted is not None or output is None:
+        return wanted or "table"
+    ending = Path(output).suffix.lower()
+    if ending not in ENDINGS:
+        raise ConfigError(f"the output must end in one of {', '.join(ENDINGS)}, or --format be given", got=repr(output))
+    return ENDINGS[ending]
+
+
+def _listed() -> str:
+    return f"{', '.join(ANY_TABLE[:-1])} or {ANY_TABLE[-1]}"
 
 
 def ranked(common: Common, tables: Mapping[str, pl.DataFrame], top: int | None = None) -> str:
@@ -89,7 +109,7 @@ def _width() -> int:
 
 @click.command("schema")
 @click.argument("name", metavar="[TABLE]", required=False)
-@common
+@common_but_as_of("The tables are the same at any time")
 def schema_command(common: Common, name: str | None) -> None:
     """Print the published tables, column by column.
 
@@ -134,7 +154,7 @@ def schema_command(common: Common, name: str | None) -> None:
 
 
 @click.command("status")
-@common
+@common_but_as_of("It tells what the store holds now")
 def status_command(common: Common) -> None:
     """Say what the store holds and what the last run did.
 
@@ -173,11 +193,11 @@ def status_command(common: Common) -> None:
 
 
 @click.command("doctor")
-@common
+@common_but_as_of("It checks what is there now")
 def doctor_command(common: Common) -> None:
     """Check the environment and the store.
 
-    The exit code is 1 when something is wrong.
+    The exit code is 1 when something is wrong, and 75 when all is well but the store is in use.
 
     \b
     Examples:
@@ -190,10 +210,14 @@ def doctor_command(common: Common) -> None:
         path: str | None = common.settings().store.path
         found = []
     except CapforecastError as error:
-        path, found = common.store, [("settings", False, str(error))]
+        path, found = common.store, [("settings", "WRONG", str(error))]
     found += checks(path)
+    states = {state for _, state, _ in found}
     if common.json:
-        print_json({"checks": [{"check": check, "ok": ok, "detail": detail} for check, ok, detail in found]})
-    elif not (common.quiet and all(ok for _, ok, _ in found)):
-        click.echo(columns((("ok" if ok else "WRONG"), check, detail) for check, ok, detail in found))
-    leave(0 if all(ok for _, ok, _ in found) else 1)
+        rows = [
+            {"check": check, "ok": state == "ok", "state": state, "detail": detail} for check, state, detail in found
+        ]
+        print_json({"checks": rows})
+    elif not (common.quiet and states == {"ok"}):
+        click.echo(columns((state, check, detail) for check, state, detail in found))
+    leave(1 if "WRONG" in states else BUSY if "busy" in states else 0)
