@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, timedelta
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ import polars as pl
 
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config, load
-from capforecast.errors import SchemaError
+from capforecast.errors import ConfigError, SchemaError
 from capforecast.replay import replay as replay_frames
 from capforecast.run import RunResult, ingest_sources, nightly
+from capforecast.settings import check_steps, model_name
 from capforecast.sources import ReadOptions
 from capforecast.store import Ingested
-from capforecast.times import parse_moment, to_us
+from capforecast.times import format_duration, parse_moment, to_us
 
-Moment = int | str | datetime | None
+Moment = int | str | datetime | date | None
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -48,10 +50,10 @@ def to_polars(frame: Any) -> pl.DataFrame:
 
 def forecast(
     frame: Any,
-    horizon: str = "48h",
-    step: str = "1h",
+    horizon: str | timedelta = "48h",
+    step: str | timedelta = "1h",
     *,
-    quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+    quantiles: float | Sequence[float] = (0.1, 0.5, 0.9),
     as_of: Moment = None,
     model: str = "pool",
 ) -> pl.DataFrame:
@@ -60,10 +62,10 @@ def forecast(
     Parameters
     ----------
     frame : DataFrame
-        host, metric, ts and value (instance and unit are optional); polars, pandas, Arrow.
-    horizon, step : str
+        host (or series_id), metric, ts and value (instance and unit are optional); polars, pandas, Arrow.
+    horizon, step : str or timedelta
         How far ahead and in which steps, such as "48h" and "1h".
-    quantiles : sequence of float
+    quantiles : float or sequence of float
         Probabilities inside (0, 1).
     as_of : int, str or datetime, optional
         Last moment that may be known; an int is microseconds since the epoch.
@@ -80,13 +82,18 @@ def forecast(
     ------
     SchemaError, ConfigError, DataError
     """
+    horizon, step = _duration(horizon, "horizon"), _duration(step, "step")
+    check_steps(horizon, step)
+    samples = to_polars(frame)
+    if "host" not in samples.columns and "series_id" in samples.columns:
+        samples = samples.rename({"series_id": "host"})
     return forecast_frame(
-        to_polars(frame),
+        samples,
         horizon=horizon,
         step=step,
-        quantiles=quantiles,
+        quantiles=_probabilities(quantiles),
         as_of_us=moment_us(as_of),
-        model=model,
+        model=_model(model),
     )
 
 
@@ -96,13 +103,14 @@ def replay(cases: Any, samples: Any, *, model: str = "pool") -> pl.DataFrame:
     Parameters
     ----------
     cases : DataFrame
-        case_id, host, metric, threshold, cutoff, horizon_s; direction and sustain_s are optional.
+        case_id, host (or series_id), metric, threshold, cutoff, horizon_s; instance, direction and
+        sustain_s are optional.
     samples : DataFrame
-        host, metric, ts, value; only those before a case's cutoff are used for it.
+        host (or series_id), metric, ts, value; only those before a case's cutoff are used for it.
     model : str
         ``pool``, one of its members or ``statsforecast:NAME``.
     """
-    return replay_frames(to_polars(cases), to_polars(samples), model=model)
+    return replay_frames(to_polars(cases), to_polars(samples), model=_model(model))
 
 
 def run(
@@ -174,13 +182,53 @@ def ingest(
 
 
 def moment_us(moment: Moment) -> int | None:
-    """Return a moment in microseconds since the epoch; text is ISO 8601, without an offset it is UTC."""
-    if moment is None or isinstance(moment, int):
-        return moment
-    return parse_moment(moment) if isinstance(moment, str) else to_us(moment)
+    """Return a moment in microseconds since the epoch; text is ISO 8601, without an offset it is UTC.
+
+    Raises
+    ------
+    ConfigError
+        It is no moment.
+    """
+    if moment is None:
+        return None
+    if isinstance(moment, Integral) and not isinstance(moment, bool):
+        return int(moment)
+    if isinstance(moment, str):
+        return parse_moment(moment, name="as_of")
+    # A missing time of pandas is a datetime that does not equal itself.
+    if isinstance(moment, date) and moment == moment:
+        return to_us(moment)
+    raise ConfigError("as_of must be a datetime, ISO 8601 text or whole microseconds since the epoch", got=repr(moment))
+
+
+def _duration(value: object, name: str) -> str:
+    """Return a duration as text, which the functions below check."""
+    if isinstance(value, timedelta):
+        return format_duration(value // timedelta(microseconds=1))
+    if isinstance(value, str):
+        return value
+    raise ConfigError(f"{name} must be text such as 48h, or a timedelta", got=repr(value))
+
+
+def _probabilities(value: object) -> list[float]:
+    wanted = [value] if isinstance(value, Real) else value
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise ConfigError("quantiles must be numbers between 0 and 1", got=repr(value), do="Write [0.1, 0.5, 0.9]")
+    found = list(wanted)
+    if not all(isinstance(one, Real) and not isinstance(one, bool) for one in found):
+        raise ConfigError("quantiles must be numbers between 0 and 1", got=repr(value), do="Write [0.1, 0.5, 0.9]")
+    return [float(one) for one in found]
+
+
+def _model(name: object) -> str:
+    if not isinstance(name, str):
+        raise ConfigError("model must be a name", got=repr(name), do="Write pool or statsforecast:AutoETS")
+    return model_name(name)
 
 
 def _settings(config: Config | str | Path | None, store: str | Path | None) -> Config:
+    if not isinstance(config, Config | str | Path | None):
+        raise ConfigError("config must be a Config or a path", got=type(config).__name__)
     if isinstance(config, Config):
         if store is None:
             return config

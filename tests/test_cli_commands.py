@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 import capforecast
 from capforecast.cli import main
-from capforecast.errors import LockedError, SchemaError
+from capforecast.errors import LockedError
 from capforecast.schema import BREACHES, TABLES
 
 DATA = Path(__file__).parents[1] / "data"
@@ -486,24 +486,3 @@ def test_the_demonstration_shows_its_report_and_keeps_off_other_stores(
     again = call("demo", tmp_path / "demo")
     assert again.exit_code == 2
     assert "must be new or empty" in again.stderr
-
-
-def test_the_function_takes_frames_of_any_library() -> None:
-    """Polars, pandas, Arrow tables and lazy frames give the same rows."""
-    frame = wave("a")
-    expected = capforecast.forecast(frame, horizon="24h", step="1h")
-    assert expected.height == 24
-    for other in (frame.to_pandas(), frame.to_arrow(), frame.lazy(), frame.to_arrow().to_reader()):
-        assert capforecast.forecast(other, horizon="24h", step="1h").equals(expected)
-    with pytest.raises(SchemaError, match="a frame must be one of polars, pandas or Arrow; got list"):
-        capforecast.forecast([1, 2], horizon="24h")
-
-
-def test_the_functions_run_and_ingest_do_what_the_commands_do(tmp_path: Path) -> None:
-    """A store of one's own, as of a moment given as text or datetime."""
-    ((_, ingested),) = capforecast.ingest(DATA / "samples.csv", tmp_path / "store", as_of=AS_OF)
-    assert ingested.quarantined == 0
-    result = capforecast.run(tmp_path / "store", as_of=datetime(2026, 5, 20, tzinfo=UTC))
-    assert result.tables["series"].height == 9
-    with capforecast.Store.open(tmp_path / "store") as store:
-        assert store.published(result.run_id)["breaches"].height == result.tables["breaches"].height
