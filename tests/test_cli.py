@@ -98,6 +98,7 @@ def test_the_version() -> None:
         (["report", "--table", "run"], "--table must go with a format for any table; got table"),
         (["report", "--table", "run", "-o", "x.html"], "--table must go with a format for any table; got html"),
         (["report", "-o", "x.doc"], "the output must end in one of .csv,"),
+        (["demo", "--config", "mine.toml"], "a demonstration must have settings of its own"),
         (["report", "--json", "--format", "csv"], "--json must not go with another format; got csv"),
         (["ingest"], "Missing argument"),
         (["ingest", "x.csv", "--map", "hots=vm"], "Did you mean 'host'?"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capforecast.cli.options import MODEL, RUN_HORIZON, Common, Names, common, common_but_as_of
+from capforecast.cli.options import MODEL, RUN_HORIZON, Common, Names, common, common_but_as_of, given
 from capforecast.cli.output import columns, leave, print_json, progress
 from capforecast.cli.source_options import read_options, reading
 from capforecast.errors import ConfigError, printable
@@ -47,6 +47,8 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
     from capforecast.run import nightly
     from capforecast.store import Store
 
+    if given(click.get_current_context(), "config"):
+        raise ConfigError("a demonstration must have settings of its own", got="--config", do="Leave it out")
     folder = Path(directory) if directory else Path(tempfile.mkdtemp(prefix="capforecast-demo-"))
     make_folder(folder)
     if os.listdir(folder):
