@@ -104,7 +104,7 @@ BREACHES = Table(
         Column("p_breach_7d", "double", "probability of a sustained crossing within 7 days", "0-1"),
         Column("p_breach_30d", "double", "the same within 30 days; NULL past the evidence", "0-1"),
         Column("p_breach_90d", "double", "the same within 90 days; NULL past the evidence", "0-1"),
-        Column("breach_date_p10", "date", "date before which the crossing falls with probability 0.1"),
+        Column("breach_date_p10", "date", "date by which the crossing has come with probability 0.1"),
         Column("breach_date_p50", "date", "the same with probability 0.5; NULL beyond the horizon"),
         Column("breach_date_p90", "date", "the same with probability 0.9; NULL beyond the horizon"),
         Column("days_to_breach_p10", "int64", "whole days from as_of to breach_date_p10", "days"),

@@ -23,7 +23,7 @@ from capforecast.models import Model
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 from capforecast.schema import PATTERNS
 
-NEAR_DAYS = 14
+NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
 
 

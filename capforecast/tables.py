@@ -201,7 +201,9 @@ def breach_rows(
     ahead = np.arange(1, days + 1)
     cumulative = np.where(seen[:, None] & (ahead <= history[:, None] + 0.5), out.cumulative, np.nan)
     cumulative = np.where(over[:, None] & ~np.isnan(cumulative), 1.0, cumulative)
-    dates = {p: np.where(over, 0.0, days_to(np.nan_to_num(cumulative), p)) for p in (0.1, 0.5, 0.9)}
+    # A day ahead ends at as_of's time of day; it is called by the date of its middle, as in the table forecasts.
+    middle = stamp.as_of_us / DAY_US - stamp.day - 0.5
+    dates = {p: np.where(over, 0.0, np.floor(days_to(np.nan_to_num(cumulative), p) + middle)) for p in (0.1, 0.5, 0.9)}
     chance = {d: cumulative[:, d - 1] if d <= days else np.full(owner.size, np.nan) for d in (7, 30, 90)}
     levels = {d: _level(out, owner, d, seen & (history + 0.5 >= d)) for d in (30, 90)}
     needed = np.where(~np.isnan(chance[90]), out.needed[owner], np.nan)

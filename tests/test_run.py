@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -324,3 +325,24 @@ def test_short_and_vanished_series_say_so(tmp_path: Path) -> None:
     assert gone["history_days"] == 2.5
     assert gone["step"] is None
     assert gone["gap_pct"] is None
+
+
+@pytest.mark.parametrize("hour", [0, 2, 23])
+def test_the_date_is_that_of_the_crossing(tmp_path: Path, hour: int) -> None:
+    """10 GB a day reach the threshold at noon of the tenth day: that day is the date, whenever the night runs."""
+    crossing_us = to_us(datetime(2026, 5, 11, 12, tzinfo=UTC))
+    as_of_us = to_us(datetime(2026, 5, 1, hour, tzinfo=UTC))
+    ts = as_of_us - (np.arange(24 * 80)[::-1] + 1) * 3_600_000_000
+    level = 1e12 + 10e9 * (ts - crossing_us) / DAY_US
+    store = tmp_path / "store"
+    limits = tmp_path / "limits.csv"
+    limits.write_text("host,metric,threshold_name,threshold\n*,disk_used_bytes,full,1e12\n", encoding="utf-8")
+    config = load(None, {"limits.file": str(limits)})
+    samples = pl.DataFrame({"host": "a", "metric": "disk_used_bytes", "ts": ts, "value": level})
+    take(store, samples.with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC"))), "s", config, as_of_us)
+    row = nightly(store, config, now_us=as_of_us, as_of_us=as_of_us).tables["breaches"].row(0, named=True)
+
+    assert str(row["breach_date_p50"]) == "2026-05-11"
+    assert row["days_to_breach_p50"] == 10
+    assert row["p_breach_7d"] == 0.0
+    assert row["p_breach_30d"] == pytest.approx(1.0)

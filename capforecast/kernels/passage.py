@@ -41,7 +41,8 @@ def passage(peaks: Floats, weights: Floats, owner: Ints, threshold: Floats, out:
         below = 0.0
         for d in range(days):
             below += out[r, d]
-            out[r, d] = min(below, 1.0) if total > 0.0 else np.nan
+            # Sums of the same weights in another order differ by rounding; a higher threshold must not win by it.
+            out[r, d] = min(np.round(below * 1e12) / 1e12, 1.0) if total > 0.0 else np.nan
 
 
 @njit(cache=True, nogil=True)
