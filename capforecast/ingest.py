@@ -24,6 +24,7 @@ NAME_BYTES = 1024
 """Longest host, metric, instance or unit in bytes of UTF-8."""
 RAW_CHARS = 2000
 """Longest text of a rejected row that is kept in quarantine."""
+FUTURE = "timestamp in the future"
 _NAMES = ("host", "metric", "instance", "unit")
 
 
@@ -74,14 +75,32 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     ingest_id = hashlib.sha256(stamp.encode()).hexdigest()[:20]
     file = _file(location)
     batches = _checked(source.read(location, options), location, as_of_us + tolerance_us, tuple(kinds), progress)
-    if file is None:
-        # Content that can be read only once has no hash beforehand: it is another source each time.
-        content = hashlib.sha256(f"{location}\0{ingest_id}".encode())
-    else:
-        content = _digest(file)
+    # Content that can be read only once has no hash beforehand: it is another source each time.
+    sha256 = _identity(file, options) if file else hashlib.sha256(f"{location}\0{ingest_id}".encode()).hexdigest()
+    if file is not None:
         batches = _unchanged(batches, file)
+    return store.append(location, sha256, batches, ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us)
+
+
+def taken_before(store: Store, location: str, options: ReadOptions) -> bool:
+    """Tell whether a file was taken with these options, and reading it again could not bring more.
+
+    Rows that were quarantined because they lay in the future may be acceptable now, so such a file is
+    read again.
+    """
+    file = _file(location)
+    if file is None:
+        return False
+    ledger = store.ledger()
+    rows = ledger.filter(ledger.get_column("sha256") == _identity(file, options))
+    return not rows.is_empty() and not any(FUTURE in (reasons or "") for reasons in rows.get_column("reasons"))
+
+
+def _identity(file: Path, options: ReadOptions) -> str:
+    """Return the hash of a file's content and of how it is read."""
+    content = _digest(file)
     content.update(json.dumps(asdict(options), sort_keys=True, default=str).encode())
-    return store.append(location, content.hexdigest(), batches, ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us)
+    return content.hexdigest()
 
 
 def _file(location: str) -> Path | None:
@@ -212,7 +231,7 @@ def _number_reasons(latest_us: int) -> pl.Expr:
     return pl.coalesce(
         pl.when(ts.is_null()).then(pl.lit("timestamp is missing")),
         pl.when(ts < 0).then(pl.lit("timestamp before 1970")),
-        pl.when(ts > latest_us).then(pl.lit("timestamp in the future")),
+        pl.when(ts > latest_us).then(pl.lit(FUTURE)),
         pl.when(value.is_null()).then(pl.lit("value is missing")),
         pl.when(~value.is_finite()).then(pl.lit("value is not a finite number")),
         pl.lit(None, dtype=pl.String),

@@ -45,8 +45,8 @@ def replay(
     ----------
     cases : DataFrame
         case_id, host (or series_id), metric, threshold, cutoff (Datetime), horizon_s; instance,
-        direction (above or below) and sustain_s (how long the level must stay beyond the threshold)
-        are optional.
+        direction (above or below; else that of the metric's kind) and sustain_s (how long the level
+        must stay beyond the threshold) are optional.
     samples : DataFrame
         host (or series_id), metric, ts, value; instance and unit are optional.
     model : str
@@ -76,6 +76,8 @@ def replay(
     data = group(_named(samples, "samples", ("host", "metric", "ts", "value")))
     series = data.series.with_row_index("series").cast({"series": pl.Int64})
     work = work.join(series, on=["host", "metric", "instance"], how="left", maintain_order="left").with_row_index("row")
+    usual = [kind_of(metric, unit or "", kinds).direction for metric, unit in work.select("metric", "unit").iter_rows()]
+    work = work.with_columns(pl.coalesce("direction", pl.Series(usual, dtype=pl.String)).alias("direction"))
     chance = np.full(work.height, np.nan)
     dates = np.full((work.height, 3), np.nan)
     whole = work.select(pl.all_horizontal(pl.col(*ASKED).is_not_null(), pl.col("horizon_us") > 0)).to_series()
@@ -134,7 +136,9 @@ def _asked(cases: pl.DataFrame) -> pl.DataFrame:
         pl.col("host").cast(pl.String),
         pl.col("metric").cast(pl.String),
         column("instance", "", pl.String()),
-        column("direction", "above", pl.String()),
+        pl.col("direction").cast(pl.String)
+        if "direction" in frame.columns
+        else pl.lit(None, pl.String).alias("direction"),
         pl.col("threshold").cast(pl.Float64, strict=False).fill_nan(None),
         cutoff.cast(pl.Datetime("us"), strict=False).dt.epoch("us").alias("cutoff_us"),
         _seconds("horizon_s").alias("horizon_us"),
@@ -142,7 +146,7 @@ def _asked(cases: pl.DataFrame) -> pl.DataFrame:
             "sustain_us"
         ),
     )
-    odd = asked.filter(~pl.col("direction").is_in(["above", "below"]))
+    odd = asked.filter(~pl.col("direction").is_in(["above", "below"]).fill_null(True))
     if odd.height:
         raise SchemaError("direction must be above or below", got=repr(odd.item(0, "direction")), where="cases")
     return asked

@@ -13,7 +13,7 @@ from capforecast import __version__, registry
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DataError, SourceError, UnknownNameError
-from capforecast.ingest import ingest
+from capforecast.ingest import ingest, taken_before
 from capforecast.limits import read as read_limits
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
@@ -233,6 +233,8 @@ def _take(store: Store, config: Config, as_of_us: int, progress: Progress | None
         try:
             options = _options(settings, config)
             for name in resolve(settings.location, options):
+                if taken_before(store, name, options):
+                    continue
                 taken.add(_ingest_file(store, name, options, config, as_of_us))
         except (SourceError, DataError, ValueError) as error:
             if isinstance(error, ConfigError):

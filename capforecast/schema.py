@@ -96,7 +96,12 @@ BREACHES = Table(
         Column("severity", "text", "how urgent: " + ", ".join(SEVERITIES)),
         Column("severity_rank", "int64", "1 critical ... 5 none, for sorting"),
         Column("current", "double", "newest complete rollup of the statistic", "unit"),
-        Column("current_p95", "double", "95th percentile of the statistic over the last 28 days", "unit"),
+        Column(
+            "current_p95",
+            "double",
+            "95th percentile of the statistic over the last 28 days; the 5th where low values hurt",
+            "unit",
+        ),
         Column("headroom", "double", "distance to the threshold; negative once crossed", "unit"),
         Column("headroom_pct", "double", "headroom in percent of the threshold's magnitude", "percent"),
         Column("growth_per_day", "double", "robust slope of the daily peak since the last change", "unit/day"),

@@ -253,8 +253,8 @@ def _together(parts: Sequence[Mapping[str, pl.DataFrame]], before: pl.DataFrame 
     frames = [part["breaches"] for part in parts if part["breaches"].height]
     if not frames:
         return {"breaches": empty("breaches"), **tables}
-    rows = conform(ranked(with_changes(pl.concat(frames), before)), BREACHES)
-    return {"breaches": with_reasons(rows), **tables}
+    rows = ranked(with_changes(pl.concat(frames), before)).with_columns(pl.col(pl.Float64).fill_nan(None))
+    return {"breaches": conform(with_reasons(rows), BREACHES), **tables}
 
 
 def _messages(limits: Resolved, series: pl.DataFrame) -> list[str]:

@@ -7,13 +7,13 @@ Everything here is arithmetic on columns: one frame per table and shard, put tog
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from capforecast.breach import days_to
+from capforecast.grades import grades, severity
 from capforecast.panel import DAY_US, Floats
 from capforecast.schema import DAYS_BUCKETS, PATTERNS, SEVERITIES, TABLES, Table
 from capforecast.shard import Outcome
@@ -27,14 +27,6 @@ TYPES: dict[str, pl.DataType] = {
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
 }
-GRADES = "ABCDEF"
-FULL_GRADE_DAYS = (56.0, 28.0, 14.0, 3.0)
-"""History from which the grade starts at A, B, C and D; less starts at E."""
-
-REASONS = (
-    "excluded", "error", "stale", "too_short", "short_history", "gaps", "long_gaps", "worse_than_naive",
-    "no_skill", "band_too_narrow", "band_too_wide", "untested",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +100,7 @@ def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: in
         ["excluded", "stale", "too_short", "error", "constant"],
         "ok",
     )
-    grade, reasons = _grades(status, history, out)
+    grade, reasons = grades(status, history, out)
     # Without any rollup in reach nobody knows the step.
     steps = {us: format_duration(int(us)) if us else None for us in np.unique(step)}
     return items.with_columns(
@@ -141,34 +133,6 @@ def _dates(days: Floats) -> pl.Series:
     return whole.cast(pl.Int32).cast(pl.Date)
 
 
-def _grades(status: np.ndarray, history: Floats, out: Outcome) -> tuple[list[str], list[str]]:
-    """Return grade and reason codes: history sets the start, each defect costs one grade."""
-    start = sum((history < days).astype(np.int64) for days in FULL_GRADE_DAYS)
-    with np.errstate(invalid="ignore"):
-        defects = {
-            "short_history": start > 0,
-            "gaps": out.gap > 0.05,
-            "long_gaps": out.gap > 0.2,
-            "worse_than_naive": out.skill < -0.02,
-            "no_skill": (out.skill >= -0.02) & (out.skill < 0.02) & ~out.constant,
-            "band_too_narrow": out.coverage < 0.7,
-            "untested": np.isnan(out.skill),
-        }
-        # A band around a constant level holds everything; that is no defect.
-        defects["band_too_wide"] = (out.coverage > 0.95) & ~out.constant
-    costly = ("gaps", "long_gaps", "worse_than_naive", "band_too_narrow", "untested")
-    rank = np.minimum(start + sum(defects[name].astype(np.int64) for name in costly), 4)
-    none = np.isin(status, ("excluded", "stale", "too_short", "error"))
-    grades = [GRADES[5 if f else r] for f, r in zip(none, rank, strict=True)]
-    codes = []
-    for i, name in enumerate(status):
-        if none[i]:
-            codes.append(str(name))
-        else:
-            codes.append(";".join(code for code in REASONS if code in defects and defects[code][i]))
-    return grades, codes
-
-
 def breach_rows(
     thresholds: pl.DataFrame, states: pl.DataFrame, out: Outcome, stamp: Stamp, *, target: float
 ) -> pl.DataFrame:
@@ -194,8 +158,12 @@ def breach_rows(
     item_status = states.get_column("item_status").to_numpy()[owner]
     seen = np.isin(item_status, ("ok", "constant"))
     history = states.get_column("history_days").to_numpy()[owner]
+    # Where one step alone is no crossing, one that was sustained at any hour of the last day still holds.
+    peaks = out.history[owner][:, -7:] * sign[:, None]
+    several = states.get_column("n").to_numpy()[owner] > 1
     with np.errstate(invalid="ignore"):
-        over = seen & (out.sustained_now[owner] * sign >= level * sign)
+        over = seen & ((out.sustained_now[owner] * sign >= level * sign) | (several & (peaks[:, -1] >= level * sign)))
+        days_over = (peaks >= (level * sign)[:, None]).sum(axis=1)
     # Nothing is said beyond the length of the history.
     days = out.cumulative.shape[1]
     ahead = np.arange(1, days + 1)
@@ -222,7 +190,7 @@ def breach_rows(
         "ok",
     )
     lead = thresholds.get_column("lead_time_days").to_numpy().astype(float)
-    rank = _severity(status, chance, dates, lead)
+    rank = severity(status, chance, dates, lead)
     headroom = (level - out.last[owner]) * sign
     p10, p50, p90 = (_dates(stamp.day + dates[p]) for p in (0.1, 0.5, 0.9))
     start_by = _dates(stamp.day + dates[0.1] - lead)
@@ -248,6 +216,10 @@ def breach_rows(
         pl.Series("capacity_needed_90d", whole),
         pl.Series("add_needed_90d", np.where(np.isnan(capacity), np.nan, np.maximum(whole - capacity, 0.0))),
         start_by.alias("start_by_date"),
+        pl.Series("peak", peaks[:, -1] * sign),
+        pl.Series("days_over", days_over),
+        pl.Series("reach", np.minimum(np.floor(history + 0.5), days)),
+        pl.Series("p_reach", farthest),
     )
     carried = states[owner].drop("direction", "capacity", "lead_time_days", strict=False)
     frame = pl.concat([frame, carried.drop(set(carried.columns) & set(frame.columns))], how="horizontal")
@@ -263,30 +235,6 @@ def _level(out: Outcome, owner: np.ndarray, day: int, allowed: np.ndarray) -> Fl
     if day > out.quantiles.shape[1]:
         return np.full((owner.size, 3), np.nan)
     return np.where(allowed[:, None], out.quantiles[owner, day - 1], np.nan)
-
-
-def _severity(
-    status: np.ndarray, chance: Mapping[int, Floats], dates: Mapping[float, Floats], lead: Floats
-) -> np.ndarray:
-    """Return 1 (critical) to 5 (none).
-
-    Critical: over the threshold, or likely to be within a week. High: a fifth within a week, likely
-    within a month, or likely at all with the moment to act already here. Medium: a fifth within a
-    month, likely within three. Low: a tenth within the horizon.
-    """
-    week, month = (np.nan_to_num(chance[d]) for d in (7, 30))
-    soon = np.nan_to_num(dates[0.5], nan=np.inf) <= 7.0
-    act = (status == "will_breach") & (np.nan_to_num(dates[0.1] - lead, nan=np.inf) <= 0.0)
-    return np.select(
-        [
-            (status == "breached") | (week >= 0.5) | soon,
-            (week >= 0.2) | (month >= 0.5) | act,
-            (month >= 0.2) | (status == "will_breach"),
-            ~np.isnan(dates[0.1]),
-        ],
-        [1, 2, 3, 4],
-        5,
-    ).astype(np.int64)
 
 
 def _bucket(days: Floats) -> list[str]:

@@ -317,3 +317,21 @@ def test_a_bad_case_is_a_status_of_its_own(history: pl.DataFrame) -> None:
     got = replay(asked, history)
     assert got["status"].to_list() == ["ok", "error", "error", "error", "error"]
     assert got["p_breach"].null_count() == 4
+
+
+def test_the_kind_says_which_side_hurts() -> None:
+    """Without a direction, free space is watched from above: 22 % now is not under 20 %."""
+    count = 24 * 30
+    frame = pl.DataFrame({
+        "host": "a", "metric": "disk_free_pct", "ts": np.arange(count) * 3_600_000_000,
+        "value": 40 - np.arange(count) / 40,
+    }).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))  # fmt: skip
+    end = frame.item(-1, "ts") + timedelta(hours=1)
+    asked = pl.DataFrame({
+        "case_id": ["1", "2"], "host": "a", "metric": "disk_free_pct", "threshold": [20.0, 5.0], "cutoff": end,
+        "horizon_s": 7 * 86_400,
+    })  # fmt: skip
+    got = replay(asked, frame)
+    # 0.6 points a day from 22: 20 is reached after 3.3 days, 5 after 28.
+    assert got["status"].to_list() == ["ok", "ok"]
+    assert got["p_breach"].to_list() == pytest.approx([1.0, 0.0], abs=0.02)

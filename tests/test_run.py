@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -346,3 +346,58 @@ def test_the_date_is_that_of_the_crossing(tmp_path: Path, hour: int) -> None:
     assert row["days_to_breach_p50"] == 10
     assert row["p_breach_7d"] == 0.0
     assert row["p_breach_30d"] == pytest.approx(1.0)
+
+
+def test_a_crossing_in_working_hours_is_seen_at_night(tmp_path: Path) -> None:
+    """What crossed for hours each day is breached for a run at night, too, and the sentence says how often."""
+    as_of_us = to_us(datetime(2026, 5, 1, 2, tzinfo=UTC))
+    ts = as_of_us - (np.arange(24 * 40)[::-1] + 1) * 3_600_000_000
+    busy = (ts // 3_600_000_000 % 24 >= 10) & (ts // 3_600_000_000 % 24 < 15)
+    started = ts >= as_of_us - 4 * DAY_US
+    samples = pl.DataFrame(
+        {"host": "a", "metric": "cpu_util_pct", "ts": ts, "value": np.where(busy & started, 85.0, 20.0)}
+    )
+    store = tmp_path / "store"
+    config = load(None, {})
+    take(store, samples.with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC"))), "s", config, as_of_us)
+    rows = nightly(store, config, now_us=as_of_us, as_of_us=as_of_us).tables["breaches"]
+    row = rows.row(by_predicate=pl.col("threshold_name") == "warning", named=True)
+
+    assert (row["status"], row["severity"], row["current"]) == ("breached", "critical", 20.0)
+    assert "peak of the last day 85 %" in row["reason"]
+    assert "4 of the last 7 days" in row["reason"]
+
+
+def test_a_file_that_was_taken_is_not_read_again(tmp_path: Path) -> None:
+    """One bad row in a source makes one night say so, not every one after it."""
+    end_us = 1_775_001_600_000_000
+    lines = [f"a,cpu_util_pct,{(end_us - h * 3_600_000_000) // 1_000_000},20" for h in range(100, 0, -1)]
+    (tmp_path / "in.csv").write_text("host,metric,ts,value\n" + "\n".join([*lines, "a,cpu_util_pct,now,1"]) + "\n")
+    (tmp_path / "capforecast.toml").write_text('[[sources]]\nlocation = "in.csv"\n')
+    config = load(tmp_path / "capforecast.toml", {})
+    with Store.create(tmp_path / "store", created_us=0):
+        pass
+    nights = [nightly(tmp_path / "store", config, now_us=end_us, as_of_us=end_us) for _ in range(2)]
+
+    assert [night.rows_quarantined for night in nights] == [1, 0]
+    assert [night.tables["run"].item(0, "rows_in") for night in nights] == [101, 0]
+    with Store.open(tmp_path / "store") as store:
+        assert store.ledger().height == 1
+
+
+def test_short_history_names_the_date_that_growth_points_to(tmp_path: Path) -> None:
+    """Where the history is too short to look as far as a growing level needs, the sentence does not reassure."""
+    end_us = 1_775_001_600_000_000
+    ts = end_us - (np.arange(24 * 12)[::-1] + 1) * 3_600_000_000
+    samples = pl.DataFrame({"host": "a", "metric": "mem_used_pct", "ts": ts, "value": 60.0 + np.arange(24 * 12) / 24})
+    store = tmp_path / "store"
+    config = load(None, {})
+    take(store, samples.with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC"))), "s", config, end_us)
+    rows = nightly(store, config, now_us=end_us, as_of_us=end_us).tables["breaches"]
+    row = rows.row(by_predicate=pl.col("threshold_name") == "critical", named=True)
+
+    assert row["breach_date_p50"] is None
+    # 72 % now, one point a day: 90 % in 18 days, and the history holds 12.
+    day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=end_us + 18 * DAY_US)).date()
+    assert f"around {day}" in row["reason"]
+    assert "within 12 days" in row["reason"]
