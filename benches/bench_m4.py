@@ -3,8 +3,9 @@
 Usage: python benches/bench_m4.py
 
 How paths are weighted was chosen on the series with even numbers (sorted by name), which families
-compete with all in view; both halves are printed. sMAPE, MASE and OWA are those of the competition; the harness is right when Naive2 gives
-18.383 / 2.395 on the hourly set. WQL is the mean over 0.1 ... 0.9.
+compete with all in view; both halves are printed. sMAPE, MASE and OWA are those of the competition;
+the harness is right when Naive2 gives 18.383 / 2.395 on the hourly set. WQL is the mean over
+0.1 ... 0.9.
 """
 
 from __future__ import annotations
