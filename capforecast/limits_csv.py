@@ -8,12 +8,12 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from capforecast.errors import ConfigError
 from capforecast.schema import LABELS
+from capforecast.store.limits import COLUMNS as FRAME
 from capforecast.times import from_us, parse_moment
 
 SERIES = ("host", "metric", "instance")
@@ -30,22 +30,6 @@ COLUMNS: dict[str, str] = {
     **{label: f"label {label!r} of the series" for label in LABELS},
 }
 """Columns of limits.csv and their meaning."""
-
-FRAME: dict[str, Any] = {
-    "pattern_host": pl.String(),
-    "pattern_metric": pl.String(),
-    "pattern_instance": pl.String(),
-    "capacity": pl.Float64(),
-    "threshold_name": pl.String(),
-    "threshold": pl.Float64(),
-    "percent": pl.Boolean(),
-    "direction": pl.String(),
-    "lead_time_days": pl.Int64(),
-    "valid_from": pl.Datetime("us", "UTC"),
-    **dict.fromkeys(LABELS, pl.String()),
-    "line": pl.Int64(),
-}
-"""Columns of `read`: a threshold that is switched off has a name and no value."""
 
 
 def read(path: str | Path, *, missing_ok: bool = False) -> pl.DataFrame:

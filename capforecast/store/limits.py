@@ -24,7 +24,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "criticality": pl.String(),
     "line": pl.Int64(),
 }
-"""Columns that limits have; the types are those of a column without values and of empty limits."""
+"""Columns that limits have; a threshold that is switched off has a name and no value."""
 
 
 def typed(frame: pl.DataFrame) -> pl.DataFrame:
