@@ -15,6 +15,7 @@ from capforecast.panel import DAY_US, HOUR_US, Panel
 from capforecast.pool import FAR, NEAR, families
 
 BLOCK = 64
+LEAST_ERRORS = 48
 Peer = Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -45,8 +46,8 @@ def seasonal_naive(train: np.ndarray, horizon: int, season: int) -> np.ndarray:
     spread = np.zeros((len(train), CHANCES.size))
     for k in range(-(-horizon // season)):
         errors = train[:, (k + 1) * season :] - filled[:, : -(k + 1) * season]
-        # Fewer than two seasons of errors say too little: the spread of the distance before goes on.
-        enough = (~np.isnan(errors)).sum(axis=1) >= min(2 * season, 48)
+        # Fewer errors than that say too little: the spread of the distance before goes on.
+        enough = (~np.isnan(errors)).sum(axis=1) >= LEAST_ERRORS
         if enough.any():
             spread[enough] = np.nanquantile(errors[enough], CHANCES, axis=1).T
         stop = min((k + 1) * season, horizon)
