@@ -1,6 +1,6 @@
 """Accuracy on daily growth: stored bytes of public repositories, 30, 90 and 180 days ahead, with peers beside.
 
-Usage: python benches/bench_growth.py [--only ours] [--origins N] [--csv]
+Usage: python benches/bench_growth.py [--only ours] [--origins N]
 
 Up to 8 rolling origins, 137 days apart, for each of 38 series; at most 800 days of history before each and at
 least 120. `--only ours` leaves out all peers but the plain one, which repeats the last value with the quantiles
@@ -31,6 +31,7 @@ from capforecast.panel import DAY_US
 HISTORY, LEAST, LONGEST = 800, 120, 180
 HORIZONS = (30, 90, 180)
 BETWEEN = 137
+OURS = "capforecast"
 PLAIN = "last value"
 
 
@@ -98,29 +99,30 @@ def peers() -> dict[str, Peer]:
     return {name: peer for name, peer in found.items() if peer is not None}
 
 
-def table(data: Cases, scored: dict[str, Scores], horizon: int, csv: bool) -> None:
+def table(data: Cases, scored: dict[str, Scores], horizon: int) -> None:
+    """Print all methods; the last two columns are capforecast's mean and geometric mean over the method's."""
     scale, level = scale_of(data.train, 1), np.abs(data.train[:, -1])
     moves = (scale > 0) & (level > 0)
     print(f"\ndaily growth, {horizon} days ahead: {len(data)} cases, {int((~moves).sum())} of them never changed")
     even = data.number % 2 == 0
     for half, rows in {"all": even | True, "even": even, "odd": ~even}.items():
         use = rows & moves
-        print(f"{half:26s} {'CRPS':>9s} {'median':>8s} {'% level':>8s} {'x plain':>8s} {'in 80%':>7s}")
-        for name, got in scored.items():
-            crps = got.crps[use]
-            ratio = np.log((crps / scale[use] + 0.01) / (scored[PLAIN].crps[use] / scale[use] + 0.01))
-            scaled, share = crps / scale[use], 100 * crps / level[use]
-            row = [scaled.mean(), np.median(scaled), share.mean(), np.exp(ratio.mean()), got.inside[use].mean()]
-            print(f"  {name:24s} {row[0]:9.3f} {row[1]:8.3f} {row[2]:8.3f} {row[3]:8.3f} {row[4]:7.3f}")
-            if csv:
-                print(",".join(["csv", str(horizon), half, name, *(f"{x:.5g}" for x in row)]))
+        head = ("CRPS", "median", "% level", "x plain", "in 80%", "ours/it", "geom.")
+        print(f"{half:26s}" + "".join(f"{word:>9s}" for word in head))
+        unit = {name: got.crps[use] / scale[use] for name, got in scored.items()}
+        # One hundredth of the scale is added, so that a perfect forecast of an idle series is no infinity.
+        size = {name: float(np.exp(np.log(one + 0.01).mean())) for name, one in unit.items()}
+        for name, one in unit.items():
+            share = 100 * scored[name].crps[use] / level[use]
+            row = [one.mean(), np.median(one), share.mean(), size[name] / size[PLAIN], scored[name].inside[use].mean()]
+            row += [unit[OURS].mean() / one.mean(), size[OURS] / size[name]]
+            print(f"  {name:24s}" + "".join(f"{x:9.3f}" for x in row))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["ours"])
     parser.add_argument("--origins", type=int, default=8)
-    parser.add_argument("--csv", action="store_true", help="also print lines that begin with csv,")
     options = parser.parse_args()
     if not (DATA / "git_growth.parquet").exists():
         raise SystemExit(f"the public data sets are not here: {DATA}")
@@ -133,11 +135,11 @@ def main() -> None:
     for horizon in HORIZONS:
         truth = data.truth[:, :horizon]
         start = time.perf_counter()
-        made = {"capforecast": ours(data.train, horizon, data.lower, data.upper, DAY_US)[1]}
-        spent["capforecast"] = (time.perf_counter() - start) / len(data)
+        made = {OURS: ours(data.train, horizon, data.lower, data.upper, DAY_US)[1]}
+        spent[OURS] = (time.perf_counter() - start) / len(data)
         made |= {PLAIN: seasonal_naive(data.train, horizon, 1)}
         made |= {name: band[:, :horizon] for name, band in bands.items()}
-        table(data, {name: score(truth, band) for name, band in made.items()}, horizon, options.csv)
+        table(data, {name: score(truth, band) for name, band in made.items()}, horizon)
     print("\nseconds per case: " + ", ".join(f"{name} {seconds:.4f}" for name, seconds in spent.items()))
 
 

@@ -35,6 +35,16 @@ def ours(
     return np.concatenate(means), np.concatenate(bands)
 
 
+def known_quantiles(values: np.ndarray) -> np.ndarray:
+    """Return the nine quantiles of each row's known values, as numpy's nanquantile but fast on many rows."""
+    ordered = np.sort(values, axis=1)
+    place = CHANCES * ((~np.isnan(ordered)).sum(axis=1)[:, None] - 1)
+    low = place.astype(np.int64)
+    below = np.take_along_axis(ordered, low, 1)
+    above = np.take_along_axis(ordered, np.minimum(low + 1, ordered.shape[1] - 1), 1)
+    return below + (place - low) * np.where(place > low, above - below, 0.0)
+
+
 def seasonal_naive(train: np.ndarray, horizon: int, season: int) -> np.ndarray:
     """Repeat the last season; quantiles are those of its own past errors at the same distance in seasons."""
     filled = repeated(train, season)
@@ -49,7 +59,7 @@ def seasonal_naive(train: np.ndarray, horizon: int, season: int) -> np.ndarray:
         # Fewer errors than that say too little: the spread of the distance before goes on.
         enough = (~np.isnan(errors)).sum(axis=1) >= LEAST_ERRORS
         if enough.any():
-            spread[enough] = np.nanquantile(errors[enough], CHANCES, axis=1).T
+            spread[enough] = known_quantiles(errors[enough])
         stop = min((k + 1) * season, horizon)
         out[:, k * season : stop] = last[:, : stop - k * season, None] + spread[:, None, :]
     return out
@@ -102,7 +112,7 @@ def hourly_peers() -> dict[str, Peer]:
     """Return the peers of hourly data."""
     peers: dict[str, Peer | None] = {
         "SeasonalNaive(168)": lambda train, horizon: seasonal_naive(train, horizon, 168),
-        "statsforecast SeasonalNaive(24)": statsforecast(lambda: models.SeasonalNaive(season_length=24), 24),
+        "statsf. SeasonalNaive(24)": statsforecast(lambda: models.SeasonalNaive(season_length=24), 24),
         "AutoETS(24)": statsforecast(lambda: models.AutoETS(season_length=24), 24),
         "AutoTheta(24)": statsforecast(lambda: models.AutoTheta(season_length=24), 24),
         "MSTL([24,168])": statsforecast(lambda: models.MSTL(season_length=[24, 168]), 24),
