@@ -70,7 +70,9 @@ class Results:
             for title, kind, part, name, got in self.rows:
                 if (kind, part) == (sort, half):
                     blocks.setdefault(title, {})[name] = got
-            others = [name for name in next(iter(blocks.values()), {}) if name != OURS]
+            if not blocks:
+                continue
+            others = [name for name in next(iter(blocks.values())) if name != OURS]
             print(f"{half:36s}" + "".join(f"{name.replace('Seasonal', ''):>18s}" for name in others))
             cells: list[list[tuple[float, float]]] = []
             for title, methods in blocks.items():
@@ -79,9 +81,8 @@ class Results:
                     [(own["capped"] / m["capped"], own["ratio"] / m["ratio"]) for m in map(methods.__getitem__, others)]
                 )
                 print(f"{title:36s}" + "".join(f"{a:11.3f} {b:6.3f}" for a, b in cells[-1]))
-            if cells:
-                mean = np.exp(np.log(np.array(cells)).mean(axis=0))
-                print(f"{'geometric mean of these':36s}" + "".join(f"{a:11.3f} {b:6.3f}" for a, b in mean))
+            mean = np.exp(np.log(np.array(cells)).mean(axis=0))
+            print(f"{'geometric mean of these':36s}" + "".join(f"{a:11.3f} {b:6.3f}" for a, b in mean))
 
 
 def fast(data: Cases, horizon: int) -> dict[str, Scores]:
