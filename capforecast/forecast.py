@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from capforecast.kernels.combination import (
 )
 from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
 from capforecast.kernels.trend import cut_history
-from capforecast.models import Model
-from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
+from capforecast.models import Model, Past
+from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Panel
 
 CHANGE_STEPS = 4
 LEAST_AFTER_CHANGE = 21
@@ -112,8 +112,12 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     back = np.empty((len(panel), recipe.origins + 1), np.int64)
     spacing = min(season, max(reach // 2, 1)) if daily else season
     place_origins(first, panel.values.shape[1], reach, spacing, 10 if daily else 2 * season, back)
-    candidates = _candidates(models, panel, filled, first, back, reach)
+    # Origins that no series has room for cost nothing.
+    back = np.ascontiguousarray(back[:, : 1 + int((back[:, 1:] >= 0).sum(axis=1).max(initial=0))])
     members = tuple(name for m in models for name in m.members(seasons))
+    bounds = panel.lower, panel.upper
+    past = Past(filled, first, back, seasons, *bounds)
+    candidates = _candidates(models, past, len(members), reach)
     buckets = buckets_of(reach, season)
     edges = np.array([0, *(last for _, last in buckets)], np.int64)
     shape = (len(panel), len(buckets))
@@ -122,22 +126,23 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     scale = np.empty(len(panel))
     seasonal_scale(filled, first, season, scale)
     prior = _prior(members)
-    weigh(candidates, panel.values, back, edges, scale, prior, recipe.temperature, weights, error, scored)
+    weigh(candidates, panel.values, back, edges, scale, *bounds, prior, recipe.temperature, weights, error, scored)
     combined = np.empty((len(panel), back.shape[1], reach))
-    combine(candidates, weights, edges, combined)
+    combine(candidates, weights, edges, *bounds, combined)
     mean = np.ascontiguousarray(combined[:, 0])
     if horizon > reach:
         # Beyond one long season nothing is scored; the weights of the last bucket go on.
         edges_far = np.append(edges[:-1], horizon)
         long = np.empty((len(panel), 1, horizon))
-        now = np.zeros((len(panel), 1), np.int64)
-        combine(_candidates(models, panel, filled, first, now, horizon), weights, edges_far, long)
+        now = replace(past, back=np.zeros((len(panel), 1), np.int64))
+        combine(_candidates(models, now, len(members), horizon), weights, edges_far, *bounds, long)
         mean = np.ascontiguousarray(long[:, 0])
-    paths = np.empty((len(panel), 2 * recipe.origins + recipe.blocks, horizon))
+    paths = np.empty((len(panel), recipe.blocks + 2 * recipe.origins, horizon))
     chances = np.empty(paths.shape[:2])
     make_paths(
         filled, first, back, combined, mean, recipe.widen, recipe.mirror, recipe.share,
-        1 if daily else season, seasons[-1], 3 if daily else season, recipe.climate, paths, chances,
+        1 if daily else season, seasons[-1], 3 if daily else season, recipe.climate,
+        recipe.blocks, paths, chances,
     )  # fmt: skip
     np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
     coverage = np.empty(shape)
@@ -150,12 +155,13 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     )  # fmt: skip
 
 
-def _candidates(models: Sequence[Model], panel: Panel, filled: Floats, first: Ints, back: Ints, horizon: int) -> Floats:
-    """Return the forecasts of all members of all models, (S, O, K, H), inside the bounds."""
-    seasons = seasons_of(panel.step_us)
-    made = [m.forecast(filled, first, back, horizon, seasons, panel.lower, panel.upper) for m in models]
-    out = np.concatenate(made, axis=2) if len(made) > 1 else made[0]
-    np.clip(out, panel.lower[:, None, None, None], panel.upper[:, None, None, None], out=out)
+def _candidates(models: Sequence[Model], past: Past, members: int, horizon: int) -> Floats:
+    """Return the forecasts of all members of all models, (S, O, K, H)."""
+    out = np.empty((*past.back.shape, members, horizon))
+    start = 0
+    for model in models:
+        model.forecast(past, out, start)
+        start += len(model.members(past.seasons))
     return out
 
 

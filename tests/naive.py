@@ -361,7 +361,7 @@ def make_paths(
     history: Row, back: Sequence[int], combined: Sequence[Row], point: Row, *, widen: float, mirror: float,
     share: float, align: int, week: int, span: int, climate: float, most: int,
 ) -> list[tuple[list[float], float]]:  # fmt: skip
-    """Return paths with weights: plus and minus each residual path, then blocks of history."""
+    """Return paths with weights: blocks of history, then plus and minus each residual path."""
     n, horizon = len(history), len(point)
     nothing = ([NAN] * horizon, 0.0)
     if math.isnan(point[0]):
@@ -392,8 +392,8 @@ def make_paths(
     part = share + climate * (1 - share) * (1 - soon)
     if not whole or not parts:
         part = 0.0 if whole else 1.0
-    result = [(p, w / whole * (1 - part) if whole else 0.0) for p, w in out]
-    result += [(p, w / parts * part) for p, w in blocks] + [nothing] * (most - len(blocks))
+    result = [(p, w / parts * part) for p, w in blocks] + [nothing] * (most - len(blocks))
+    result += [(p, w / whole * (1 - part) if whole else 0.0) for p, w in out]
     if not whole and not parts:
         result[0] = (list(point), 1.0)
     return result

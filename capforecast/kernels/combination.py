@@ -142,6 +142,43 @@ def naive_errors(
             out[1, s, b] = naive / count if count > 0 else np.nan
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def _misses(row: Floats, truth: Floats, known: Floats, low: float, high: float) -> tuple[float, float]:
+    """Return the sums of absolute and of symmetric relative errors over the known steps."""
+    total, relative = 0.0, 0.0
+    for h in range(truth.shape[0]):
+        guess = min(max(row[h], low), high)
+        miss = known[h] * abs(truth[h] - guess)
+        total += miss
+        # Where both are nothing, nothing is missed.
+        relative += miss / max(abs(truth[h]) + abs(guess), 1e-300)
+    return total, 2.0 * relative
+
+
+@njit(cache=True, nogil=True)
+def _weights_of(error: Floats, able: np.ndarray, temperature: float, weights: Floats) -> None:
+    """Turn the errors of the members that are able into weights that sum to one."""
+    least = np.inf
+    for k in range(error.shape[0]):
+        if able[k]:
+            least = min(least, error[k])
+    floor = max(least, 1e-9)
+    for k in range(error.shape[0]):
+        weights[k] = np.exp(-temperature * (error[k] - least) / floor) if able[k] else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _without_crumbs(weights: Floats) -> None:
+    """Divide weights by their sum, drop those below one hundredth, and divide again."""
+    for _ in range(2):
+        whole = np.sum(weights)
+        for k in range(weights.shape[0]):
+            if whole > 0.0:
+                weights[k] /= whole
+                if weights[k] < 0.01:
+                    weights[k] = 0.0
+
+
 @njit(cache=True, nogil=True)
 def weigh(
     candidates: Floats,
@@ -149,6 +186,8 @@ def weigh(
     back: Ints,
     edges: Ints,
     scale: Floats,
+    lower: Floats,
+    upper: Floats,
     prior: Floats,
     temperature: float,
     weights: Floats,
@@ -174,22 +213,25 @@ def weigh(
         Steps ahead at which the buckets of the horizon begin, from 0; the last is H.
     scale : float64 (S,)
         Size of a typical seasonal difference.
+    lower, upper : float64 (S,)
+        Bounds that forecasts are cut to.
     prior : float64 (K,)
         Weights without evidence.
     temperature : float
         Sharpness of the weights.
     weights : float64 (S, B, K)
-        Receives the weights; all zero where no member can forecast.
+        Receives the weights, each row summing to one; zero throughout where no member can forecast.
     error : float64 (S, B, K)
-        Receives the mean absolute errors; NaN for members that take no part.
+        Receives the mean absolute errors; NaN for members that take no part or without scored origin.
     scored : int64 (S, B)
         Receives the number of scored origins.
     """
     columns = values.shape[1]
     members = candidates.shape[2]
-    total = np.empty(members)
-    relative = np.empty(members)
+    total, relative = np.empty(members), np.empty(members)
     counts = np.empty(members, np.int64)
+    able = np.empty(members, np.bool_)
+    truth, known = np.empty(candidates.shape[3]), np.empty(candidates.shape[3])
     for s in range(candidates.shape[0]):
         for b in range(edges.shape[0] - 1):
             total[:] = 0.0
@@ -197,66 +239,48 @@ def weigh(
             counts[:] = 0
             scored[s, b] = 0
             for o in range(1, back.shape[1]):
-                if back[s, o] < 0:
-                    continue
-                start = columns - back[s, o]
-                stop = min(edges[b + 1], back[s, o])
+                start = columns - back[s, o] + edges[b]
+                width = min(edges[b + 1], back[s, o]) - edges[b]
                 steps = 0
-                for h in range(edges[b], stop):
-                    if not np.isnan(values[s, start + h]):
-                        steps += 1
+                for h in range(width):
+                    y = values[s, start + h]
+                    known[h] = 0.0 if np.isnan(y) else 1.0
+                    truth[h] = 0.0 if np.isnan(y) else y
+                    steps += not np.isnan(y)
                 if steps == 0:
                     continue
                 scored[s, b] += 1
                 for k in range(members):
-                    if np.isnan(candidates[s, o, k, edges[b]]):
-                        continue
-                    for h in range(edges[b], stop):
-                        y = values[s, start + h]
-                        if not np.isnan(y):
-                            f = candidates[s, o, k, h]
-                            miss = abs(y - f)
-                            size = abs(y) + abs(f)
-                            total[k] += miss
-                            if size > 0.0:
-                                relative[k] += 2.0 * miss / size
-                            counts[k] += 1
+                    row = candidates[s, o, k, edges[b] : edges[b] + width]
+                    if not np.isnan(row[0]):
+                        misses = _misses(row, truth[:width], known[:width], lower[s], upper[s])
+                        total[k] += misses[0]
+                        relative[k] += misses[1]
+                        counts[k] += steps
             most = 0
             for k in range(members):
-                error[s, b, k] = np.nan
-                weights[s, b, k] = 0.0
-                if not np.isnan(candidates[s, 0, k, 0]):
+                able[k] = not np.isnan(candidates[s, 0, k, 0])
+                if able[k]:
                     most = max(most, counts[k])
-            least = np.inf
             for k in range(members):
-                if counts[k] == most and most > 0 and not np.isnan(candidates[s, 0, k, 0]):
-                    error[s, b, k] = total[k] / most
-                    relative[k] = total[k] / most / scale[s] + relative[k] / most
-                    least = min(least, relative[k])
+                error[s, b, k] = np.nan
+                if most > 0:
+                    able[k] = able[k] and counts[k] == most
+                    if able[k]:
+                        error[s, b, k] = total[k] / most
+                        relative[k] = total[k] / most / scale[s] + relative[k] / most
             if most > 0:
-                floor = max(least, 1e-9)
-                for k in range(members):
-                    if not np.isnan(error[s, b, k]):
-                        weights[s, b, k] = np.exp(-temperature * (relative[k] - least) / floor)
+                _weights_of(relative, able, temperature, weights[s, b])
             elif b > 0:
                 weights[s, b, :] = weights[s, b - 1, :]
             else:
                 for k in range(members):
-                    if not np.isnan(candidates[s, 0, k, 0]):
-                        weights[s, b, k] = prior[k]
-            for _ in range(2):
-                whole = 0.0
-                for k in range(members):
-                    whole += weights[s, b, k]
-                if whole > 0.0:
-                    for k in range(members):
-                        weights[s, b, k] /= whole
-                        if weights[s, b, k] < 0.01:
-                            weights[s, b, k] = 0.0
+                    weights[s, b, k] = prior[k] if able[k] else 0.0
+            _without_crumbs(weights[s, b])
 
 
 @njit(cache=True, nogil=True)
-def combine(candidates: Floats, weights: Floats, edges: Ints, combined: Floats) -> None:
+def combine(candidates: Floats, weights: Floats, edges: Ints, lower: Floats, upper: Floats, combined: Floats) -> None:
     """Average the members of each origin with the weights of the step's bucket.
 
     Parameters
@@ -267,26 +291,32 @@ def combine(candidates: Floats, weights: Floats, edges: Ints, combined: Floats) 
         Weights; rows sum to about one.
     edges : int64 (B + 1,)
         First step of each bucket, and H.
+    lower, upper : float64 (S,)
+        Bounds that forecasts are cut to.
     combined : float64 (S, O, H)
         Receives the averages; NaN where no member with weight forecasts.
     """
     for s in range(candidates.shape[0]):
+        low, high = lower[s], upper[s]
         for o in range(candidates.shape[1]):
             for b in range(edges.shape[0] - 1):
                 # Averaged as differences from one member, so that members that agree give their value exactly.
                 anchor = -1
                 whole = 0.0
-                combined[s, o, edges[b] : edges[b + 1]] = 0.0
+                out = combined[s, o, edges[b] : edges[b + 1]]
+                out[:] = 0.0
                 for k in range(candidates.shape[2]):
                     w = weights[s, b, k]
                     if w > 0.0 and not np.isnan(candidates[s, o, k, edges[b]]):
                         whole += w
                         if anchor < 0:
                             anchor = k
-                        for h in range(edges[b], edges[b + 1]):
-                            combined[s, o, h] += w * (candidates[s, o, k, h] - candidates[s, o, anchor, h])
-                for h in range(edges[b], edges[b + 1]):
+                            continue
+                        row, base = candidates[s, o, k, edges[b] :], candidates[s, o, anchor, edges[b] :]
+                        for h in range(out.shape[0]):
+                            out[h] += w * (min(max(row[h], low), high) - min(max(base[h], low), high))
+                for h in range(out.shape[0]):
                     if anchor < 0:
-                        combined[s, o, h] = np.nan
+                        out[h] = np.nan
                     else:
-                        combined[s, o, h] = candidates[s, o, anchor, h] + combined[s, o, h] / whole
+                        out[h] = min(max(candidates[s, o, anchor, edges[b] + h], low), high) + out[h] / whole

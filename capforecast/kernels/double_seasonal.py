@@ -45,7 +45,39 @@ def _span(length: int, m1: int, m2: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def double_seasonal(values: Floats, first: Ints, back: Ints, m1: int, m2: int, cells: Floats, out: Floats) -> None:
+def _ahead(
+    t: int, level: Floats, day: Floats, week: Floats, carry: Floats, phi: Floats, low: float, high: float, out: Floats
+) -> None:
+    """Fill ``out`` (K, H) with the forecasts of all cells from the states before column ``t``."""
+    m1, m2 = day.shape[0], week.shape[0]
+    for c in range(out.shape[0]):
+        p1, p2 = t % m1, t % m2
+        rest = carry[c]
+        for h in range(out.shape[1]):
+            rest *= phi[c]
+            out[c, h] = level[c] + day[p1, c] + week[p2, c] + rest
+            p1 = p1 + 1 if p1 + 1 < m1 else 0
+            p2 = p2 + 1 if p2 + 1 < m2 else 0
+        if not (np.isnan(low) or np.isnan(level[c])):
+            # The exponential is kept from overflowing.
+            for h in range(out.shape[1]):
+                grown = np.exp(min(max(out[c, h], -700.0), 700.0))
+                out[c, h] = low + ((high - low) * (grown / (1.0 + grown)) if high < np.inf else grown)
+
+
+@njit(cache=True, nogil=True)
+def double_seasonal(
+    values: Floats,
+    first: Ints,
+    back: Ints,
+    m1: int,
+    m2: int,
+    cells: Floats,
+    low: Floats,
+    high: Floats,
+    start: int,
+    out: Floats,
+) -> None:
     """Forecast with every cell of a parameter grid in one pass per series.
 
     With level l, seasons d and w and residual r, for each value y in turn::
@@ -66,8 +98,13 @@ def double_seasonal(values: Floats, first: Ints, back: Ints, m1: int, m2: int, c
         Season lengths in steps; m2 = 1 when there is one season only.
     cells : float64 (4, K)
         alpha, gamma1, gamma2, phi of each cell.
-    out : float64 (S, O, K, H)
-        Receives the forecasts; NaN where the history is shorter than the initialisation.
+    low, high : float64 (S,)
+        Where ``low`` is a number, values are logarithms above it, or logits between both where ``high`` is
+        finite, and forecasts are mapped back; NaN where values are levels as they are.
+    start : int
+        Place of the first cell in ``out``.
+    out : float64 (S, O, M, H)
+        Receives the forecasts at ``start:start + K``; NaN where the history is shorter than the initialisation.
 
     Notes
     -----
@@ -76,16 +113,16 @@ def double_seasonal(values: Floats, first: Ints, back: Ints, m1: int, m2: int, c
     """
     columns = values.shape[1]
     count = cells.shape[1]
-    horizon = out.shape[3]
+    stop = start + count
     alpha, gamma1, gamma2, phi = cells[0].copy(), cells[1].copy(), cells[2].copy(), cells[3].copy()
     level, before = np.empty(count), np.empty(count)
     day, week = np.empty((m1, count)), np.empty((m2, count))
-    out[:, :, :, :] = np.nan
     for s in range(values.shape[0]):
+        out[s, :, start:stop, :] = np.nan
         y = values[s]
         length = columns - first[s]
         span = _span(length, m1, m2)
-        if length < span:
+        if length < span or np.isnan(y[first[s]]):
             continue
         _start(y, first[s], span, m1, m2, level, day, week)
         weekly = 1.0 if m2 > 1 and span >= m2 else 0.0
@@ -94,20 +131,17 @@ def double_seasonal(values: Floats, first: Ints, back: Ints, m1: int, m2: int, c
         oldest = 0
         for o in range(back.shape[1]):
             oldest = max(oldest, back[s, o])
+        p1, p2 = first[s] % m1, first[s] % m2
         for t in range(first[s], columns + 1):
             if t >= columns - oldest and t >= first[s] + span:
                 for o in range(back.shape[1]):
                     if back[s, o] >= 0 and t == columns - back[s, o]:
-                        for c in range(count):
-                            carry = before[c]
-                            for h in range(horizon):
-                                carry *= phi[c]
-                                out[s, o, c, h] = level[c] + day[(t + h) % m1, c] + week[(t + h) % m2, c] + carry
+                        _ahead(t, level, day, week, before, phi, low[s], high[s], out[s, o, start:stop])
             if t == columns:
                 break
             now = y[t]
-            d = day[t % m1]
-            w = week[t % m2]
+            d = day[p1]
+            w = week[p2]
             for c in range(count):
                 rest = now - (level[c] + d[c] + w[c])
                 error = rest - phi[c] * before[c]
@@ -115,6 +149,8 @@ def double_seasonal(values: Floats, first: Ints, back: Ints, m1: int, m2: int, c
                 d[c] += gamma1[c] * error
                 w[c] += gain2[c] * error
                 before[c] = rest
+            p1 = p1 + 1 if p1 + 1 < m1 else 0
+            p2 = p2 + 1 if p2 + 1 < m2 else 0
 
 
 @njit(cache=True, nogil=True)

@@ -24,12 +24,15 @@ def natural_gaps(starts: Ints, buckets: Ints, end: int, gaps: Ints) -> None:
         Receives the lower median distance; 1 for fewer than two rollups.
     """
     for s in range(starts.shape[0] - 1):
-        count = -1
+        count, ones = -1, 0
         for r in range(starts[s], starts[s + 1]):
             if buckets[r] < end:
                 count += 1
+                if count > 0 and buckets[r] - buckets[r - 1] <= 1:
+                    ones += 1
         gaps[s] = 1
-        if count > 0:
+        # Most series are regular, and one is the least distance.
+        if count > 0 and ones <= (count - 1) // 2:
             steps = np.empty(count, np.int64)
             for i in range(count):
                 steps[i] = buckets[starts[s] + i + 1] - buckets[starts[s] + i]
@@ -78,11 +81,17 @@ def scatter(
 
 
 @njit(cache=True, nogil=True)
-def _sustained(window: Floats, k: int) -> float:
-    """Return the k-th largest known value of a window; NaN when fewer are known."""
-    best = np.full(k, -np.inf)
+def _sustained(row: Floats, start: int, stop: int, best: Floats) -> float:
+    """Return the k-th largest known value of ``row[start:stop]``, k the size of ``best``; NaN when fewer are known."""
+    k = best.shape[0]
+    if k == 2 and stop - start == 3:
+        a, b, c = row[start], row[start + 1], row[start + 2]
+        if not (np.isnan(a) or np.isnan(b) or np.isnan(c)):
+            return float(max(min(a, b), min(max(a, b), c)))
+    best[:] = -np.inf
     known = 0
-    for v in window:
+    for t in range(start, stop):
+        v = row[t]
         if np.isnan(v):
             continue
         known += 1
@@ -92,7 +101,7 @@ def _sustained(window: Floats, k: int) -> float:
                 best[j] = best[j - 1]
                 j -= 1
             best[j] = v
-    return best[k - 1] if known >= k else np.nan
+    return float(best[k - 1]) if known >= k else np.nan
 
 
 @njit(cache=True, nogil=True)
@@ -116,6 +125,7 @@ def sustained_peaks(values: Floats, per_day: int, k: int, n: int, out: Floats) -
     """
     columns = values.shape[1]
     days = out.shape[1]
+    best = np.empty(k)
     for s in range(values.shape[0]):
         for d in range(days):
             stop = columns - (days - 1 - d) * per_day
@@ -123,7 +133,7 @@ def sustained_peaks(values: Floats, per_day: int, k: int, n: int, out: Floats) -
             for t in range(max(stop - per_day, 0), stop):
                 if np.isnan(values[s, t]):
                     continue
-                level = _sustained(values[s, max(t - n + 1, 0) : t + 1], k)
+                level = _sustained(values[s], max(t - n + 1, 0), t + 1, best)
                 if not np.isnan(level) and (np.isnan(peak) or level > peak):
                     peak = level
             out[s, d] = peak
@@ -145,7 +155,7 @@ def path_peaks(recent: Floats, paths: Floats, per_day: int, k: int, n: int, out:
         Receives the peaks of each day; D times per_day may be at most H.
     """
     lead = recent.shape[1]
-    row = np.empty(lead + paths.shape[2])
+    row, best = np.empty(lead + paths.shape[2]), np.empty(k)
     for s in range(paths.shape[0]):
         row[:lead] = recent[s]
         for p in range(paths.shape[1]):
@@ -153,16 +163,7 @@ def path_peaks(recent: Floats, paths: Floats, per_day: int, k: int, n: int, out:
             for d in range(out.shape[2]):
                 peak = -np.inf
                 for h in range(d * per_day, (d + 1) * per_day):
-                    if n == 1:
-                        level = row[lead + h]
-                    elif k == 2 and n == 3:
-                        a, b, c = row[lead + h - 2], row[lead + h - 1], row[lead + h]
-                        if np.isnan(a) or np.isnan(b) or np.isnan(c):
-                            level = _sustained(row[lead + h - 2 : lead + h + 1], 2)
-                        else:
-                            level = max(min(a, b), min(max(a, b), c))
-                    else:
-                        level = _sustained(row[lead + h - n + 1 : lead + h + 1], k)
+                    level = _sustained(row, lead + h - n + 1, lead + h + 1, best)
                     if not np.isnan(row[lead + h]) and level > peak:
                         peak = level
                 out[s, p, d] = peak if peak > -np.inf else np.nan

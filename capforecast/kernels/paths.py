@@ -53,6 +53,23 @@ def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _residuals(y: Floats, start: int, back: int, combined: Floats, widen: float, kept: float, out: Floats) -> int:
+    """Fill ``out`` with the residual path of one origin, repeated to its length; return the steps that were known."""
+    known = 0
+    # A member that needs a longer history than an origin had leaves the end of its path open.
+    while known < min(back, combined.shape[0]) and not np.isnan(combined[known]):
+        known += 1
+    done = 0
+    while known > 0 and done < out.shape[0]:
+        growth = widen * (1.0 + done // known) ** (0.5 * kept)
+        stop = min(known, out.shape[0] - done)
+        for h in range(stop):
+            out[done + h] = growth * (y[start + h] - combined[h])
+        done += stop
+    return known
+
+
+@njit(cache=True, nogil=True)
 def make_paths(
     filled: Floats,
     first: Ints,
@@ -66,18 +83,19 @@ def make_paths(
     week: int,
     span: int,
     climate: float,
+    most: int,
     paths: Floats,
     weights: Floats,
 ) -> None:
     """Enumerate weighted possible futures of each series, without random numbers.
 
-    The first ``2 (O - 1)`` paths are the point forecast plus and, with the weight `mirror`, minus the
-    residual path of each past origin, times `widen`; a residual path shorter than the horizon repeats,
-    growing with the square root of the number of repetitions as far as the series keeps its levels.
-    The others are blocks of history that start whole multiples of `align` back, shifted by what the
-    series keeps of the difference between the mean of its newest `span` steps and that of the `span`
-    steps before the block: what it keeps over the next `span` steps at first, what it keeps for long
-    in the end. A block shorter than the horizon repeats, each time moved by what is kept for long.
+    The first `most` paths are blocks of history that start whole multiples of `align` back, shifted by
+    what the series keeps of the difference between the mean of its newest `span` steps and that of the
+    `span` steps before the block: what it keeps over the next `span` steps at first, what it keeps for
+    long in the end. A block shorter than the horizon repeats, each time moved by what is kept for long.
+    The others are the point forecast plus and, with the weight `mirror`, minus the residual path of each
+    past origin, times `widen`; a residual path shorter than the horizon repeats, growing with the square
+    root of the number of repetitions as far as the series keeps its levels.
 
     Parameters
     ----------
@@ -102,16 +120,17 @@ def make_paths(
     climate : float
         1 gives the blocks all the probability that is left where levels return at once, since what
         was measured is then the best account of what can be; 0 keeps `share` for every series.
+    most : int
+        Most blocks.
     paths : float64 (S, P, H)
-        Receives the paths, P >= 2 (O - 1).
+        Receives the paths, P >= most + 2 (O - 1); NaN where the weight is zero.
     weights : float64 (S, P)
         Receives the probabilities; all zero where there is no point forecast.
     """
     columns = filled.shape[1]
     horizon = mean.shape[1]
-    reach = combined.shape[2]
     origins = back.shape[1] - 1
-    most = paths.shape[1] - 2 * origins
+    shifts, fades = np.empty(horizon), np.empty(horizon)
     for s in range(filled.shape[0]):
         weights[s, :] = 0.0
         paths[s, :, :] = np.nan
@@ -124,50 +143,80 @@ def make_paths(
         soon = max(_persistence(y, first[s], width, width), kept)
         residuals = 0
         for o in range(1, origins + 1):
-            # A member that needs a longer history than an origin had leaves the end of its path open.
-            known = 0
-            while known < min(back[s, o], reach) and not np.isnan(combined[s, o, known]):
-                known += 1
-            if known < 1:
+            known = _residuals(y, columns - back[s, o], back[s, o], combined[s, o], widen, kept, shifts)
+            if known == 0:
                 continue
             residuals += 1
-            start = columns - back[s, o]
+            p = most + 2 * o - 2
             for h in range(horizon):
-                rest = widen * (1.0 + h // known) ** (0.5 * kept) * (y[start + h % known] - combined[s, o, h % known])
-                paths[s, 2 * o - 2, h] = mean[s, h] + rest
-                paths[s, 2 * o - 1, h] = mean[s, h] - rest
-            weights[s, 2 * o - 2] = 1.0
-            weights[s, 2 * o - 1] = mirror
+                paths[s, p, h] = mean[s, h] + shifts[h]
+                paths[s, p + 1, h] = mean[s, h] - shifts[h]
+            weights[s, p] = 1.0
+            weights[s, p + 1] = mirror
         step = align if length >= 3 * align else 1
         far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
         near = max(min(-(-horizon // step), far - 11), 1)
         count = min(far - near + 1, most)
         blocks = 0.0
         fade = soon ** (1.0 / width)
+        fading = 1.0
+        for h in range(horizon):
+            fading *= fade
+            fades[h] = kept + (soon - kept) * fading
         now = _average(y, columns - width, columns)
         for i in range(count):
-            j = near + i * (far - near + 1) // count
-            size = j * step
+            size = (near + i * (far - near + 1) // count) * step
             start = columns - size
             change = now - _average(y, start - width, start)
-            fading = 1.0
-            p = 2 * origins + i
-            for h in range(horizon):
-                fading *= fade
-                shift = (kept + (soon - kept) * fading) * change
-                paths[s, p, h] = y[start + h % size] + shift + kept * (h // size) * change
-            weights[s, p] = 3.0 if week > 1 and size % week == 0 else 1.0
-            blocks += weights[s, p]
+            done = 0
+            while done < horizon:
+                again = kept * (done // size)
+                stop = min(size, horizon - done)
+                for h in range(stop):
+                    paths[s, i, done + h] = y[start + h] + (fades[done + h] + again) * change
+                done += stop
+            weights[s, i] = 3.0 if week > 1 and size % week == 0 else 1.0
+            blocks += weights[s, i]
         part = share + climate * (1.0 - share) * (1.0 - soon)
         if residuals == 0 or blocks == 0.0:
             part = 0.0 if residuals > 0 else 1.0
-        for p in range(2 * origins):
-            weights[s, p] *= (1.0 - part) / (max(residuals, 1) * (1.0 + mirror))
-        for p in range(2 * origins, paths.shape[1]):
+        for p in range(most):
             weights[s, p] *= part / max(blocks, 1.0)
+        for p in range(most, paths.shape[1]):
+            weights[s, p] *= (1.0 - part) / (max(residuals, 1) * (1.0 + mirror))
         if residuals == 0 and blocks == 0.0:
             paths[s, 0, :] = mean[s, :]
             weights[s, 0] = 1.0
+
+
+@njit(cache=True, nogil=True)
+def _sorted(values: Floats, chosen: Ints) -> tuple[Ints, Floats]:
+    """Return the chosen places in the order of their values, and these: bins of equal width, then insertion."""
+    count = chosen.size
+    low, high = values[chosen[0]], values[chosen[0]]
+    for p in chosen:
+        low, high = min(low, values[p]), max(high, values[p])
+    order, column = np.empty(count, np.int64), np.empty(count)
+    bins, ends = np.empty(count, np.int64), np.zeros(count + 1, np.int64)
+    factor = (count - 1) / (high - low) if high > low else 0.0
+    # Levels too far apart or too close together to be divided are left to the insertion.
+    factor = factor if factor < np.inf else 0.0
+    for i in range(count):
+        bins[i] = int((values[chosen[i]] - low) * factor)
+        ends[bins[i] + 1] += 1
+    for i in range(count):
+        ends[i + 1] += ends[i]
+    for i in range(count):
+        order[ends[bins[i]]] = chosen[i]
+        ends[bins[i]] += 1
+    for i in range(count):
+        p, value = order[i], values[order[i]]
+        j = i
+        while j > 0 and column[j - 1] > value:
+            column[j], order[j] = column[j - 1], order[j - 1]
+            j -= 1
+        column[j], order[j] = value, p
+    return order, column
 
 
 @njit(cache=True, nogil=True)
@@ -192,19 +241,16 @@ def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, ou
         if chosen.size == 0:
             out[s, :, :] = np.nan
             continue
-        column = np.empty(chosen.size)
         for h in range(paths.shape[2]):
-            for i in range(chosen.size):
-                column[i] = paths[s, chosen[i], h]
-            order = np.argsort(column, kind="mergesort")
+            order, column = _sorted(paths[s, :, h], chosen)
             below = 0.0
             q = 0
             middle_before = 0.0
-            value_before = column[order[0]]
+            value_before = column[0]
             for i in range(order.size):
-                w = weights[s, chosen[order[i]]]
+                w = weights[s, order[i]]
                 middle = below + 0.5 * w
-                value = column[order[i]]
+                value = column[i]
                 while q < probabilities.size and probabilities[q] <= middle:
                     if i == 0 or middle <= middle_before:
                         out[s, h, q] = value

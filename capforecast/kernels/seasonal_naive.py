@@ -72,7 +72,7 @@ def _one(y: Floats, first: int, known: int, m1: int, m2: int, out: Floats) -> No
 
 
 @njit(cache=True, nogil=True)
-def seasonal_naive(values: Floats, first: Ints, back: Ints, m1: int, m2: int, out: Floats) -> None:
+def seasonal_naive(values: Floats, first: Ints, back: Ints, m1: int, m2: int, start: int, out: Floats) -> None:
     """Forecast by repeating the past.
 
     Parameters
@@ -85,9 +85,11 @@ def seasonal_naive(values: Floats, first: Ints, back: Ints, m1: int, m2: int, ou
         Unknown columns at the right per origin, -1 for none.
     m1, m2 : int
         Season lengths in steps; m2 = 1 when there is one season only.
-    out : float64 (S, O, 13, H)
-        Receives, in order: last value; mean of the last season; last season; mean of the same phase
-        over 5 and over 10 seasons; median of it over 7; last long season; mean of last season and
+    start : int
+        Place of the first member in ``out``.
+    out : float64 (S, O, K, H)
+        Receives at ``start:start + 13``, in order: last value; mean of the last season; last season;
+        mean of the same phase over 5 and over 10 seasons; median of it over 7; last long season; mean of last season and
         last long season; last long season shifted, and scaled, by the change of the mean of the last
         season against one long season earlier; median of the last long season; last season growing by
         the mean gain per season over the last two to seven; last long season growing by the gain over the one
@@ -102,6 +104,6 @@ def seasonal_naive(values: Floats, first: Ints, back: Ints, m1: int, m2: int, ou
     for s in range(values.shape[0]):
         for o in range(back.shape[1]):
             if back[s, o] < 0:
-                out[s, o, :, :] = np.nan
+                out[s, o, start : start + 13, :] = np.nan
             else:
-                _one(values[s], first[s], length - back[s, o], m1, m2, out[s, o])
+                _one(values[s], first[s], length - back[s, o], m1, m2, out[s, o, start : start + 13])

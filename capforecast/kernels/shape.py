@@ -15,21 +15,25 @@ def _explained(y: Floats, season: int) -> float:
     if season < 2 or n < 2 * season:
         return 0.0
     sums, counts = np.zeros(season), np.zeros(season)
-    mean, known = 0.0, 0
+    mean, known, p = 0.0, 0, 0
     for t in range(n):
         if not np.isnan(y[t]):
-            sums[t % season] += y[t]
-            counts[t % season] += 1.0
+            sums[p] += y[t]
+            counts[p] += 1.0
             mean += y[t]
             known += 1
+        p = p + 1 if p + 1 < season else 0
     if known <= season:
         return 0.0
     mean /= known
-    total, rest = 0.0, 0.0
+    total, rest, p = 0.0, 0.0, 0
+    for q in range(season):
+        sums[q] /= max(counts[q], 1.0)
     for t in range(n):
         if not np.isnan(y[t]):
             total += (y[t] - mean) ** 2
-            rest += (y[t] - sums[t % season] / counts[t % season]) ** 2
+            rest += (y[t] - sums[p]) ** 2
+        p = p + 1 if p + 1 < season else 0
     if total <= 0.0:
         return 0.0
     return 1.0 - (rest / (known - season)) / (total / (known - 1))
@@ -60,10 +64,10 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, out: Floats) -> None
         if known.size == 0:
             out[s, 0] = 1.0
             continue
-        ordered = np.sort(known)
+        low, high = np.min(known), np.max(known)
         out[s, 0] = 1.0 - known.size / n
-        out[s, 1] = ordered[-1] - ordered[0]
-        out[s, 2] = max(abs(ordered[0]), abs(ordered[-1]))
+        out[s, 1] = high - low
+        out[s, 2] = max(abs(low), abs(high))
         out[s, 3] = _explained(y, m1)
         out[s, 4] = _explained(y, m2)
         rises, falls = 0, 0
@@ -76,9 +80,12 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, out: Floats) -> None
                 if -step > 0.3 * out[s, 1]:
                     out[s, 5] += 1.0
         out[s, 6] = rises / max(rises + falls, 1)
-        middle = ordered[known.size // 2]
-        upper = ordered[(3 * known.size) // 4] - middle
-        top = ordered[min((98 * known.size) // 100, known.size - 1)] - middle
+        ranks = known.size // 2, (3 * known.size) // 4, min((98 * known.size) // 100, known.size - 1)
+        ordered = np.partition(known, ranks[0])
+        middle = ordered[ranks[0]]
+        above = np.partition(ordered[ranks[0] :], ranks[1] - ranks[0])
+        upper = above[ranks[1] - ranks[0]] - middle
+        top = np.partition(above[ranks[1] - ranks[0] :], ranks[2] - ranks[1])[ranks[2] - ranks[1]] - middle
         out[s, 7] = top / upper if upper > 0.0 else (np.inf if top > 0.0 else 0.0)
 
 
@@ -108,9 +115,10 @@ def newest(values: Floats, first: Ints, last: Ints, window: int, k: int, n: int,
         if first[s] == columns:
             continue
         recent = values[s, max(first[s], columns - window) :]
-        known = np.sort(recent[~np.isnan(recent)])
+        known = recent[~np.isnan(recent)]
         if known.size:
-            out[s, 0] = known[(95 * known.size + 99) // 100 - 1]
+            rank = (95 * known.size + 99) // 100 - 1
+            out[s, 0] = np.partition(known, rank)[rank]
         tail = values[s, max(last[s] - n + 1, 0) : last[s] + 1]
         held = np.sort(tail[~np.isnan(tail)])
         if held.size >= k:

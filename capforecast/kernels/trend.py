@@ -146,7 +146,9 @@ def _one(y: Floats, first: int, known: int, window: int, pairs: int, grid: Float
 
 
 @njit(cache=True, nogil=True)
-def trend(values: Floats, first: Ints, back: Ints, window: int, pairs: int, grid: Floats, out: Floats) -> None:
+def trend(
+    values: Floats, first: Ints, back: Ints, window: int, pairs: int, grid: Floats, start: int, out: Floats
+) -> None:
     """Forecast along lines.
 
     Parameters
@@ -161,9 +163,11 @@ def trend(values: Floats, first: Ints, back: Ints, window: int, pairs: int, grid
         Most steps that a line looks back, and most steps of the pairwise slopes.
     grid : float64 (3, G)
         alpha, beta and phi of the damped smoothing members.
-    out : float64 (S, O, 8 + G, H)
-        Receives, in order: drift of the window; drift of 28 steps; line of the longest well-fitting
-        suffix, from the line and damped from the last value; median slope since the last change, whole
+    start : int
+        Place of the first member in ``out``.
+    out : float64 (S, O, K, H)
+        Receives at ``start:start + 8 + G``, in order: drift of the window; drift of 28 steps; line of the
+        longest well-fitting suffix, from the line and damped from the last value; median slope since the last change, whole
         and half; two theta forecasts; the damped smoothing members. NaN below 5 known steps.
 
     Notes
@@ -173,12 +177,13 @@ def trend(values: Floats, first: Ints, back: Ints, window: int, pairs: int, grid
     Gardner and McKenzie (1985). O(S O (T + pairs**2 + G T)).
     """
     columns = values.shape[1]
+    stop = start + 8 + grid.shape[1]
     for s in range(values.shape[0]):
         for o in range(back.shape[1]):
             if back[s, o] < 0:
-                out[s, o, :, :] = np.nan
+                out[s, o, start:stop, :] = np.nan
             else:
-                _one(values[s], first[s], columns - back[s, o], window, pairs, grid, out[s, o])
+                _one(values[s], first[s], columns - back[s, o], window, pairs, grid, out[s, o, start:stop])
 
 
 @njit(cache=True, nogil=True)

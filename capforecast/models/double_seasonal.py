@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 
 from capforecast.kernels.double_seasonal import double_seasonal, mean_size
-from capforecast.panel import Floats, Ints
+from capforecast.models import Past
+from capforecast.panel import Floats
 
 ALPHAS = (0.0, 0.1)
 GAMMAS1 = (0.05, 0.3)
@@ -28,27 +29,14 @@ class DoubleSeasonal:
         cells = [f"({a:g},{g1:g},{g2:g},{p:g})" for a, g1, g2, p in _cells(seasons).T]
         return tuple(scale + cell for scale in ("smooth", "log") for cell in cells)
 
-    def forecast(
-        self,
-        values: Floats,
-        first: Ints,
-        back: Ints,
-        horizon: int,
-        seasons: tuple[int, ...],
-        lower: Floats,
-        upper: Floats,
-    ) -> Floats:
+    def forecast(self, past: Past, out: Floats, start: int) -> None:
         """Forecast; see ``capforecast.models.Model``."""
-        m1 = seasons[0] if seasons else 1
-        m2 = seasons[1] if len(seasons) > 1 else 1
-        cells = np.ascontiguousarray(_cells(seasons))
-        count = cells.shape[1]
-        out = np.empty((2, values.shape[0], back.shape[1], count, horizon))
-        double_seasonal(values, first, back, m1, m2, cells, out[0])
-        scaled, low, high = _to_scale(values, first, back, lower, upper)
-        double_seasonal(scaled, first, back, m1, m2, cells, out[1])
-        _from_scale(out[1], low, high)
-        return np.concatenate((out[0], out[1]), axis=2)
+        cells = np.ascontiguousarray(_cells(past.seasons))
+        shape = past.first, past.back, past.short, past.long, cells
+        plain = np.full(past.first.size, np.nan)
+        double_seasonal(past.values, *shape, plain, plain, start, out)
+        scaled, low, high = _to_scale(past)
+        double_seasonal(scaled, *shape, low, high, start + cells.shape[1], out)
 
 
 def _cells(seasons: tuple[int, ...]) -> Floats:
@@ -57,14 +45,15 @@ def _cells(seasons: tuple[int, ...]) -> Floats:
     return np.array(list(itertools.product(alphas, GAMMAS1, gammas2, PHIS))).T
 
 
-def _to_scale(values: Floats, first: Ints, back: Ints, lower: Floats, upper: Floats) -> tuple[Floats, Floats, Floats]:
+def _to_scale(past: Past) -> tuple[Floats, Floats, Floats]:
     """Map each series to the logit of its place between its bounds, or to the logarithm above the lower one.
 
     The width of the margin comes from what the oldest origin knew, so no later value touches it.
     A series without a lower bound is NaN, one that leaves its bounds is NaN from there on.
     """
+    values, lower, upper = past.values, past.lower, past.upper
     size = np.empty(values.shape[0])
-    mean_size(values, first, back, size)
+    mean_size(values, past.first, past.back, size)
     bounded = np.isfinite(upper)
     margin = MARGIN * np.where(bounded, np.where(bounded, upper, 0.0) - np.where(bounded, lower, 0.0), size)
     margin = np.where(margin > 0.0, margin, 1.0)
@@ -76,15 +65,3 @@ def _to_scale(values: Floats, first: Ints, back: Ints, lower: Floats, upper: Flo
         inside = (above > 0.0) & (below > 0.0)
         scaled = np.where(inside, np.log(above) - np.log(below), np.nan)
     return scaled, low, high
-
-
-def _from_scale(out: Floats, low: Floats, high: Floats) -> None:
-    """Map forecasts back in place; the logarithm is kept from overflowing."""
-    bounded = np.isfinite(high)
-    np.clip(out, -700.0, 700.0, out=out)
-    np.exp(out, out=out)
-    for s in range(out.shape[0]):
-        if bounded[s]:
-            out[s] = low[s] + (high[s] - low[s]) * (out[s] / (1.0 + out[s]))
-        else:
-            out[s] += low[s]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from capforecast.kernels.seasonal_naive import seasonal_naive
-from capforecast.panel import Floats, Ints
+from capforecast.models import Past
+from capforecast.panel import Floats
 
 
 class SeasonalNaive:
@@ -21,19 +20,6 @@ class SeasonalNaive:
             "long_season_growing",
         )  # fmt: skip
 
-    def forecast(
-        self,
-        values: Floats,
-        first: Ints,
-        back: Ints,
-        horizon: int,
-        seasons: tuple[int, ...],
-        lower: Floats,
-        upper: Floats,
-    ) -> Floats:
+    def forecast(self, past: Past, out: Floats, start: int) -> None:
         """Forecast; see ``capforecast.models.Model``."""
-        m1 = seasons[0] if seasons else 1
-        m2 = seasons[1] if len(seasons) > 1 else 1
-        out = np.empty((values.shape[0], back.shape[1], len(self.members(seasons)), horizon))
-        seasonal_naive(values, first, back, m1, m2, out)
-        return out
+        seasonal_naive(past.values, past.first, past.back, past.short, past.long, start, out)

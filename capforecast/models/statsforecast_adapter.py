@@ -13,7 +13,8 @@ import numpy as np
 from statsforecast import models
 
 from capforecast.errors import ConfigError, UnknownNameError
-from capforecast.panel import Floats, Ints
+from capforecast.models import Past
+from capforecast.panel import Floats
 
 KNOWN = tuple(
     name
@@ -55,24 +56,14 @@ class StatsForecastModel:
         """Return the single member."""
         return (self.name,)
 
-    def forecast(
-        self,
-        values: Floats,
-        first: Ints,
-        back: Ints,
-        horizon: int,
-        seasons: tuple[int, ...],
-        lower: Floats,
-        upper: Floats,
-    ) -> Floats:
+    def forecast(self, past: Past, out: Floats, start: int) -> None:
         """Forecast; see ``capforecast.models.Model``. A fit that fails gives NaN."""
-        out = np.full((values.shape[0], back.shape[1], 1, horizon), np.nan)
-        for s in range(values.shape[0]):
-            for o in range(back.shape[1]):
-                if back[s, o] >= 0:
-                    y = values[s, first[s] : values.shape[1] - back[s, o]]
-                    out[s, o, 0] = self._fit(np.ascontiguousarray(y), horizon, seasons)
-        return out
+        out[:, :, start] = np.nan
+        for s in range(past.values.shape[0]):
+            for o in range(past.back.shape[1]):
+                if past.back[s, o] >= 0:
+                    y = past.values[s, past.first[s] : past.values.shape[1] - past.back[s, o]]
+                    out[s, o, start] = self._fit(np.ascontiguousarray(y), out.shape[3], past.seasons)
 
     def _fit(self, y: Floats, horizon: int, seasons: tuple[int, ...]) -> Floats:
         if y.size < 3:

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 
 from capforecast.kernels.trend import trend
-from capforecast.panel import Floats, Ints
+from capforecast.models import Past
+from capforecast.panel import Floats
 
 WINDOW = 365
 PAIRS = 56
@@ -26,18 +27,7 @@ class Trend:
         )  # fmt: skip
         return lines + tuple(f"holt({a:g},{b:g},{p:g})" for a, b, p in GRID)
 
-    def forecast(
-        self,
-        values: Floats,
-        first: Ints,
-        back: Ints,
-        horizon: int,
-        seasons: tuple[int, ...],
-        lower: Floats,
-        upper: Floats,
-    ) -> Floats:
+    def forecast(self, past: Past, out: Floats, start: int) -> None:
         """Forecast; see ``capforecast.models.Model``."""
-        out = np.empty((values.shape[0], back.shape[1], len(self.members(seasons)), horizon))
         grid = np.ascontiguousarray(np.array(GRID).T)
-        trend(values, first, back, WINDOW, PAIRS, grid, out)
-        return out
+        trend(past.values, past.first, past.back, WINDOW, PAIRS, grid, start, out)

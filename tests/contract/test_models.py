@@ -10,7 +10,7 @@ import pytest
 from capforecast import registry
 from capforecast.errors import ConfigError, UnknownNameError
 from capforecast.kernels.combination import fill_gaps
-from capforecast.models import Model
+from capforecast.models import Model, Past
 from capforecast.panel import Floats, Ints
 from tests.strategies import WHOLE, levels, sizes
 
@@ -55,7 +55,13 @@ def forecast(
     bounds: tuple[Floats, Floats] | None = None,
 ) -> Floats:  # fmt: skip
     low, high = bounds or bounds_of(values)
-    return model.forecast(values, first, back, horizon, seasons, low, high)
+    members = len(model.members(seasons))
+    # Members of other models lie on both sides.
+    out = np.full((*back.shape, members + 3, horizon), -7.0)
+    model.forecast(Past(values, first, back, seasons, low, high), out, 2)
+    assert (out[:, :, :2] == -7.0).all()
+    assert (out[:, :, 2 + members :] == -7.0).all()
+    return np.ascontiguousarray(out[:, :, 2 : 2 + members])
 
 
 def bounds_of(values: Floats) -> tuple[Floats, Floats]:

@@ -21,6 +21,18 @@ from tests.strategies import assert_close, blocks, sizes
 NAN = np.nan
 EDGES = np.array([0, 2, 6], np.int64)
 PRIOR = np.array([1.0, 0.0, 1.0])
+NO_BOUNDS = np.full(1, -np.inf), np.full(1, np.inf)
+
+
+def bounds_of(scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return bounds that some candidates leave."""
+    return -0.2 * scale, 1.2 * scale
+
+
+def inside(candidates: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Cut candidates to those bounds."""
+    low, high = bounds_of(scale)
+    return np.clip(candidates, low[:, None, None, None], high[:, None, None, None])
 
 
 def filled_of(values: np.ndarray, season: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +64,7 @@ def weighed(
     weights, error = np.empty((*shape, candidates.shape[2])), np.empty((*shape, candidates.shape[2]))
     scored = np.empty(shape, np.int64)
     prior = PRIOR[: candidates.shape[2]]
-    weigh(candidates, values, back, EDGES, scale, prior, temperature, weights, error, scored)
+    weigh(candidates, values, back, EDGES, scale, *bounds_of(scale), prior, temperature, weights, error, scored)
     return weights, error, scored
 
 
@@ -120,6 +132,7 @@ def test_weigh_equals_the_plain_twin(values: np.ndarray, members: int, seed: int
     candidates = guesses(values, back, members, seed)
     scale = sizes(values)
     weights, error, scored = weighed(candidates, values, back, scale, temperature)
+    candidates = inside(candidates, scale)
     for s in range(len(values)):
         want = naive.weigh(
             candidates[s].tolist(), values[s].tolist(), back[s].tolist(), EDGES.tolist(), float(scale[s]),
@@ -152,7 +165,7 @@ def one_series(errors: list[float]) -> np.ndarray:
     candidates[:] = 10.0 + np.array(errors)[None, None, :, None]
     shape = (1, 2, len(errors))
     weights, error, scored = np.empty(shape), np.empty(shape), np.empty((1, 2), np.int64)
-    weigh(candidates, values, back, EDGES, np.ones(1), np.ones(len(errors)), 20.0, weights, error, scored)
+    weigh(candidates, values, back, EDGES, np.ones(1), *NO_BOUNDS, np.ones(len(errors)), 20.0, weights, error, scored)
     return weights[0, 0]
 
 
@@ -185,7 +198,8 @@ def test_combine_equals_the_plain_twin(values: np.ndarray, seed: int) -> None:
     candidates = guesses(values, back, 3, seed)
     weights = rng.random((len(values), 2, 3)) * (rng.random((len(values), 2, 3)) < 0.7)
     got = np.empty((*back.shape, 6))
-    combine(candidates, weights, EDGES, got)
+    combine(candidates, weights, EDGES, *bounds_of(sizes(values)), got)
+    candidates = inside(candidates, sizes(values))
     want = [
         [naive.combine(candidates[s, o].tolist(), weights[s].tolist(), EDGES.tolist()) for o in range(3)]
         for s in range(len(values))

@@ -16,7 +16,8 @@ CELLS = np.array([[0.0, 0.05, 0.3, 0.0], [0.1, 0.3, 0.05, 0.9], [0.4, 0.2, 0.0, 
 
 def run(values: np.ndarray, first: np.ndarray, back: np.ndarray, m1: int, m2: int, cells: np.ndarray) -> np.ndarray:
     out = np.empty((*back.shape, cells.shape[1], H))
-    double_seasonal(values, first, back, m1, m2, cells, out)
+    plain = np.full(len(values), np.nan)
+    double_seasonal(values, first, back, m1, m2, cells, plain, plain, 0, out)
     return out
 
 

@@ -26,7 +26,9 @@ def made(
     fill_gaps(values, 1, filled, first)
     paths = np.empty((len(values), 2 * (back.shape[1] - 1) + blocks, mean.shape[1]))
     weights = np.empty(paths.shape[:2])
-    make_paths(filled, first, back, combined, mean, widen, mirror, share, align, week, span, climate, paths, weights)
+    make_paths(
+        filled, first, back, combined, mean, widen, mirror, share, align, week, span, climate, blocks, paths, weights
+    )
     return paths, weights
 
 
@@ -152,11 +154,11 @@ def test_blocks_have_their_share() -> None:
     combined = np.full((1, 2, 2), 1.0)
     mean = np.full((1, 2), 10.0)
     _, both = made(values, np.array([[0, 2]]), combined, mean, share=0.3, blocks=4)
-    np.testing.assert_allclose([both[0, :2].sum(), both[0, 2:].sum()], [0.7, 0.3])
+    np.testing.assert_allclose([both[0, 4:].sum(), both[0, :4].sum()], [0.7, 0.3])
     _, residuals = made(values[:, -1:], np.array([[0, 1]]), combined, mean, share=0.3, blocks=4)
-    np.testing.assert_allclose([residuals[0, :2].sum(), residuals[0, 2:].sum()], [1.0, 0.0])
+    np.testing.assert_allclose([residuals[0, 4:].sum(), residuals[0, :4].sum()], [1.0, 0.0])
     _, alone = made(values, np.array([[0, -1]]), combined, mean, share=0.3, blocks=4)
-    np.testing.assert_allclose([alone[0, :2].sum(), alone[0, 2:].sum()], [0.0, 1.0])
+    np.testing.assert_allclose([alone[0, 4:].sum(), alone[0, :4].sum()], [0.0, 1.0])
 
 
 def test_one_value_gives_its_point_forecast() -> None:

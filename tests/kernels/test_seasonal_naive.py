@@ -17,7 +17,7 @@ MEMBERS = len(SeasonalNaive().members((2, 4)))
 
 def run(values: np.ndarray, first: np.ndarray, back: np.ndarray, m1: int, m2: int) -> np.ndarray:
     out = np.empty((*back.shape, MEMBERS, H))
-    seasonal_naive(values, first, back, m1, m2, out)
+    seasonal_naive(values, first, back, m1, m2, 0, out)
     return out
 
 

@@ -19,7 +19,7 @@ NAMES = tuple(name for name in Trend().members(()) if not name.startswith("holt(
 
 def run(values: np.ndarray, first: np.ndarray, back: np.ndarray, window: int = 365, pairs: int = 56) -> np.ndarray:
     out = np.empty((*back.shape, len(NAMES) + GRID.shape[1], H))
-    trend(values, first, back, window, pairs, GRID, out)
+    trend(values, first, back, window, pairs, GRID, 0, out)
     return out
 
 
