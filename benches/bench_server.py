@@ -1,10 +1,11 @@
 """Accuracy on server data: hourly mean and hourly max, 24 and 168 hours ahead, with peers beside capforecast.
 
-Usage: python benches/bench_server.py [--only ours] [--cases N] [--dataset NAME ...] [--csv FILE]
+Usage: python benches/bench_server.py [--only ours] [--cases N] [--peers NAME ...] [--dataset NAME ...] [--csv FILE]
 
 Rolling origins over every series of six public data sets, at most 60 days of history before each. First all
-cases with capforecast and the seasonal naive forecast (24 h; quantiles of its own past errors), then the same
-with all peers on an even sample of N cases a data set (24). `--only ours` leaves the peers out.
+cases with capforecast and the seasonal naive forecasts (24 and 168 h; quantiles of their own past errors), then
+the same with all peers, or those named, on an even sample of N cases a block (24). `--only ours` leaves the
+sample out.
 
 CRPS is twice the mean pinball loss over 0.1 ... 0.9, MASE uses the median; both are divided by the mean
 absolute difference between hours a day apart in the training window. Cases where that is zero are left out and
@@ -86,10 +87,11 @@ class Results:
 
 
 def fast(data: Cases, horizon: int) -> dict[str, Scores]:
-    """Score capforecast and the seasonal naive forecast."""
+    """Score capforecast and the seasonal naive forecasts."""
     return {
         OURS: score(data.truth, ours(data.train, horizon, data.lower, data.upper)[1]),
         NAIVE: score(data.truth, seasonal_naive(data.train, horizon, 24)),
+        "SeasonalNaive(168)": score(data.truth, seasonal_naive(data.train, horizon, 168)),
     }
 
 
@@ -105,7 +107,7 @@ def sample(data: Cases, count: int) -> Cases:
 
 
 def study(data: Cases, title: str, results: Results, peers: dict[str, Peer], count: int) -> None:
-    """Score capforecast and the seasonal naive forecast on all cases, and the peers with them on a sample."""
+    """Score capforecast and the seasonal naive forecasts on all cases, and the peers with them on a sample."""
     horizon = data.truth.shape[1]
     start = time.perf_counter()
     results.add(data, fast(data, horizon), title, ALL)
@@ -124,17 +126,19 @@ def study(data: Cases, title: str, results: Results, peers: dict[str, Peer], cou
 
 
 def main() -> None:
+    peers = hourly_peers()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["ours"])
     parser.add_argument("--cases", type=int, default=24)
+    parser.add_argument("--peers", nargs="+", choices=list(peers), default=list(peers))
     parser.add_argument("--dataset", nargs="+", choices=ORIGINS, default=list(ORIGINS))
     parser.add_argument("--csv", metavar="FILE", help="also write all numbers there")
     options = parser.parse_args()
     if not (DATA / "smd.parquet").exists():
         raise SystemExit(f"the public data sets are not here: {DATA}")
-    peers = {} if options.only else hourly_peers()
-    if peers and "flaircast" not in peers:
+    if "flaircast" not in peers:
         print("flaircast is not installed and left out")
+    peers = {} if options.only else {name: peers[name] for name in options.peers}
     results = Results()
     for dataset in options.dataset:
         frame = hourly(dataset)

@@ -111,7 +111,6 @@ def flair(letter: str, season: int) -> Peer | None:
 def hourly_peers() -> dict[str, Peer]:
     """Return the peers of hourly data."""
     peers: dict[str, Peer | None] = {
-        "SeasonalNaive(168)": lambda train, horizon: seasonal_naive(train, horizon, 168),
         "statsf. SeasonalNaive(24)": statsforecast(lambda: models.SeasonalNaive(season_length=24), 24),
         "AutoETS(24)": statsforecast(lambda: models.AutoETS(season_length=24), 24),
         "AutoTheta(24)": statsforecast(lambda: models.AutoTheta(season_length=24), 24),
