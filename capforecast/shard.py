@@ -22,6 +22,7 @@ from capforecast.kernels.trend import slopes
 from capforecast.models import Model
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 from capforecast.schema import PATTERNS
+from capforecast.scores import Records, heaviest, no_mixes, numbered, scored
 
 NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
@@ -45,7 +46,8 @@ class Plan:
 class Outcome:
     """Results of a shard: per item (I), per threshold (R); NaN where nothing can be said.
 
-    Levels are in the unit of the series. `enough` tells whether an item was forecast.
+    Levels are in the unit of the series. `enough` tells whether an item was forecast. `mixes` are those of
+    the near and the far forecast; `names` numbers the members in them and in `scores`.
     """
 
     enough: np.ndarray
@@ -67,8 +69,9 @@ class Outcome:
     quantiles: Floats
     needed: Floats
     cumulative: Floats
-    model: np.ndarray
-    scores: list[tuple[int, int, str, int, float, float, float, str]]
+    mixes: Records
+    scores: list[Records]
+    names: dict[str, int]
 
 
 def run(rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Plan) -> Outcome:
@@ -111,7 +114,7 @@ def _empty(count: int, thresholds: int, days: int) -> Outcome:
         growth=blank(count), change_days=blank(count), gap=blank(count), beyond=blank(count),
         constant=np.zeros(count, bool), pattern=np.full(count, -1, np.int64), skill=blank(count),
         coverage=blank(count), history=blank(count, days), quantiles=blank(count, days, 3),
-        needed=blank(count), cumulative=blank(thresholds, days), model=np.full(count, None, object), scores=[],
+        needed=blank(count), cumulative=blank(thresholds, days), mixes=no_mixes(count), scores=[], names={},
     )  # fmt: skip
 
 
@@ -224,31 +227,15 @@ def _judge(near: Forecast | None, far: Forecast, keep: Ints, out: Outcome) -> No
     lead = legs[0]
     with np.errstate(invalid="ignore", divide="ignore"):
         own, naive = np.nansum(lead.error, axis=1), np.nansum(lead.error_naive, axis=1)
-        scored = (lead.origins > 0).any(axis=1)
-        out.skill[keep] = np.where(scored, np.where(naive > 0, 1.0 - own / naive, np.where(own > 0, -1.0, 0.0)), np.nan)
+        ever = (lead.origins > 0).any(axis=1)
+        out.skill[keep] = np.where(ever, np.where(naive > 0, 1.0 - own / naive, np.where(own > 0, -1.0, 0.0)), np.nan)
     inside = np.where(np.isnan(lead.coverage), 0.0, lead.coverage)
     tested = (~np.isnan(lead.coverage)).sum(axis=1)
     out.coverage[keep] = np.where(tested > 0, inside.sum(axis=1) / np.maximum(tested, 1), np.nan)
-    for row, item in enumerate(keep):
-        texts = [_members(leg, row, -1 if leg is far else 0) for leg in legs]
-        out.model[item] = " | ".join(texts) if texts[0] else None
-        for leg in legs:
-            for b, (start, stop) in enumerate(leg.buckets):
-                if leg.origins[row, b] > 0:
-                    out.scores.append(
-                        (
-                            int(item), leg.step_us, f"{start}-{stop}", int(leg.origins[row, b]),
-                            float(leg.error[row, b]), float(leg.error_naive[row, b]), float(leg.coverage[row, b]),
-                            _members(leg, row, b),
-                        )
-                    )  # fmt: skip
-
-
-def _members(leg: Forecast, row: int, bucket: int) -> str:
-    """Return the heaviest three members and their weights."""
-    weights = leg.weights[row, bucket]
-    order = np.argsort(-weights, kind="stable")[:3]
-    return ", ".join(f"{leg.members[m]} {weights[m]:.0%}" for m in order if weights[m] > 0.0)
+    for place, leg in enumerate(legs):
+        codes = numbered(leg.members, out.names)
+        out.mixes[keep, place] = heaviest(leg.weights[:, -1 if leg is far else 0], codes)
+        out.scores.append(scored(leg, keep, codes))
 
 
 def _tail(values: Floats, count: int) -> Floats:

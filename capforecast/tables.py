@@ -16,7 +16,9 @@ from capforecast.breach import days_to
 from capforecast.grades import grades, severity
 from capforecast.panel import DAY_US, Floats
 from capforecast.schema import DAYS_BUCKETS, PATTERNS, SEVERITIES, TABLES, Table
+from capforecast.scores import joined
 from capforecast.shard import Outcome
+from capforecast.texts import mix_texts, model_texts
 from capforecast.times import format_duration
 
 TYPES: dict[str, pl.DataType] = {
@@ -116,7 +118,7 @@ def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: in
         pl.Series("held", out.sustained_now),
         pl.Series("growth_per_day", out.growth),
         pl.Series("pattern", [PATTERNS[p] if p >= 0 else None for p in out.pattern], pl.String()),
-        pl.Series("model", list(out.model), pl.String()),
+        model_texts(out.mixes, list(out.names)).alias("model"),
         pl.Series("skill_vs_naive", out.skill),
         pl.Series("coverage_80", out.coverage),
         pl.Series("last_change", _dates(stamp.day - out.change_days)),
@@ -281,10 +283,12 @@ def forecast_rows(states: pl.DataFrame, out: Outcome, stamp: Stamp) -> pl.DataFr
 
 def score_rows(states: pl.DataFrame, out: Outcome, stamp: Stamp) -> pl.DataFrame:
     """Return the rows of the table ``backtests``."""
-    names = ("item", "step_us", "horizon", "origins", "mae", "mae_naive", "coverage_80", "model")
-    types = (pl.Int64, pl.Int64, pl.String, pl.Int64, pl.Float64, pl.Float64, pl.Float64, pl.String)
-    rows = pl.DataFrame(out.scores, schema=dict(zip(names, types, strict=True)), orient="row").sort(
-        "item", "step_us", maintain_order=True
+    scores = joined(out.scores)
+    rows = pl.DataFrame({name: scores[name] for name in ("item", "step_us", "first", "last", "origins")}).with_columns(
+        pl.format("{}-{}", "first", "last").alias("horizon"),
+        *(pl.Series(name, scores[name]) for name in ("mae", "mae_naive")),
+        pl.Series("coverage_80", scores["coverage"]),
+        mix_texts(scores["mix"], list(out.names)).alias("model"),
     )
     named = states.select("host", "metric", "instance", "direction")[rows.get_column("item").to_numpy()]
     steps = {us: format_duration(us) for us in rows.get_column("step_us").unique()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from capforecast.history import Items, Rollups
 from capforecast.panel import DAY_US, HOUR_US, WEEK_US, Floats, Ints
 from capforecast.pool import FAR, NEAR, families
+from capforecast.scores import SCORE, Records, joined
 from capforecast.shard import Outcome, Plan, run
 
 END_US = 2_900 * WEEK_US
@@ -71,17 +72,32 @@ def run_rows(rows: Sequence[Row], days: int = 90, target: float = 0.1, store_ste
 
 
 def assert_same(got: Outcome, want: Outcome, items: object = slice(None), thresholds: object = slice(None)) -> None:
-    """Assert that an outcome is a part of another one, bit by bit; scores apart."""
+    """Assert that an outcome is a part of another one, bit by bit; scores and the numbers of members apart."""
     for field in fields(Outcome):
         mine, other = getattr(got, field.name), getattr(want, field.name)
-        if field.name != "scores":
+        if field.name == "mixes":
+            assert models_of(got) == np.array(models_of(want), object)[items].tolist()
+        elif field.name not in ("scores", "names"):
             rows = thresholds if field.name == "cumulative" else items
             np.testing.assert_array_equal(mine, other[rows], err_msg=field.name)
 
 
+def models_of(outcome: Outcome) -> list[str]:
+    """Return the mixes of each item, with the names of the members."""
+    return [str(_named(mixes, outcome)) for mixes in outcome.mixes]
+
+
 def scores_of(outcome: Outcome, shift: int = 0) -> list[tuple[object, ...]]:
     """Return the scores in a fixed order, items counted from `shift`, comparable where NaN."""
-    return sorted((str(score[1:]), score[0] + shift) for score in outcome.scores)
+    return sorted(
+        (str((*(score[name] for name in SCORE.names[1:-1]), _named([score["mix"]], outcome))), score["item"] + shift)
+        for score in joined(outcome.scores)
+    )
+
+
+def _named(mixes: Iterable[Records], outcome: Outcome) -> list[tuple[str, int]]:
+    names = [*outcome.names, ""]
+    return [(names[m], int(p)) for mix in mixes for m, p in zip(mix["member"], mix["percent"], strict=True)]
 
 
 def days(count: int) -> int:

@@ -19,6 +19,7 @@ from tests.shards import (
     Row,
     assert_same,
     items_of,
+    models_of,
     plan_of,
     rollups_of,
     run_rows,
@@ -122,8 +123,9 @@ def test_below_mirrors_above(made: list[Row]) -> None:
     np.testing.assert_array_equal(other.quantiles, -one.quantiles[:, :, ::-1])
     for name in ("last", "recent_p95", "sustained_now", "growth", "history", "needed"):
         np.testing.assert_array_equal(getattr(other, name), -getattr(one, name), err_msg=name)
-    for name in ("enough", "gap", "constant", "skill", "coverage", "change_days", "model", "pattern"):
+    for name in ("enough", "gap", "constant", "skill", "coverage", "change_days", "pattern"):
         np.testing.assert_array_equal(getattr(other, name), getattr(one, name), err_msg=name)
+    assert models_of(other) == models_of(one)
 
 
 @given(made=rows())
@@ -197,7 +199,7 @@ def test_a_series_without_data_is_not_forecast() -> None:
     assert np.isnan(out.cumulative[:2]).all()
     assert np.isnan(out.quantiles[:2]).all()
     assert np.isnan(out.needed[:2]).all()
-    assert out.model[:2].tolist() == [None, None]
+    assert (out.mixes["member"][:2] == -1).all()
     assert np.isnan(out.last[0])
     assert out.last[1] == 5.0
     assert_same(run_rows(made[2:]), out, slice(2, 3), slice(2, 3))
