@@ -74,12 +74,16 @@ def groups(items: Items, steps: Ints, rollups: Rollups) -> Iterator[Ints]:
 
 def newest_us(rollups: Rollups, series: Ints, end_us: int) -> Ints:
     """Return the end of the newest rollup of each series before the end; 0 where there is none."""
+    end = end_us // rollups.step_us
+    start, stop = rollups.starts[series], rollups.starts[series + 1]
+    rows = np.flatnonzero(stop > start)
+    newest = rollups.buckets[stop[rows] - 1]
+    for late in np.flatnonzero(newest >= end):
+        buckets = rollups.buckets[start[rows[late]] : stop[rows[late]]]
+        before = int(np.searchsorted(buckets, end))
+        newest[late] = buckets[before - 1] if before else -1
     out = np.zeros(series.size, np.int64)
-    for row, s in enumerate(series):
-        buckets = rollups.buckets[rollups.starts[s] : rollups.starts[s + 1]]
-        before = int(np.searchsorted(buckets, end_us // rollups.step_us))
-        if before:
-            out[row] = (buckets[before - 1] + 1) * rollups.step_us
+    out[rows] = (newest + 1) * rollups.step_us
     return out
 
 
@@ -87,15 +91,12 @@ def grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: int
     """Return the block's levels on its grid, high hurts, right-aligned at the end."""
     width = step_us // rollups.step_us
     end = end_us // rollups.step_us
-    starts = rollups.starts
-    oldest = min(
-        (int(rollups.buckets[starts[s]]) for s in items.series[chosen] if starts[s + 1] > starts[s]),
-        default=end,
-    )
+    starts, series = rollups.starts, items.series[chosen]
+    oldest = int(rollups.buckets[starts[series][starts[series + 1] > starts[series]]].min(initial=end))
     columns = max(-(-(end - oldest) // width), 1)
     values = np.empty((chosen.size, columns))
     scatter(
-        starts, rollups.buckets, rollups.statistics[items.statistic[chosen[0]]], items.series[chosen], end, width,
+        starts, rollups.buckets, rollups.statistics[items.statistic[chosen[0]]], series, end, width,
         items.sign[chosen], values,
     )  # fmt: skip
     return values

@@ -153,19 +153,14 @@ class _Shard:
 
     def _rollups(self, part: pl.DataFrame, statistics: Sequence[str]) -> tuple[Rollups, pl.Series]:
         """Return the history of some series as arrays, and the samples of each up to as_of."""
-        sids = part.get_column("sid").to_numpy()
         read = self.store.rollups(
-            sids,
-            ["count", *statistics],
+            part.get_column("sid").to_numpy(),
+            statistics,
             from_us=self.stamp.as_of_us - HISTORY_DAYS * DAY_US,
             to_us=self.stamp.as_of_us,
         )
-        starts = np.searchsorted(read.sid, np.append(sids, np.iinfo(np.int32).max)).astype(np.int64)
-        columns = {name: np.array(read.values[name], np.float64) for name in statistics}
-        counted = np.concatenate(([0.0], np.cumsum(np.asarray(read.values["count"], np.float64))))
-        samples = counted[starts[1:]] - counted[starts[:-1]]
-        rollups = Rollups(starts, np.array(read.bucket, np.int64), columns, self.store.step_us)
-        return rollups, pl.Series("samples", samples).cast(pl.Int64)
+        rollups = Rollups(read.starts, read.bucket, read.values, self.store.step_us)
+        return rollups, pl.Series("samples", read.samples)
 
 
 def _items(series: pl.DataFrame, limits: Resolved, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -32,7 +32,7 @@ _ARROW = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
 }
-_CODEC = {"compression": "snappy", "version": "2.6"}
+_CODEC: dict[str, Any] = {"compression": "snappy", "version": "2.6"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from capforecast.errors import StoreError
 from capforecast.store import durable
@@ -53,11 +56,22 @@ class Part:
     owner: str = ""
 
 
-def encode(table: pa.Table, **options: Any) -> pa.Buffer:
-    """Return a table as the bytes of a Parquet file; equal tables give equal bytes."""
+def encode(table: pa.Table, *, groups: Sequence[int] = (0,), **options: Any) -> pa.Buffer:
+    """Return a table as the bytes of a Parquet file; equal tables give equal bytes.
+
+    Parameters
+    ----------
+    table : Table
+        Content.
+    groups : sequence of int
+        Rows at which row groups begin, the first of them 0; longer ones than usual are divided.
+    options
+        Of Arrow's writer.
+    """
     sink = pa.BufferOutputStream()
-    options.setdefault("row_group_size", ROW_GROUP)
-    pq.write_table(table, sink, write_page_checksum=True, **options)
+    with pq.ParquetWriter(sink, table.schema, write_page_checksum=True, **options) as writer:
+        for start, stop in zip(groups, (*groups[1:], table.num_rows), strict=True):
+            writer.write_table(table.slice(start, stop - start), ROW_GROUP)
     return sink.getvalue()
 
 
@@ -114,6 +128,59 @@ def read_groups(
                 yield file.read_row_groups(groups, columns=list(columns))
     except (OSError, pa.ArrowException) as error:
         raise damaged(path, error) from error
+
+
+@contextmanager
+def opened(path: Path, found: Any) -> Iterator[Any]:
+    """Give a data file whose footer is known, ready to read.
+
+    Raises
+    ------
+    StoreError
+        The file is missing or damaged; also when this shows only while reading from it.
+    """
+    try:
+        with (
+            pa.OSFile(str(path)) as bytes_of_file,
+            pq.ParquetFile(bytes_of_file, metadata=found, page_checksum_verification=True) as file,
+        ):
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise damaged(path, error) from error
+
+
+def footer(path: Path, columns: Sequence[str]) -> tuple[Any, list[list[tuple[int, int]]]]:
+    """Return the footer of a data file, and the smallest and largest number of columns for each row group.
+
+    Raises
+    ------
+    StoreError
+        The file is missing or damaged.
+    """
+    try:
+        found = pq.read_metadata(path)
+        places = [found.schema.names.index(name) for name in columns]
+        bounds = []
+        for number in range(found.num_row_groups):
+            group = found.row_group(number)
+            known = [group.column(place).statistics for place in places]
+            bounds.append([(one.min, one.max) for one in known])
+    except (OSError, pa.ArrowException, ValueError, AttributeError) as error:
+        raise damaged(path, error) from error
+    return found, bounds
+
+
+def numbers(column: pa.ChunkedArray, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a column of numbers without nulls as an array that shares its memory, read-only.
+
+    Arrow's own conversion loads pandas where that is installed, which costs a quarter of a second.
+    """
+    parts = [
+        np.frombuffer(chunk.buffers()[1], dtype, len(chunk), chunk.offset * dtype.itemsize)
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
 
 
 def _bounds(group: Any) -> dict[str, tuple[Any, Any]]:

@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from capforecast.errors import SchemaError
 from capforecast.kernels.rollup import rollup
-from capforecast.store import spans
-from capforecast.store.parquet import Part, read, read_groups, write_part
+from capforecast.store.parquet import ROW_GROUP, Part, numbers, read, write_part
 from capforecast.store.pieces import Columns, Piece
 from capforecast.store.spans import Span
 
 DAY_US = 86_400_000_000
+GROUP_SERIES = 1024
+"""Row groups begin at multiples of so many series, or of a half, a quarter ... of it where rows are many."""
+GROUP_LEAST = 8_192
+"""Row groups with fewer rows go together with the next."""
+SAMPLED = 32_768
+"""Rows whose values decide whether a column is kept as a dictionary."""
 STATISTICS = ("count", "mean", "max", "p95", "last", "min")
 COLUMNS: dict[str, Any] = {
     "sid": pa.int32(),
@@ -27,6 +32,7 @@ COLUMNS: dict[str, Any] = {
     "count": pa.int32(),
     **dict.fromkeys(STATISTICS[1:], pa.float64()),
 }
+DTYPES = {name: np.dtype(kind.to_pandas_dtype()) for name, kind in COLUMNS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +41,31 @@ class Rollups:
 
     Attributes
     ----------
-    sid : int32 (N,)
-        Series.
+    sids : int32 (S,)
+        The series that were asked for, rising.
+    starts : int64 (S + 1,)
+        Series s owns the rows ``starts[s]:starts[s + 1]``.
     bucket : int64 (N,)
         Start of the bucket in steps of the store since the epoch.
     values : dict of float64 (N,)
         The statistics that were asked for.
+    samples : int64 (S,)
+        Samples in the rollups of each series.
     """
 
-    sid: NDArray[np.int32]
+    sids: NDArray[np.int32]
+    starts: NDArray[np.int64]
     bucket: NDArray[np.int64]
     values: dict[str, NDArray[np.float64]]
+    samples: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return int(self.sid.size)
+        return int(self.bucket.size)
+
+    @property
+    def sid(self) -> NDArray[np.int32]:
+        """Series of each row, int32 (N,)."""
+        return np.repeat(self.sids, np.diff(self.starts))
 
 
 def compute(
@@ -66,46 +83,50 @@ def write_rollups(store: Path, span: Span, block: int, commit: int, columns: Col
     part = Part("rollups", path, block, span.first, span.last, days)
     table = pa.Table.from_arrays([pa.array(columns[name]) for name in COLUMNS], schema=pa.schema(COLUMNS))
     encoding = dict.fromkeys(("sid", "bucket", "count"), "DELTA_BINARY_PACKED")
-    return write_part(store, part, table, use_dictionary=False, column_encoding=encoding)
+    groups = row_groups(columns["sid"])
+    first = slice(0, (*groups[1:], SAMPLED)[0])
+    repeated = [name for name in STATISTICS[1:] if _repeats(columns[name][first])]
+    return write_part(store, part, table, groups=groups, use_dictionary=repeated or False, column_encoding=encoding)
+
+
+def _repeats(values: NDArray[np.float64]) -> bool:
+    """Tell whether values repeat so often that a dictionary pays: exporters round, means do not."""
+    return pl.Series(values[:SAMPLED]).n_unique() * 2 <= min(values.size, SAMPLED)
+
+
+def row_groups(sid: NDArray[np.int32]) -> list[int]:
+    """Return where the row groups of a part begin, so that a shard of series is a few whole ones.
+
+    Parameters
+    ----------
+    sid : int32 (N,)
+        Series of each row, rising.
+    """
+    size = GROUP_SERIES
+    edges = _edges(sid, size)
+    while size > 1 and np.diff(edges, append=sid.size).max(initial=0) > ROW_GROUP:
+        size //= 2
+        edges = _edges(sid, size)
+    starts = [0]
+    for edge in edges.tolist():
+        if edge - starts[-1] >= GROUP_LEAST and edge < sid.size:
+            starts.append(edge)
+    return starts
+
+
+def _edges(sid: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+    """Return where multiples of some series begin."""
+    return np.flatnonzero(np.diff(sid // size, prepend=-1))
 
 
 def read_rollups(path: Path) -> Columns:
     """Return all columns of a part."""
     table = read(path, list(COLUMNS))
-    return _arrays(table, list(COLUMNS))
+    return {name: numbers(table.column(name), dtype) for name, dtype in DTYPES.items()}
 
 
-def _arrays(table: pa.Table, names: Sequence[str]) -> Columns:
-    # Arrow's own conversion loads pandas where that is installed, which costs a quarter of a second.
-    frame = pl.DataFrame(table.select(list(names)))
-    return {name: frame.get_column(name).to_numpy() for name in names}
-
-
-def in_order(columns: Columns) -> Columns:
-    """Sort rows by (sid, bucket)."""
-    order = np.lexsort((columns["bucket"], columns["sid"]))
-    return {name: column[order] for name, column in columns.items()}
-
-
-def select(
-    store: Path,
-    parts: list[Part],
-    sids: NDArray[np.int32] | None,
-    columns: Sequence[str],
-    buckets: tuple[int, int],
-) -> Rollups:
-    """Return rollups of some series from parts.
-
-    Parameters
-    ----------
-    store, parts
-        Where to look.
-    sids : int32 array, optional
-        Series; all without it.
-    columns : sequence of str
-        Statistics.
-    buckets : (first, end)
-        First bucket, and the first one that is not wanted any more.
+def checked(columns: Sequence[str]) -> list[str]:
+    """Return statistics, each once.
 
     Raises
     ------
@@ -115,36 +136,10 @@ def select(
     unknown = [name for name in columns if name not in STATISTICS]
     if unknown:
         raise SchemaError("a rollup column must be one of " + ", ".join(STATISTICS), got=", ".join(map(repr, unknown)))
-    wanted_sids = None if sids is None else np.unique(np.asarray(sids, np.int32))
-    if wanted_sids is not None:
-        blocks = set((wanted_sids // spans.BLOCK).tolist())
-        parts = [part for part in parts if part.block in blocks]
-
-    def wanted(stats: dict[str, tuple[Any, Any]]) -> bool:
-        if "bucket" in stats and (stats["bucket"][0] >= buckets[1] or stats["bucket"][1] < buckets[0]):
-            return False
-        if wanted_sids is None or "sid" not in stats:
-            return True
-        low, high = stats["sid"]
-        at = int(np.searchsorted(wanted_sids, low))
-        return at < wanted_sids.size and int(wanted_sids[at]) <= high
-
-    names = ["sid", "bucket", *dict.fromkeys(columns)]
-    found: list[Columns] = [{name: np.empty(0, str(COLUMNS[name]).replace("double", "float64")) for name in names}]
-    for part in parts:
-        for table in read_groups(store / part.path, names, wanted):
-            rows = _arrays(table, names)
-            keep = (rows["bucket"] >= buckets[0]) & (rows["bucket"] < buckets[1])
-            if wanted_sids is not None:
-                keep &= np.isin(rows["sid"], wanted_sids, kind="table")
-            found.append(rows if keep.all() else {name: column[keep] for name, column in rows.items()})
-    joined = {name: np.concatenate([rows[name] for rows in found]) for name in names}
-    if len(found) > 2:
-        joined = _by_sid(joined)
-    return Rollups(joined["sid"], joined["bucket"], {name: joined[name].astype(np.float64) for name in names[2:]})
+    return list(dict.fromkeys(columns))
 
 
-def _by_sid(columns: Columns) -> Columns:
-    # Parts follow each other in time and each is sorted, so a stable sort by series is enough.
-    piece = Piece.of(columns["sid"].astype(np.int64), columns)
-    return piece.columns
+def in_order(columns: Columns) -> Columns:
+    """Sort rows by (sid, bucket)."""
+    order = np.lexsort((columns["bucket"], columns["sid"]))
+    return {name: column[order] for name, column in columns.items()}

@@ -13,13 +13,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from capforecast.errors import StoreError
-from capforecast.store import layout, limits, opening, publish, rollups, samples, spans
+from capforecast.store import layout, limits, opening, publish, samples, spans
 from capforecast.store.edition import edition
 from capforecast.store.history import read_published
 from capforecast.store.intake import Batch
 from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
 from capforecast.store.parquet import Part
 from capforecast.store.publish import Published
+from capforecast.store.reading import Reader
 from capforecast.store.retention import prune_samples
 from capforecast.store.rollups import Rollups
 from capforecast.store.spans import Span
@@ -54,6 +55,7 @@ class Store:
         self.path = opened.path
         self._manifest, self._catalog, self._lock = opened.manifest, opened.catalog, opened.lock
         self._writable, self._closed = opened.writable, False
+        self._reader: Reader | None = None
 
     @classmethod
     def exists(cls, path: Path | str) -> bool:
@@ -195,8 +197,12 @@ class Store:
         step = self.step_us
         first = -_FAR if from_us is None else -(-from_us // step)
         end = _FAR if to_us is None else to_us // step
-        parts = self._parts("rollups", first * step // DAY_US, (end * step - 1) // DAY_US)
-        return rollups.select(self.path, parts, sids, columns, (first, end))
+        reader = self._reader
+        if reader is None:
+            # Two threads may both come here first; either of their readers will do.
+            reader = self._reader = Reader(self.path, self._catalog.parts("rollups"))
+        days = Span(first * step // DAY_US, (end * step - 1) // DAY_US)
+        return reader.select(sids, columns, (first, end), days)
 
     def samples(
         self,
@@ -335,6 +341,7 @@ class Store:
         return [part for part in parts if part.first_day <= wanted.last and part.last_day >= wanted.first]
 
     def _committed(self, number: int) -> None:
+        self._reader = None
         self._manifest = layout.committed(self.path, self._manifest, number)
 
     def _check_writable(self) -> None:

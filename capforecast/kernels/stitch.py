@@ -1,0 +1,51 @@
+"""Putting rows that come piece by piece behind the rows their series have already."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from capforecast.panel import Ints
+
+
+@njit(cache=True, nogil=True)
+def stitch(lengths: Ints, rows: NDArray[np.generic], ends: Ints, out: NDArray[np.generic]) -> None:
+    """Copy each series' rows of a piece to where its rows end so far.
+
+    Parameters
+    ----------
+    lengths : int64 (S,)
+        Rows of each series in the piece.
+    rows : array (N,)
+        The rows, one series after the other; N is the sum of `lengths`.
+    ends : int64 (S,)
+        Where in `out` the next row of each series goes; not changed, so that several columns can follow.
+    out : array
+        Receives the rows.
+    """
+    row = 0
+    for s in range(lengths.shape[0]):
+        place = ends[s]
+        for _ in range(lengths[s]):
+            out[place] = rows[row]
+            place += 1
+            row += 1
+
+
+@njit(cache=True, nogil=True)
+def stitch_rising(lengths: Ints, first: int, ends: Ints, out: Ints) -> None:
+    """Do the same for rows that count up from one number, anew in each series.
+
+    Parameters
+    ----------
+    lengths : int64 (S,)
+        Rows of each series in the piece.
+    first : int
+        The first number of each series.
+    ends, out : int64
+        As for `stitch`.
+    """
+    for s in range(lengths.shape[0]):
+        for i in range(lengths[s]):
+            out[ends[s] + i] = first + i

@@ -1,0 +1,257 @@
+"""Rollups of some series out of the parts: row groups are chosen, and mostly also laid out, by arithmetic.
+
+A part is sorted by (sid, bucket) and has each pair once. So where a row group has as many rows as its series
+times its buckets, it has them all, and which row is whose follows from the bounds in the file's footer:
+sid and bucket are read only where something is missing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from capforecast.kernels.stitch import stitch, stitch_rising
+from capforecast.store import spans
+from capforecast.store.parquet import Part, footer, numbers, opened
+from capforecast.store.pieces import Columns
+from capforecast.store.rollups import DTYPES, Rollups, checked
+from capforecast.store.spans import Span
+
+BLOCKS_KEPT = 4
+"""Blocks of series whose footers stay in memory: threads work on neighbours."""
+
+Ints = NDArray[np.int64]
+Sids = NDArray[np.int32]
+Buckets = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What the footer of a part says about its row groups, one entry for each.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    footer : FileMetaData
+        As the file has it, so that it is parsed once.
+    rows : int64 (G,)
+        Rows.
+    sid, bucket, count : int32, int64, int64 (G, 2)
+        Smallest and largest value of these columns.
+    """
+
+    path: Path
+    footer: Any
+    rows: Ints
+    sid: Sids
+    bucket: Ints
+    count: Ints
+
+    @classmethod
+    def of(cls, path: Path) -> Index:
+        """Read the footer of a part."""
+        found, bounds = footer(path, ("sid", "bucket", "count"))
+        rows = np.array([found.row_group(g).num_rows for g in range(found.num_row_groups)], np.int64)
+        sid, bucket, count = np.array(bounds, np.int64).reshape(-1, 3, 2).swapaxes(0, 1)
+        return cls(path, found, rows, sid.astype(np.int32), bucket, count)
+
+    def chosen(self, sids: Sids, buckets: Buckets) -> list[int]:
+        """Return the row groups that may hold one of some rising sids in a range of buckets."""
+        at = np.searchsorted(sids, self.sid[:, 0])
+        holds = (at < sids.size) & (sids[np.minimum(at, sids.size - 1)] <= self.sid[:, 1])
+        return np.flatnonzero(holds & (self.bucket[:, 0] < buckets[1]) & (self.bucket[:, 1] >= buckets[0])).tolist()
+
+    def whole(self, group: int) -> bool:
+        """Tell whether a row group has a row for each of its series in each of its buckets."""
+        (low, high), (first, last) = self.sid[group].tolist(), self.bucket[group].tolist()
+        return bool(self.rows[group] == (high - low + 1) * (last - first + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows of neighbouring series that were asked for.
+
+    Attributes
+    ----------
+    first : int
+        Which of the series asked for is the first one here.
+    lengths, samples : int64 (S,)
+        Rows and samples of each series.
+    buckets : int, or int64 (N,)
+        Buckets of the rows; a number where they count up from it in every series.
+    columns : dict of arrays (N,)
+        The statistics.
+    """
+
+    first: int
+    lengths: Ints
+    samples: Ints
+    buckets: int | Ints
+    columns: dict[str, NDArray[Any]]
+
+
+class Reader:
+    """The rollups of a store as of one commit; safe in several threads.
+
+    Parameters
+    ----------
+    store : Path
+        Directory of the store.
+    parts : sequence of Part
+        All rollup parts, by span.
+    """
+
+    def __init__(self, store: Path, parts: Sequence[Part]):
+        self._store = store
+        self._parts: dict[int, list[Part]] = {}
+        for part in parts:
+            self._parts.setdefault(part.block, []).append(part)
+        self._indexes: OrderedDict[int, dict[str, Index]] = OrderedDict()
+        self._turn = Lock()
+
+    def select(self, sids: Sids | None, columns: Sequence[str], buckets: Buckets, days: Span) -> Rollups:
+        """Return rollups of some series.
+
+        Parameters
+        ----------
+        sids : int32 array, optional
+            Series; all without it.
+        columns : sequence of str
+            Statistics.
+        buckets : (first, end)
+            First bucket, and the first one that is not wanted any more.
+        days : Span
+            Days that these buckets lie in.
+
+        Raises
+        ------
+        SchemaError
+            A column is no statistic.
+        StoreError
+            A file is missing or damaged.
+        """
+        names, buckets = checked(columns), (buckets[0], max(buckets))
+        wanted = self._all() if sids is None else np.unique(np.asarray(sids, np.int32))
+        pieces = [
+            piece
+            for block in np.unique(wanted // spans.BLOCK).tolist()
+            for index in self._of_block(block, days)
+            for piece in _pieces(index, wanted, names, buckets)
+        ]
+        found = _joined(wanted, names, pieces)
+        return found if sids is not None else _without_empty(found)
+
+    def _all(self) -> Sids:
+        blocks = [np.arange(block * spans.BLOCK, (block + 1) * spans.BLOCK) for block in sorted(self._parts)]
+        return np.concatenate([np.empty(0, np.int32), *blocks]).astype(np.int32)
+
+    def _of_block(self, block: int, days: Span) -> list[Index]:
+        """Return the indexes of a block's parts that touch some days, by span."""
+        parts = [p for p in self._parts.get(block, ()) if p.first_day <= days.last and p.last_day >= days.first]
+        with self._turn:
+            known = self._indexes.setdefault(block, {})
+            self._indexes.move_to_end(block)
+            if len(self._indexes) > BLOCKS_KEPT:
+                self._indexes.popitem(last=False)
+            for part in parts:
+                if part.path not in known:
+                    known[part.path] = Index.of(self._store / part.path)
+            return [known[part.path] for part in parts]
+
+
+def _pieces(index: Index, wanted: Sids, names: Sequence[str], buckets: Buckets) -> Iterator[_Piece]:
+    """Read the row groups of a part that hold wanted rows."""
+    groups = index.chosen(wanted, buckets)
+    if not groups:
+        return
+    with opened(index.path, index.footer) as file:
+        for group in groups:
+            whole, even = index.whole(group), index.count[group, 0] == index.count[group, 1]
+            needed = [*names, *(() if whole else ("sid", "bucket")), *(() if even else ("count",))]
+            table = file.read_row_group(group, columns=list(dict.fromkeys(needed)), use_threads=False)
+            columns = {name: numbers(table.column(name), DTYPES[name]) for name in table.column_names}
+            first, stop = np.searchsorted(wanted, index.sid[group] + np.array([0, 1], np.int32)).tolist()
+            cut = _cut_whole if whole else _cut
+            lengths, rising, columns = cut(index, group, wanted[first:stop], columns, buckets)
+            samples = lengths * index.count[group, 0] if even else _totals(columns["count"], lengths)
+            yield _Piece(first, lengths, samples, rising, {name: columns[name] for name in names})
+
+
+def _totals(count: NDArray[Any], lengths: Ints) -> Ints:
+    total, ends = np.append(0, np.cumsum(count, dtype=np.int64)), np.cumsum(lengths)
+    samples: Ints = total[ends] - total[ends - lengths]
+    return samples
+
+
+def _cut_whole(index: Index, group: int, sids: Sids, columns: Columns, buckets: Buckets) -> tuple[Ints, int, Columns]:
+    """Cut wanted series and buckets out of a row group that has all of its box."""
+    low, (first, last) = int(index.sid[group, 0]), index.bucket[group].tolist()
+    start, stop = max(first, buckets[0]), min(last + 1, buckets[1])
+    rows: Any = sids - low
+    if int(sids[-1]) - int(sids[0]) == sids.size - 1:
+        rows = slice(int(sids[0]) - low, int(sids[-1]) - low + 1)
+    box = {
+        name: column.reshape(-1, last + 1 - first)[rows, start - first : stop - first].ravel()
+        for name, column in columns.items()
+    }
+    return np.full(sids.size, stop - start), start, box
+
+
+def _cut(index: Index, group: int, sids: Sids, columns: Columns, buckets: Buckets) -> tuple[Ints, Ints, Columns]:
+    """Cut wanted series and buckets out of a row group with gaps."""
+    if index.bucket[group, 0] < buckets[0] or index.bucket[group, 1] >= buckets[1]:
+        inside = (columns["bucket"] >= buckets[0]) & (columns["bucket"] < buckets[1])
+        columns = {name: column[inside] for name, column in columns.items()}
+    starts, stops = (np.searchsorted(columns["sid"], sids, side) for side in ("left", "right"))
+    lengths = stops - starts
+    total = int(lengths.sum())
+    rows: Any = slice(int(starts[0]), int(stops[-1]))
+    if total != rows.stop - rows.start:
+        # Series that nobody asked for lie between the wanted ones.
+        rows = np.arange(total) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    columns = {name: column[rows] for name, column in columns.items()}
+    return lengths, columns["bucket"], columns
+
+
+def _joined(wanted: Sids, names: Sequence[str], pieces: Sequence[_Piece]) -> Rollups:
+    """Put pieces that follow each other in time together, series by series."""
+    lengths, samples = np.zeros(wanted.size, np.int64), np.zeros(wanted.size, np.int64)
+    for piece in pieces:
+        those = slice(piece.first, piece.first + piece.lengths.size)
+        lengths[those] += piece.lengths
+        samples[those] += piece.samples
+    starts = np.append(0, np.cumsum(lengths))
+    ends = starts[:-1].copy()
+    bucket = np.empty(starts[-1], np.int64)
+    values = {name: np.empty(starts[-1]) for name in names}
+    for piece in pieces:
+        those = slice(piece.first, piece.first + piece.lengths.size)
+        if isinstance(piece.buckets, int):
+            stitch_rising(piece.lengths, piece.buckets, ends[those], bucket)
+        else:
+            _stitch(piece.lengths, piece.buckets, ends[those], bucket)
+        for name, out in values.items():
+            _stitch(piece.lengths, piece.columns[name], ends[those], out)
+        ends[those] += piece.lengths
+    return Rollups(wanted, starts, bucket, values, samples)
+
+
+def _without_empty(rollups: Rollups) -> Rollups:
+    there = np.diff(rollups.starts) > 0
+    starts = np.append(rollups.starts[:-1][there], rollups.starts[-1])
+    return Rollups(rollups.sids[there], starts, rollups.bucket, rollups.values, rollups.samples[there])
+
+
+def _stitch(lengths: Ints, rows: NDArray[Any], ends: Ints, out: NDArray[Any]) -> None:
+    # Arrow hands out read-only rows, and each kind of array would be compiled for anew.
+    rows = rows.astype(out.dtype, copy=False)
+    rows.flags.writeable = False
+    stitch(lengths, rows, ends, out)
