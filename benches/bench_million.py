@@ -1,0 +1,165 @@
+"""The nightly job at three sizes: wall time, peak memory, where the time goes and how it grows.
+
+Usage: python benches/bench_million.py [SERIES ...] [--directory DIR] [--make | --read]
+
+Without SERIES: 10000, 100000 and 1000000. Simulates 1,440 hourly samples of each series into a store of
+each size once (kept in DIR and used again; a store that was begun is gone on with), measures what reading
+its rollups costs alone, then runs `capforecast run` on it in a process of its own. With --make nothing is
+run, with --read only the reading is measured. A million series take about 25 GB of disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from capforecast.simulate import matrix
+from capforecast.sources import REJECTS, Batch
+from capforecast.store import Store
+from capforecast.store.spans import BLOCK
+
+HOURS = 1440
+HOUR_US = 3_600_000_000
+END_US = 1_764_547_200 * 1_000_000
+"""Midnight of a Monday, where the simulated weeks end."""
+START_US = END_US - HOURS * HOUR_US
+PIECE = 1024
+SHARD = 1024
+HISTORY_DAYS = 800
+STATISTIC = "p95"
+
+
+def batches(first: int, count: int) -> Iterator[Batch]:
+    """Yield the samples of one block of series; what a series does depends on its number alone."""
+    levels = np.round(matrix(count, HOURS, seed=11 + first // BLOCK), 2)
+    moments = START_US + np.arange(HOURS) * HOUR_US
+    rejects = pl.DataFrame(schema=REJECTS)
+    for start in range(0, count, PIECE):
+        part = levels[start : start + PIECE]
+        names = pl.Series("host", [f"host-{first + start + i:07d}" for i in range(part.shape[0])])
+        rows = pl.DataFrame(
+            {
+                "host": names.gather(np.repeat(np.arange(part.shape[0], dtype=np.uint32), HOURS)),
+                "ts": np.tile(moments, part.shape[0]),
+                "value": part.ravel(),
+                "line": np.arange(part.size) + start * HOURS,
+            }
+        ).with_columns(metric=pl.lit("cpu_util_pct"), instance=pl.lit(""), unit=pl.lit("percent"))
+        yield Batch(rows.select("host", "metric", "instance", "unit", "ts", "value", "line"), rejects)
+
+
+def make(path: Path, series: int) -> None:
+    """Bring the samples into a store, one ingest for each block of series: no file is written twice."""
+    begin = time.perf_counter()
+    with Store.open_or_create(path, created_us=END_US) as store:
+        done = set(store.ledger().get_column("ingest_id"))
+        for first in range(0, series, BLOCK):
+            name = f"block-{first // BLOCK}"
+            if name in done:
+                continue
+            sha256 = hashlib.sha256(name.encode()).hexdigest()
+            store.append(
+                name, sha256, batches(first, min(BLOCK, series - first)), ingest_id=name, run_id="", as_of_us=END_US
+            )
+            if sys.stderr.isatty():
+                print(f"\r{first + BLOCK} of {series}", end="", file=sys.stderr)
+        there = store.series().height
+    if there != series:
+        raise SystemExit(f"{path} holds {there} series, not {series}: remove it")
+    seconds = time.perf_counter() - begin
+    size = sum(file.stat().st_size for file in path.rglob("*.parquet")) / 1e9
+    print(f"{series:>9} series: store made (or gone on with) in {seconds:.0f} s, {size:.2f} GB", flush=True)
+
+
+def read(path: Path) -> None:
+    """Read the rollups of all series as the shards of a run do, one shard after the other."""
+    with Store.open(path) as store:
+        sids = np.sort(store.series().get_column("sid").to_numpy())
+        begin, used, rows = time.perf_counter(), time.process_time(), 0
+        for start in range(0, sids.size, SHARD):
+            rows += len(
+                store.rollups(
+                    sids[start : start + SHARD], [STATISTIC], from_us=END_US - HISTORY_DAYS * 24 * HOUR_US, to_us=END_US
+                )
+            )
+        wall, used = time.perf_counter() - begin, time.process_time() - used
+    print(
+        f"{sids.size:>9} series: reading alone {wall:.2f} s in one thread ({used:.2f} s of processor), "
+        f"{wall / rows * 1e9:.1f} ns per rollup, {wall / sids.size * 1e6:.0f} us per series",
+        end="",
+        flush=True,
+    )
+
+
+def child(*command: str, cwd: Path | None = None) -> tuple[float, float]:
+    """Run Python; return wall seconds and peak memory of the process in MB."""
+    begin = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *command], cwd=cwd)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed: {os.waitstatus_to_exitcode(status)}")
+    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+
+
+def measured_read(store: Path) -> None:
+    _, memory = child(str(Path(__file__).resolve()), "--read-one", str(store))
+    print(f", peak {memory:.0f} MB", flush=True)
+
+
+def timings(store: Path) -> str:
+    """Return the seconds that the run itself wrote down, if any."""
+    row = pl.read_parquet(store / "reports" / "latest" / "run.parquet")
+    parts = [f"{name.removesuffix('_seconds')} {row.item(0, name):.1f}" for name in row.columns if "_seconds" in name]
+    return "  of which " + ", ".join(parts) if parts else "  (the run does not say where the time goes)"
+
+
+def run(store: Path, series: int) -> float:
+    """Run the nightly job and say what it took."""
+    seconds, memory = child("-m", "capforecast", "run", "--store", str(store), "--quiet", cwd=store.parent)
+    print(
+        f"{series:>9} series: run {seconds:.1f} s, {seconds / series * 1e6:.0f} us per series, peak {memory:.0f} MB",
+        flush=True,
+    )
+    print(timings(store), flush=True)
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("series", nargs="*", type=int, default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()) / "capforecast-million")
+    parser.add_argument("--make", action="store_true", help="make the stores and stop")
+    parser.add_argument("--read", action="store_true", help="measure the reading and stop")
+    parser.add_argument("--read-one", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.read_one:
+        read(options.read_one)
+        return
+    options.directory.mkdir(parents=True, exist_ok=True)
+    took: dict[int, float] = {}
+    for series in sorted(options.series):
+        store = options.directory.resolve() / f"store-{series}"
+        make(store, series)
+        if options.make:
+            continue
+        measured_read(store)
+        if not options.read:
+            took[series] = run(store, series)
+    for few, many in zip(sorted(took), sorted(took)[1:], strict=False):
+        exponent = math.log(took[many] / took[few]) / math.log(many / few)
+        print(f"from {few} to {many} series: time grows with the power {exponent:.2f}")
+
+
+if __name__ == "__main__":
+    main()
