@@ -7,14 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from capforecast.kernels.combination import (
-    combine,
-    fill_gaps,
-    naive_errors,
-    place_origins,
-    seasonal_scale,
-    weigh,
-)
+from capforecast.kernels.combination import combine, weigh
+from capforecast.kernels.origins import fill_gaps, naive_errors, place_origins, seasonal_scale
 from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
 from capforecast.kernels.trend import cut_history
 from capforecast.models import Model, Past
@@ -35,6 +29,10 @@ class Recipe:
         Rolling origins.
     temperature : float
         Sharpness of the weights.
+    doubt : float
+        Standard errors by which a member must be better than the plain one.
+    trust : float
+        Factor on the weight of the plain member, the last value.
     widen : float
         Factor on residual paths.
     mirror : float
@@ -48,12 +46,14 @@ class Recipe:
     """
 
     origins: int = 10
-    temperature: float = 20.0
+    temperature: float = 15.0
+    doubt: float = 0.0
+    trust: float = 1.0
     widen: float = 1.0
-    mirror: float = 0.5
-    share: float = 0.3
-    climate: float = 0.3
-    blocks: int = 40
+    mirror: float = 1.0
+    share: float = 0.2
+    climate: float = 0.15
+    blocks: int = 20
 
 
 def seasons_of(step_us: int) -> tuple[int, ...]:
@@ -126,7 +126,22 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     scale = np.empty(len(panel))
     seasonal_scale(filled, first, season, scale)
     prior = _prior(members)
-    weigh(candidates, panel.values, back, edges, scale, *bounds, prior, recipe.temperature, weights, error, scored)
+    weigh(
+        candidates,
+        panel.values,
+        back,
+        edges,
+        scale,
+        *bounds,
+        prior,
+        recipe.temperature,
+        _plain(members),
+        recipe.doubt,
+        recipe.trust,
+        weights,
+        error,
+        scored,
+    )
     combined = np.empty((len(panel), back.shape[1], reach))
     combine(candidates, weights, edges, *bounds, combined)
     mean = np.ascontiguousarray(combined[:, 0])
@@ -172,7 +187,12 @@ def quantiles(result: Forecast, probabilities: Sequence[float]) -> Floats:
     return out
 
 
+def _plain(members: tuple[str, ...]) -> int:
+    """Return the place of the last value, the member that is taken when in doubt; the first without it."""
+    return members.index("last") if "last" in members else 0
+
+
 def _prior(members: tuple[str, ...]) -> Floats:
-    """Return the weights without any evidence: the plain members of the seasonal naive pool, else all alike."""
-    plain = np.array([float(name in ("last", "season", "season_mean", "season5")) for name in members])
+    """Return the weights without any evidence: the last value, its season and their mean, else all alike."""
+    plain = np.array([float(name in ("last", "season", "season_mean")) for name in members])
     return plain if plain.any() else np.ones(len(members))

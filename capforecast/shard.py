@@ -15,8 +15,8 @@ import numpy as np
 from capforecast import breach
 from capforecast.forecast import Recipe, forecast, seasons_of
 from capforecast.history import Items, Rollups, grid, groups, natural_steps, newest_us, patterns
-from capforecast.kernels.combination import fill_gaps
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
+from capforecast.kernels.origins import fill_gaps
 from capforecast.kernels.shape import describe, newest
 from capforecast.kernels.trend import slopes
 from capforecast.models import Model

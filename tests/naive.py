@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import takewhile
+from statistics import pstdev
 
 NAN = math.nan
 Row = Sequence[float]
@@ -73,6 +74,9 @@ def weigh(
     scale: float,
     prior: Row,
     temperature: float,
+    plain: int = 0,
+    doubt: float = 0.0,
+    trust: float = 1.0,
 ) -> tuple[list[list[float]], list[list[float]], list[int]]:
     """Weigh the members of one series; candidates[origin][member][step]."""
     members = range(len(candidates[0]))
@@ -100,11 +104,14 @@ def weigh(
                 + mean([2 * abs(y - f) / (abs(y) + abs(f)) if abs(y) + abs(f) > 0 else 0.0 for y, f in pairs[k]])
                 for k in error
             }
+            apart = {k: _distances(candidates, row, back, tests, (k, plain), start, scale) for k in error}
+            relative = {k: e + doubt * pstdev(apart[k]) / math.sqrt(len(apart[k])) for k, e in relative.items()}
             least = min(relative.values())
             raw = [
-                math.exp(-temperature * (relative[k] - least) / max(least, 1e-9)) if k in error else 0.0
+                math.exp(-temperature * (relative[k] - least) / max(least, 1e-6)) if k in error else 0.0
                 for k in members
             ]
+            raw[plain] *= trust
         elif b > 0:
             raw = weights[b - 1]
         else:
@@ -113,6 +120,25 @@ def weigh(
         weights.append([w / sum(kept) if sum(kept) > 0 else 0.0 for w in kept])
         errors.append([error.get(k, NAN) for k in members])
     return weights, errors, scored
+
+
+def _distances(
+    candidates: Sequence[Sequence[Row]], row: Row, back: Sequence[int], tests: dict[int, list[int]],
+    pair: tuple[int, int], start: int, scale: float,
+) -> list[float]:  # fmt: skip
+    """Return how much worse a member is than the plain one, origin by origin; one zero without any."""
+    out = []
+    for o, steps in tests.items():
+        if all(not math.isnan(candidates[o][k][start]) for k in pair):
+            size = [
+                mean([
+                    abs(y - f) / scale + (2 * abs(y - f) / (abs(y) + abs(f)) if abs(y) + abs(f) > 0 else 0.0)
+                    for y, f in ((row[len(row) - back[o] + h], candidates[o][k][h]) for h in steps)
+                ])
+                for k in pair
+            ]  # fmt: skip
+            out.append(size[0] - size[1])
+    return out or [0.0]
 
 
 def combine(candidates: Sequence[Row], weights: Sequence[Row], edges: Sequence[int]) -> list[float]:
@@ -167,46 +193,19 @@ def covered(row: Row, back: Sequence[int], combined: Sequence[Row], edges: Seque
 
 
 def seasonal_naive(history: Row, m1: int, m2: int, horizon: int) -> list[list[float]]:
-    """Return the thirteen members in their order."""
+    """Return the five members in their order."""
     n = len(history)
     nothing = [NAN] * horizon
     if n == 0:
-        return [nothing] * 13
-
-    def flat(level: float) -> list[float]:
-        return [level] * horizon
-
-    def repeat(season: Row) -> list[float]:
-        return [season[h % len(season)] for h in range(horizon)]
-
-    def phases(count: int) -> list[list[float]]:
-        return [[history[n - (j + 1) * m1 + p] for j in range(count)] for p in range(m1)]
-
-    out = [flat(history[-1])]
-    out += [flat(mean(history[-m1:])), repeat(history[-m1:])] if n >= m1 else [nothing] * 2
-    out += [repeat([mean(p) for p in phases(c)]) if n >= c * m1 else nothing for c in (5, 10)]
-    out.append(repeat([median(p) for p in phases(7)]) if n >= 7 * m1 else nothing)
-    out += _long_seasons(history, m1, m2, horizon) if m2 > 1 and n >= m2 + m1 else [nothing] * 5
+        return [nothing] * 5
+    out = [[history[-1]] * horizon]
+    if n >= m1:
+        out += [[mean(history[-m1:])] * horizon, [history[-m1:][h % m1] for h in range(horizon)]]
+    else:
+        out += [nothing] * 2
     out.append(_growing(history, m1, min(n // m1 - 1, 7), horizon) if n >= 3 * m1 else nothing)
-    out.append(_growing(history, m2, 1, horizon) if m2 > 1 and n >= 2 * m2 else nothing)
+    out.append([median(history[-m2:])] * horizon if m2 > 1 and n >= m2 else nothing)
     return out
-
-
-def _long_seasons(history: Row, m1: int, m2: int, horizon: int) -> list[list[float]]:
-    """Return the last long season: plain, with the last season, shifted, scaled, and its median."""
-    n = len(history)
-    week = [history[-m2:][h % m2] for h in range(horizon)]
-    day = [history[-m1:][h % m1] for h in range(horizon)]
-    now = mean(history[-m1:])
-    then = mean(history[n - m2 - m1 : n - m2])
-    ratio = min(max(now / then, 0.2), 5.0) if now > 0 and then > 0 else 1.0
-    return [
-        week,
-        [(a + b) / 2 for a, b in zip(week, day, strict=True)],
-        [v + now - then for v in week],
-        [v * ratio for v in week],
-        [median(history[-m2:])] * horizon,
-    ]
 
 
 def _growing(history: Row, season: int, apart: int, horizon: int) -> list[float]:
@@ -303,33 +302,28 @@ def ahead(level: float, slope: float, damping: float, horizon: int) -> list[floa
     return [level + slope * math.fsum(damping**i for i in range(1, h + 1)) for h in range(1, horizon + 1)]
 
 
-def trend(history: Row, window: int, pairs: int, grid: Sequence[Row], horizon: int) -> list[list[float]]:
-    """Return the eight lines and the damped smoothing members; grid[cell] is alpha, beta, phi."""
+def trend(history: Row, window: int, pairs: int, horizon: int) -> list[list[float]]:
+    """Return the seven lines in their order."""
     y = list(history[-window:])
     if len(y) < 5:
-        return [[NAN] * horizon] * (8 + len(grid))
+        return [[NAN] * horizon] * 7
     last = y[-1]
     suffix = y[-longest_suffix(y, min(len(y), 7)) :]
     since = y[last_change(y, 4) :]
-    middle = median_slope(since[-pairs:])
     month = y[-28:]
     level, slope = line(suffix)
-    out = [
+    smooth = y[0]
+    for v in y[1:]:
+        smooth += 0.6 * (v - smooth)
+    return [
         ahead(last, (last - y[0]) / (len(y) - 1), 1.0, horizon),
         ahead(last, (last - month[0]) / (len(month) - 1), 1.0, horizon),
         ahead(level, slope, 1.0, horizon),
         ahead(last, slope, 0.98, horizon),
-        ahead(last, middle, 1.0, horizon),
-        ahead(last, middle / 2, 1.0, horizon),
+        ahead(last, median_slope(since[-pairs:]) / 2, 1.0, horizon),
+        ahead(smooth, line(y)[1] / 2, 1.0, horizon),
+        ahead(*holt(since, 0.6, 0.05, 0.9), 0.9, horizon),
     ]
-    for alpha in (0.2, 0.6):
-        smooth = y[0]
-        for v in y[1:]:
-            smooth += alpha * (v - smooth)
-        out.append(ahead(smooth, line(y)[1] / 2, 1.0, horizon))
-    for alpha, beta, phi in grid:
-        out.append(ahead(*holt(since, alpha, beta, phi), phi, horizon))
-    return out
 
 
 # --- paths, peaks, passage --------------------------------------------------------------------

@@ -8,140 +8,6 @@ from numba import njit
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
-def fill_gaps(values: Floats, season: int, filled: Floats, first: Ints) -> None:
-    """Fill missing steps from the past only.
-
-    A gap of up to three steps carries the last value; a longer one repeats the step one season before
-    (season 1 carries the last value throughout).
-
-    Parameters
-    ----------
-    values : float64 (S, T)
-        Levels, NaN where nothing was measured.
-    season : int
-        Steps of the season that long gaps repeat.
-    filled : float64 (S, T)
-        Receives the filled levels; NaN before the first value.
-    first : int64 (S,)
-        Receives the column of the first value; T when there is none.
-    """
-    columns = values.shape[1]
-    for s in range(values.shape[0]):
-        first[s] = columns
-        gap = 0
-        for t in range(columns):
-            v = values[s, t]
-            if not np.isnan(v):
-                gap = 0
-                if first[s] == columns:
-                    first[s] = t
-            elif first[s] < columns:
-                gap += 1
-                v = filled[s, t - season] if gap > 3 and t - season >= first[s] else filled[s, t - 1]
-            filled[s, t] = v
-
-
-@njit(cache=True, nogil=True)
-def place_origins(first: Ints, columns: int, horizon: int, spacing: int, training: int, back: Ints) -> None:
-    """Choose the rolling origins of each series.
-
-    Origins are whole spacings apart, so that they share the phase of the real one, and know at least
-    half of the history; the newest is one horizon back where that allows it, less where it does not.
-
-    Parameters
-    ----------
-    first : int64 (S,)
-        First known column.
-    columns, horizon, spacing, training : int
-        Columns of the panel, steps ahead, distance of origins, fewest known steps at an origin.
-    back : int64 (S, O)
-        Receives the unknown steps per origin: 0 for the first, -1 for none.
-    """
-    count = back.shape[1]
-    for s in range(first.shape[0]):
-        back[s, :] = -1
-        back[s, 0] = 0
-        room = columns - first[s] - max(training, (columns - first[s]) // 2)
-        far = min(room, -(-horizon // spacing) * spacing + (count - 2) * spacing) // spacing
-        o = 1
-        for k in range(max(far - count + 2, 1), far + 1):
-            back[s, o] = k * spacing
-            o += 1
-
-
-@njit(cache=True, nogil=True)
-def seasonal_scale(filled: Floats, first: Ints, season: int, scale: Floats) -> None:
-    """Measure the mean absolute difference of values one season apart.
-
-    Parameters
-    ----------
-    filled : float64 (S, T)
-        Levels without gaps, NaN before ``first``.
-    first : int64 (S,)
-        First known column.
-    season : int
-        Steps of a season.
-    scale : float64 (S,)
-        Receives the mean; one where it is zero or unknown.
-    """
-    for s in range(filled.shape[0]):
-        total, count = 0.0, 0
-        for t in range(first[s] + season, filled.shape[1]):
-            total += abs(filled[s, t] - filled[s, t - season])
-            count += 1
-        scale[s] = total / count if total > 0.0 else 1.0
-
-
-@njit(cache=True, nogil=True)
-def naive_errors(
-    values: Floats,
-    filled: Floats,
-    first: Ints,
-    back: Ints,
-    combined: Floats,
-    season: int,
-    edges: Ints,
-    out: Floats,
-) -> None:
-    """Measure the errors of the combination and of the last season repeated, on the same steps.
-
-    Parameters
-    ----------
-    values, filled : float64 (S, T)
-        Measured levels, and the same without gaps.
-    first : int64 (S,)
-        First known column.
-    back : int64 (S, O)
-        Unknown steps per origin.
-    combined : float64 (S, O, M)
-        Combined forecasts.
-    season : int
-        Steps of a season.
-    edges : int64 (B + 1,)
-        First step of each bucket, and M.
-    out : float64 (2, S, B)
-        Receives the mean absolute errors of both; NaN where no step is scored.
-    """
-    columns = values.shape[1]
-    for s in range(values.shape[0]):
-        for b in range(edges.shape[0] - 1):
-            own, naive, count = 0.0, 0.0, 0
-            for o in range(1, back.shape[1]):
-                origin = columns - back[s, o]
-                if back[s, o] < 0 or origin - season < first[s]:
-                    continue
-                for h in range(edges[b], min(edges[b + 1], back[s, o])):
-                    y = values[s, origin + h]
-                    miss = abs(y - combined[s, o, h])
-                    if not np.isnan(miss):
-                        own += miss
-                        naive += abs(y - filled[s, origin - season + h % season])
-                        count += 1
-            out[0, s, b] = own / count if count > 0 else np.nan
-            out[1, s, b] = naive / count if count > 0 else np.nan
-
-
 @njit(cache=True, nogil=True, fastmath={"reassoc"})
 def _misses(row: Floats, truth: Floats, known: Floats, low: float, high: float) -> tuple[float, float]:
     """Return the sums of absolute and of symmetric relative errors over the known steps."""
@@ -156,13 +22,34 @@ def _misses(row: Floats, truth: Floats, known: Floats, low: float, high: float) 
 
 
 @njit(cache=True, nogil=True)
+def _add_distances(each: Floats, plain: int, distance: Floats) -> None:
+    """Add one origin to the number, sum and sum of squares of the members' distances to the plain one."""
+    for k in range(each.shape[0]):
+        apart = each[k] - each[plain]
+        if not np.isnan(apart):
+            distance[0, k] += 1.0
+            distance[1, k] += apart
+            distance[2, k] += apart * apart
+
+
+@njit(cache=True, nogil=True)
+def _standard_error(sums: Floats) -> float:
+    """Return the standard error of a mean from number, sum and sum of squares; 0 without any."""
+    if sums[0] < 1.0:
+        return 0.0
+    mean = sums[1] / sums[0]
+    return float(np.sqrt(max(sums[2] / sums[0] - mean * mean, 0.0) / sums[0]))
+
+
+@njit(cache=True, nogil=True)
 def _weights_of(error: Floats, able: np.ndarray, temperature: float, weights: Floats) -> None:
     """Turn the errors of the members that are able into weights that sum to one."""
     least = np.inf
     for k in range(error.shape[0]):
         if able[k]:
             least = min(least, error[k])
-    floor = max(least, 1e-9)
+    # Errors of a millionth are rounding.
+    floor = max(least, 1e-6)
     for k in range(error.shape[0]):
         weights[k] = np.exp(-temperature * (error[k] - least) / floor) if able[k] else 0.0
 
@@ -190,16 +77,21 @@ def weigh(
     upper: Floats,
     prior: Floats,
     temperature: float,
+    plain: int,
+    doubt: float,
+    trust: float,
     weights: Floats,
     error: Floats,
     scored: Ints,
 ) -> None:
     """Weigh the members of each series by their errors at the rolling origins.
 
-    The error of a member is its mean absolute error over `scale` plus its symmetric relative error;
-    its weight is ``exp(-temperature (error / least error - 1))``, dropped below one hundredth of the
-    sum. A member takes part only where it forecasts as many scored steps as any, and from the real origin.
-    A bucket without any scored origin takes the weights of the bucket before it; without any, `prior`.
+    The error of a member is its mean absolute error over `scale` plus its symmetric relative error, and
+    as many standard errors of its distance to the `plain` member as there is `doubt`: what is not clearly
+    better than the plain member has to count as worse. Its weight is ``exp(-temperature (error / least
+    error - 1))``, `trust` times that for the plain member, dropped below one hundredth of the sum. A
+    member takes part only where it forecasts as many scored steps as any, and from the real origin. A
+    bucket without any scored origin takes the weights of the bucket before it; without any, `prior`.
 
     Parameters
     ----------
@@ -219,6 +111,12 @@ def weigh(
         Weights without evidence.
     temperature : float
         Sharpness of the weights.
+    plain : int
+        Member that is taken when in doubt.
+    doubt : float
+        Standard errors, over the origins, that are added to the errors of the others.
+    trust : float
+        Factor on the weight of the plain member.
     weights : float64 (S, B, K)
         Receives the weights, each row summing to one; zero throughout where no member can forecast.
     error : float64 (S, B, K)
@@ -231,12 +129,14 @@ def weigh(
     total, relative = np.empty(members), np.empty(members)
     counts = np.empty(members, np.int64)
     able = np.empty(members, np.bool_)
+    each, distance = np.empty(members), np.empty((3, members))
     truth, known = np.empty(candidates.shape[3]), np.empty(candidates.shape[3])
     for s in range(candidates.shape[0]):
         for b in range(edges.shape[0] - 1):
             total[:] = 0.0
             relative[:] = 0.0
             counts[:] = 0
+            distance[:, :] = 0.0
             scored[s, b] = 0
             for o in range(1, back.shape[1]):
                 start = columns - back[s, o] + edges[b]
@@ -252,11 +152,14 @@ def weigh(
                 scored[s, b] += 1
                 for k in range(members):
                     row = candidates[s, o, k, edges[b] : edges[b] + width]
+                    each[k] = np.nan
                     if not np.isnan(row[0]):
                         misses = _misses(row, truth[:width], known[:width], lower[s], upper[s])
                         total[k] += misses[0]
                         relative[k] += misses[1]
                         counts[k] += steps
+                        each[k] = (misses[0] / scale[s] + misses[1]) / steps
+                _add_distances(each, plain, distance)
             most = 0
             for k in range(members):
                 able[k] = not np.isnan(candidates[s, 0, k, 0])
@@ -269,8 +172,10 @@ def weigh(
                     if able[k]:
                         error[s, b, k] = total[k] / most
                         relative[k] = total[k] / most / scale[s] + relative[k] / most
+                        relative[k] += doubt * _standard_error(distance[:, k])
             if most > 0:
                 _weights_of(relative, able, temperature, weights[s, b])
+                weights[s, b, plain] *= trust
             elif b > 0:
                 weights[s, b, :] = weights[s, b - 1, :]
             else:

@@ -154,8 +154,8 @@ def double_seasonal(
 
 
 @njit(cache=True, nogil=True)
-def mean_size(values: Floats, first: Ints, back: Ints, out: Floats) -> None:
-    """Measure the mean absolute level that the oldest origin of each series knew.
+def known_sizes(values: Floats, first: Ints, back: Ints, mean: Floats, least: Floats) -> None:
+    """Measure what the oldest origin of each series knew.
 
     Parameters
     ----------
@@ -165,12 +165,16 @@ def mean_size(values: Floats, first: Ints, back: Ints, out: Floats) -> None:
         First known column of each series.
     back : int64 (S, O)
         Unknown columns at the right per origin, -1 for none.
-    out : float64 (S,)
-        Receives the means; 0 where nothing is known.
+    mean : float64 (S,)
+        Receives the mean absolute level; 0 where nothing is known.
+    least : float64 (S,)
+        Receives the lowest level; inf where nothing is known.
     """
     for s in range(values.shape[0]):
         total, count = 0.0, 0
+        least[s] = np.inf
         for t in range(first[s], values.shape[1] - max(np.max(back[s]), 0)):
             total += abs(values[s, t])
+            least[s] = min(least[s], values[s, t])
             count += 1
-        out[s] = total / count if count > 0 else 0.0
+        mean[s] = total / count if count > 0 else 0.0

@@ -117,8 +117,8 @@ def _straight(out: Floats, level: float, slope: float, damping: float) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _one(y: Floats, first: int, known: int, window: int, pairs: int, grid: Floats, out: Floats) -> None:
-    """Fill ``out`` (8 + G, H) for one series and origin."""
+def _one(y: Floats, first: int, known: int, window: int, pairs: int, out: Floats) -> None:
+    """Fill ``out`` (7, H) for one series and origin."""
     out[:, :] = np.nan
     start = max(first, known - window)
     n = known - start
@@ -133,22 +133,15 @@ def _one(y: Floats, first: int, known: int, window: int, pairs: int, grid: Float
     _straight(out[2], level, slope, 1.0)
     _straight(out[3], last, slope, 0.98)
     change = _last_change(y, start, known, 4)
-    slope = _median_slope(y, max(change, known - pairs), known)
-    _straight(out[4], last, slope, 1.0)
-    _straight(out[5], last, 0.5 * slope, 1.0)
-    level, slope = _line(y, start, known)
-    for k in range(2):
-        smooth = _holt(y, start, known, 0.2 + 0.4 * k, 0.0, 0.0)[0]
-        _straight(out[6 + k], smooth, 0.5 * slope, 1.0)
-    for k in range(grid.shape[1]):
-        level, slope = _holt(y, max(start, change), known, grid[0, k], grid[1, k], grid[2, k])
-        _straight(out[8 + k], level, slope, grid[2, k])
+    _straight(out[4], last, 0.5 * _median_slope(y, max(change, known - pairs), known), 1.0)
+    slope = _line(y, start, known)[1]
+    _straight(out[5], _holt(y, start, known, 0.6, 0.0, 0.0)[0], 0.5 * slope, 1.0)
+    level, slope = _holt(y, max(start, change), known, 0.6, 0.05, 0.9)
+    _straight(out[6], level, slope, 0.9)
 
 
 @njit(cache=True, nogil=True)
-def trend(
-    values: Floats, first: Ints, back: Ints, window: int, pairs: int, grid: Floats, start: int, out: Floats
-) -> None:
+def trend(values: Floats, first: Ints, back: Ints, window: int, pairs: int, start: int, out: Floats) -> None:
     """Forecast along lines.
 
     Parameters
@@ -161,29 +154,27 @@ def trend(
         Unknown columns at the right per origin, -1 for none.
     window, pairs : int
         Most steps that a line looks back, and most steps of the pairwise slopes.
-    grid : float64 (3, G)
-        alpha, beta and phi of the damped smoothing members.
     start : int
         Place of the first member in ``out``.
     out : float64 (S, O, K, H)
-        Receives at ``start:start + 8 + G``, in order: drift of the window; drift of 28 steps; line of the
-        longest well-fitting suffix, from the line and damped from the last value; median slope since the last change, whole
-        and half; two theta forecasts; the damped smoothing members. NaN below 5 known steps.
+        Receives at ``start:start + 7``, in order: drift of the window; drift of 28 steps; line of the
+        longest well-fitting suffix, from the line and damped from the last value; half the median slope
+        since the last change; theta forecast; damped trend. NaN below 5 known steps.
 
     Notes
     -----
     Suffix: Chamness, Capacity forecasting in a backup storage environment, LISA 2011. Median slope:
     Sen (1968). Theta: Assimakopoulos and Nikolopoulos (2000) as SES plus half the slope. Damped trend:
-    Gardner and McKenzie (1985). O(S O (T + pairs**2 + G T)).
+    Gardner and McKenzie (1985). O(S O (T + pairs**2)).
     """
     columns = values.shape[1]
-    stop = start + 8 + grid.shape[1]
+    stop = start + 7
     for s in range(values.shape[0]):
         for o in range(back.shape[1]):
             if back[s, o] < 0:
                 out[s, o, start:stop, :] = np.nan
             else:
-                _one(values[s], first[s], columns - back[s, o], window, pairs, grid, out[s, o, start:stop])
+                _one(values[s], first[s], columns - back[s, o], window, pairs, out[s, o, start:stop])
 
 
 @njit(cache=True, nogil=True)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
-from capforecast.kernels.double_seasonal import double_seasonal, mean_size
+from capforecast.kernels.double_seasonal import double_seasonal, known_sizes
 from capforecast.models import Past
 from capforecast.panel import Floats
 
-ALPHAS = (0.0, 0.1)
-GAMMAS1 = (0.05, 0.3)
-GAMMAS2 = (0.05, 0.3)
-PHIS = (0.0, 0.9)
+TWO_SEASONS = (
+    ((0.0, 0.05, 0.3, 0.0), (0.1, 0.05, 0.05, 0.0), (0.1, 0.3, 0.05, 0.0)),
+    ((0.0, 0.05, 0.3, 0.0), (0.1, 0.05, 0.3, 0.0), (0.1, 0.3, 0.05, 0.9)),
+)
+ONE_SEASON = (((0.3, 0.3, 0.0, 0.0), (0.6, 0.05, 0.0, 0.0)), ((0.05, 0.3, 0.0, 0.0), (0.1, 0.3, 0.0, 0.0)))
+"""alpha, gamma1, gamma2 and phi of the cells on the scale of the data, and on the log or logit scale.
+
+They are what backward elimination left of 16 cells on either scale; see ``benches/README.md``.
+"""
 
 MARGIN = 0.01
 """Share of the range that keeps the logarithm away from the bounds."""
@@ -26,34 +29,34 @@ class DoubleSeasonal:
 
     def members(self, seasons: tuple[int, ...]) -> tuple[str, ...]:
         """Return one name per cell and scale, such as ``smooth(0.1,0.3,0.05,0.9)`` and ``log(...)``."""
-        cells = [f"({a:g},{g1:g},{g2:g},{p:g})" for a, g1, g2, p in _cells(seasons).T]
-        return tuple(scale + cell for scale in ("smooth", "log") for cell in cells)
+        named = zip(("smooth", "log"), _cells(seasons), strict=True)
+        return tuple(f"{scale}({a:g},{g1:g},{g2:g},{p:g})" for scale, cells in named for a, g1, g2, p in cells)
 
     def forecast(self, past: Past, out: Floats, start: int) -> None:
         """Forecast; see ``capforecast.models.Model``."""
-        cells = np.ascontiguousarray(_cells(past.seasons))
-        shape = past.first, past.back, past.short, past.long, cells
-        plain = np.full(past.first.size, np.nan)
-        double_seasonal(past.values, *shape, plain, plain, start, out)
+        plain, logs = (np.ascontiguousarray(np.array(cells).T) for cells in _cells(past.seasons))
+        shape = past.first, past.back, past.short, past.long
+        levels = np.full(past.first.size, np.nan)
+        double_seasonal(past.values, *shape, plain, levels, levels, start, out)
         scaled, low, high = _to_scale(past)
-        double_seasonal(scaled, *shape, low, high, start + cells.shape[1], out)
+        double_seasonal(scaled, *shape, logs, low, high, start + plain.shape[1], out)
 
 
-def _cells(seasons: tuple[int, ...]) -> Floats:
-    gammas2 = GAMMAS2 if len(seasons) > 1 else (0.0,)
-    alphas = ALPHAS if len(seasons) > 1 else (0.05, 0.1, 0.3, 0.6)
-    return np.array(list(itertools.product(alphas, GAMMAS1, gammas2, PHIS))).T
+def _cells(seasons: tuple[int, ...]) -> tuple[tuple[tuple[float, float, float, float], ...], ...]:
+    return TWO_SEASONS if len(seasons) > 1 else ONE_SEASON
 
 
 def _to_scale(past: Past) -> tuple[Floats, Floats, Floats]:
     """Map each series to the logit of its place between its bounds, or to the logarithm above the lower one.
 
-    The width of the margin comes from what the oldest origin knew, so no later value touches it.
-    A series without a lower bound is NaN, one that leaves its bounds is NaN from there on.
+    The width of the margin comes from what the oldest origin knew, so no later value touches it, and a
+    series without a lower bound that was never negative until then counts as bounded by zero.
+    Any other without one is NaN; one that leaves its bounds is NaN from there on.
     """
-    values, lower, upper = past.values, past.lower, past.upper
-    size = np.empty(values.shape[0])
-    mean_size(values, past.first, past.back, size)
+    values, upper = past.values, past.upper
+    size, least = np.empty(values.shape[0]), np.empty(values.shape[0])
+    known_sizes(values, past.first, past.back, size, least)
+    lower = np.where(np.isfinite(past.lower), past.lower, np.where(least >= 0.0, 0.0, -np.inf))
     bounded = np.isfinite(upper)
     margin = MARGIN * np.where(bounded, np.where(bounded, upper, 0.0) - np.where(bounded, lower, 0.0), size)
     margin = np.where(margin > 0.0, margin, 1.0)

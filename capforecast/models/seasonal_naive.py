@@ -8,17 +8,13 @@ from capforecast.panel import Floats
 
 
 class SeasonalNaive:
-    """Repeat the last value, the last seasons, averages of them, or seasons that grow."""
+    """Repeat the last value, the last season, a season that grows, or what is usual in a season."""
 
     name = "seasonal_naive"
 
     def members(self, seasons: tuple[int, ...]) -> tuple[str, ...]:
         """Return the names of the members."""
-        return (
-            "last", "season_mean", "season", "season5", "season10", "season_median7", "long_season",
-            "season_and_long", "long_season_shifted", "long_season_scaled", "long_season_median", "season_growing",
-            "long_season_growing",
-        )  # fmt: skip
+        return ("last", "season_mean", "season", "season_growing", "long_season_median")
 
     def forecast(self, past: Past, out: Floats, start: int) -> None:
         """Forecast; see ``capforecast.models.Model``."""

@@ -9,7 +9,7 @@ import pytest
 
 from capforecast import registry
 from capforecast.errors import ConfigError, UnknownNameError
-from capforecast.kernels.combination import fill_gaps
+from capforecast.kernels.origins import fill_gaps
 from capforecast.models import Model, Past
 from capforecast.panel import Floats, Ints
 from tests.strategies import WHOLE, levels, sizes

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capforecast.kernels.combination import (
-    combine,
-    fill_gaps,
-    naive_errors,
-    place_origins,
-    seasonal_scale,
-    weigh,
-)
+from capforecast.kernels.combination import combine, weigh
+from capforecast.kernels.origins import fill_gaps, naive_errors, place_origins, seasonal_scale
 from tests import naive
 from tests.strategies import assert_close, blocks, sizes
 
@@ -58,13 +52,20 @@ def guesses(values: np.ndarray, back: np.ndarray, members: int, seed: int) -> np
 
 
 def weighed(
-    candidates: np.ndarray, values: np.ndarray, back: np.ndarray, scale: np.ndarray, temperature: float = 20.0
+    candidates: np.ndarray,
+    values: np.ndarray,
+    back: np.ndarray,
+    scale: np.ndarray,
+    temperature: float = 20.0,
+    doubts: tuple[int, float, float] = (0, 0.0, 1.0),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shape = (len(values), EDGES.size - 1)
     weights, error = np.empty((*shape, candidates.shape[2])), np.empty((*shape, candidates.shape[2]))
     scored = np.empty(shape, np.int64)
     prior = PRIOR[: candidates.shape[2]]
-    weigh(candidates, values, back, EDGES, scale, *bounds_of(scale), prior, temperature, weights, error, scored)
+    weigh(
+        candidates, values, back, EDGES, scale, *bounds_of(scale), prior, temperature, *doubts, weights, error, scored
+    )
     return weights, error, scored
 
 
@@ -123,20 +124,23 @@ def test_seasonal_scale_equals_the_plain_twin(values: np.ndarray, season: int) -
 
 
 @given(
-    values=blocks(), members=st.integers(1, 3), seed=st.integers(0, 99), temperature=st.sampled_from([0.0, 3.0, 20.0])
-)
-def test_weigh_equals_the_plain_twin(values: np.ndarray, members: int, seed: int, temperature: float) -> None:
+    values=blocks(), members=st.integers(1, 3), seed=st.integers(0, 99), temperature=st.sampled_from([0.0, 3.0, 20.0]),
+    doubt=st.sampled_from([0.0, 1.5]), trust=st.sampled_from([1.0, 4.0]),
+)  # fmt: skip
+def test_weigh_equals_the_plain_twin(
+    values: np.ndarray, members: int, seed: int, temperature: float, doubt: float, trust: float
+) -> None:
     """Weights, errors and numbers of origins of every bucket."""
     _, first = filled_of(values)
     back = origins_of(first, values.shape[1], 6, 2, 3, 5)
     candidates = guesses(values, back, members, seed)
     scale = sizes(values)
-    weights, error, scored = weighed(candidates, values, back, scale, temperature)
+    weights, error, scored = weighed(candidates, values, back, scale, temperature, (members - 1, doubt, trust))
     candidates = inside(candidates, scale)
     for s in range(len(values)):
         want = naive.weigh(
             candidates[s].tolist(), values[s].tolist(), back[s].tolist(), EDGES.tolist(), float(scale[s]),
-            PRIOR[:members].tolist(), temperature,
+            PRIOR[:members].tolist(), temperature, members - 1, doubt, trust,
         )  # fmt: skip
         np.testing.assert_allclose(weights[s], want[0], rtol=1e-7, atol=1e-9)
         assert_close(error[s], np.array(want[1]), np.full(len(error[s]), scale[s]))
@@ -165,7 +169,22 @@ def one_series(errors: list[float]) -> np.ndarray:
     candidates[:] = 10.0 + np.array(errors)[None, None, :, None]
     shape = (1, 2, len(errors))
     weights, error, scored = np.empty(shape), np.empty(shape), np.empty((1, 2), np.int64)
-    weigh(candidates, values, back, EDGES, np.ones(1), *NO_BOUNDS, np.ones(len(errors)), 20.0, weights, error, scored)
+    weigh(
+        candidates,
+        values,
+        back,
+        EDGES,
+        np.ones(1),
+        *NO_BOUNDS,
+        np.ones(len(errors)),
+        20.0,
+        0,
+        0.0,
+        1.0,
+        weights,
+        error,
+        scored,
+    )
     return weights[0, 0]
 
 

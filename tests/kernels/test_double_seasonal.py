@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capforecast.kernels.double_seasonal import double_seasonal, mean_size
+from capforecast.kernels.double_seasonal import double_seasonal, known_sizes
 from tests import naive
 from tests.strategies import WHOLE, assert_close, blocks, sizes, some_origins
 
@@ -57,12 +57,13 @@ def test_a_repeating_week_is_continued() -> None:
 
 
 @given(values=blocks(WHOLE), seed=st.integers(0, 99))
-def test_mean_size_equals_the_plain_twin(values: np.ndarray, seed: int) -> None:
+def test_known_sizes_equal_the_plain_twin(values: np.ndarray, seed: int) -> None:
     """Only what the oldest origin knew is measured."""
     first = np.isnan(values).sum(axis=1)
     back = some_origins(values.shape[1], len(values), seed)
-    got = np.empty(len(values))
-    mean_size(values, first, back, got)
-    for s, size in enumerate(got):
-        known = [abs(v) for v in values[s, first[s] : values.shape[1] - max(back[s].max(), 0)].tolist()]
-        np.testing.assert_allclose(size, naive.mean(known) if known else 0.0, rtol=1e-12)
+    mean, least = np.empty(len(values)), np.empty(len(values))
+    known_sizes(values, first, back, mean, least)
+    for s in range(len(values)):
+        known = values[s, first[s] : values.shape[1] - max(back[s].max(), 0)].tolist()
+        np.testing.assert_allclose(mean[s], naive.mean([abs(v) for v in known]) if known else 0.0, rtol=1e-12)
+        assert least[s] == min(known, default=np.inf)

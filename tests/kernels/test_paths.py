@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capforecast.kernels.combination import fill_gaps, place_origins
+from capforecast.kernels.origins import fill_gaps, place_origins
 from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
 from tests import naive
 from tests.strategies import assert_close, blocks, sizes
