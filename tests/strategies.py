@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from capforecast.kernels.origins import fill_gaps, place_origins
 from capforecast.panel import Floats, Ints, Panel
 
 KINDS = (
@@ -94,3 +95,27 @@ def some_origins(columns: int, rows: int, seed: int, count: int = 4) -> Ints:
     back = rng.integers(-1, columns + 1, (rows, count))
     back[:, 0] = 0
     return back
+
+
+def filled_of(values: np.ndarray, season: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return levels without gaps and their first columns."""
+    filled, first = np.empty_like(values), np.empty(len(values), np.int64)
+    fill_gaps(values, season, filled, first)
+    return filled, first
+
+
+def origins_of(first: np.ndarray, columns: int, horizon: int, spacing: int, training: int, count: int) -> np.ndarray:
+    """Return the rolling origins of series with these first columns."""
+    back = np.empty((first.size, count), np.int64)
+    place_origins(first, columns, horizon, spacing, training, back)
+    return back
+
+
+def guesses(values: np.ndarray, back: np.ndarray, members: int, seed: int) -> np.ndarray:
+    """Return candidates of 6 steps around the truth, some members unable from some origins."""
+    rng = np.random.default_rng(seed)
+    level = np.nan_to_num(values[:, -1])[:, None, None, None]
+    out = level + sizes(values)[:, None, None, None] * rng.normal(size=(*back.shape, members, 6)) / 4
+    out[rng.random(out.shape[:3]) < 0.15] = np.nan
+    out[back < 0] = np.nan
+    return out
