@@ -55,7 +55,7 @@ def outlook(result: Forecast, recent: Floats, k: int, n: int) -> Outlook:
         return Outlook(peaks, result.path_weights)
     per_day = DAY_US // result.step_us
     peaks = np.empty((*result.paths.shape[:2], result.paths.shape[2] // per_day))
-    path_peaks(np.ascontiguousarray(recent), result.paths, per_day, k, n, peaks)
+    path_peaks(np.ascontiguousarray(recent), result.paths, result.path_weights, per_day, k, n, peaks)
     return Outlook(peaks, result.path_weights)
 
 

@@ -19,6 +19,10 @@ LEAST_AFTER_CHANGE = 21
 """A lasting jump divides four steps from four, and cuts the history when three weeks are left after it."""
 
 
+TESTED_STEPS = 24
+"""Steps of each bucket of the horizon on which coverage is measured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Settings of the combination.
@@ -161,7 +165,7 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     )  # fmt: skip
     np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
     coverage = np.empty(shape)
-    covered(panel.values, back, combined, edges, recipe.widen, coverage)
+    covered(panel.values, back, combined, edges, recipe.widen, TESTED_STEPS, coverage)
     errors = np.empty((2, *shape))
     naive_errors(panel.values, filled, first, back, combined, season, edges, errors)
     return Forecast(

@@ -20,12 +20,15 @@ from capforecast.kernels.origins import fill_gaps
 from capforecast.kernels.shape import describe, newest
 from capforecast.kernels.trend import slopes
 from capforecast.models import Model
+from capforecast.models.trend import PAIRS, WINDOW
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 from capforecast.schema import PATTERNS
 from capforecast.scores import Records, heaviest, no_mixes, numbered, scored
 
 NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
+SHAPE_SAMPLE = 256
+"""Values from which the quantiles that name a pattern are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ def _observe(
     out.beyond[chosen] = now[:, 2]
     seasons = seasons_of(step_us)
     shape = np.empty((chosen.size, 8))
-    describe(values, first, seasons[0], seasons[1] if len(seasons) > 1 else 1, shape)
+    describe(values, first, seasons[0], seasons[1] if len(seasons) > 1 else 1, SHAPE_SAMPLE, shape)
     out.gap[chosen] = shape[:, 0]
     out.constant[chosen] = has & (shape[:, 1] <= 1e-9 * shape[:, 2])
     out.pattern[chosen] = patterns(shape, out.constant[chosen])
@@ -202,7 +205,7 @@ def _conclude(
     filled, first = np.empty_like(daily), np.empty(keep.size, np.int64)
     fill_gaps(daily, 1, filled, first)
     slope, change = np.empty(keep.size), np.empty(keep.size, np.int64)
-    slopes(filled, first, 365, 56, slope, change)
+    slopes(filled, first, WINDOW, PAIRS, slope, change)
     far_step = max(int(out.step_us[keep[0]]), DAY_US)
     out.growth[keep] = slope * sign * (DAY_US / far_step)
     changed = change > np.maximum(first, daily.shape[1] - 365)

@@ -81,13 +81,19 @@ def scatter(
 
 
 @njit(cache=True, nogil=True)
+def _two_of_three(a: float, b: float, c: float) -> float:
+    """Return the second largest of three known levels."""
+    return max(min(a, b), min(max(a, b), c))
+
+
+@njit(cache=True, nogil=True)
 def _sustained(row: Floats, start: int, stop: int, best: Floats) -> float:
     """Return the k-th largest known value of ``row[start:stop]``, k the size of ``best``; NaN when fewer are known."""
     k = best.shape[0]
     if k == 2 and stop - start == 3:
         a, b, c = row[start], row[start + 1], row[start + 2]
         if not (np.isnan(a) or np.isnan(b) or np.isnan(c)):
-            return float(max(min(a, b), min(max(a, b), c)))
+            return float(_two_of_three(a, b, c))
     best[:] = -np.inf
     known = 0
     for t in range(start, stop):
@@ -140,7 +146,7 @@ def sustained_peaks(values: Floats, per_day: int, k: int, n: int, out: Floats) -
 
 
 @njit(cache=True, nogil=True)
-def path_peaks(recent: Floats, paths: Floats, per_day: int, k: int, n: int, out: Floats) -> None:
+def path_peaks(recent: Floats, paths: Floats, weights: Floats, per_day: int, k: int, n: int, out: Floats) -> None:
     """Do the same for every path, continuing the newest measured steps.
 
     Parameters
@@ -149,21 +155,30 @@ def path_peaks(recent: Floats, paths: Floats, per_day: int, k: int, n: int, out:
         Newest measured levels before the origin, NaN where missing.
     paths : float64 (S, P, H)
         Possible futures.
+    weights : float64 (S, P)
+        Their probabilities.
     per_day, k, n : int
         As for `sustained_peaks`.
     out : float64 (S, P, D)
-        Receives the peaks of each day; D times per_day may be at most H.
+        Receives the peaks of each day, D times per_day at most H; NaN for paths without weight.
     """
     lead = recent.shape[1]
     row, best = np.empty(lead + paths.shape[2]), np.empty(k)
     for s in range(paths.shape[0]):
         row[:lead] = recent[s]
+        short = k == 2 and n == 3 and not np.isnan(recent[s]).any()
         for p in range(paths.shape[1]):
+            if not weights[s, p] > 0.0:
+                out[s, p, :] = np.nan
+                continue
             row[lead:] = paths[s, p]
             for d in range(out.shape[2]):
                 peak = -np.inf
-                for h in range(d * per_day, (d + 1) * per_day):
-                    level = _sustained(row, lead + h - n + 1, lead + h + 1, best)
-                    if not np.isnan(row[lead + h]) and level > peak:
-                        peak = level
+                for t in range(lead + d * per_day, lead + (d + 1) * per_day):
+                    if short:
+                        peak = max(peak, _two_of_three(row[t - 2], row[t - 1], row[t]))
+                    else:
+                        level = _sustained(row, t - n + 1, t + 1, best)
+                        if not np.isnan(row[t]) and level > peak:
+                            peak = level
                 out[s, p, d] = peak if peak > -np.inf else np.nan

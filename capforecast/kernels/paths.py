@@ -268,7 +268,9 @@ def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, ou
 
 
 @njit(cache=True, nogil=True)
-def covered(values: Floats, back: Ints, combined: Floats, edges: Ints, widen: float, coverage: Floats) -> None:
+def covered(
+    values: Floats, back: Ints, combined: Floats, edges: Ints, widen: float, most: int, coverage: Floats
+) -> None:
     """Measure how often the band that the other origins' residuals give would have held the truth.
 
     Parameters
@@ -283,6 +285,8 @@ def covered(values: Floats, back: Ints, combined: Floats, edges: Ints, widen: fl
         First step of each bucket, and M.
     widen : float
         Factor on residuals.
+    most : int
+        Steps of a bucket, evenly spaced, that are tested.
     coverage : float64 (S, B)
         Receives the share inside the 80 % band; NaN with fewer than 3 origins.
     """
@@ -292,7 +296,7 @@ def covered(values: Floats, back: Ints, combined: Floats, edges: Ints, widen: fl
     for s in range(values.shape[0]):
         for b in range(edges.shape[0] - 1):
             inside, outside = 0, 0
-            for h in range(edges[b], edges[b + 1]):
+            for h in range(edges[b], edges[b + 1], max((edges[b + 1] - edges[b]) // most, 1)):
                 count = 0
                 for o in range(1, origins):
                     if back[s, o] > h:

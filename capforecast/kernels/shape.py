@@ -40,7 +40,16 @@ def _explained(y: Floats, season: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def describe(values: Floats, first: Ints, m1: int, m2: int, out: Floats) -> None:
+def _sample(known: Floats, most: int) -> Floats:
+    """Return every so many-th value, at most about ``most``; the distance has no divisor with a day or a week."""
+    apart = max(known.size // most, 1)
+    while apart % 2 == 0 or apart % 3 == 0 or apart % 7 == 0:
+        apart += 1
+    return known[::apart].copy()
+
+
+@njit(cache=True, nogil=True)
+def describe(values: Floats, first: Ints, m1: int, m2: int, most: int, out: Floats) -> None:
     """Measure each series over its known columns.
 
     Parameters
@@ -51,6 +60,8 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, out: Floats) -> None
         First known column.
     m1, m2 : int
         Season lengths in steps; 1 for none.
+    most : int
+        Values, evenly spaced, from which quantiles are taken.
     out : float64 (S, 8)
         Receives: share of missing steps; range; largest absolute level; share of variance that repeats
         with m1, and with m2; large sudden drops; share of rising among changing steps; distance of the
@@ -80,12 +91,11 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, out: Floats) -> None
                 if -step > 0.3 * out[s, 1]:
                     out[s, 5] += 1.0
         out[s, 6] = rises / max(rises + falls, 1)
-        ranks = known.size // 2, (3 * known.size) // 4, min((98 * known.size) // 100, known.size - 1)
-        ordered = np.partition(known, ranks[0])
-        middle = ordered[ranks[0]]
-        above = np.partition(ordered[ranks[0] :], ranks[1] - ranks[0])
-        upper = above[ranks[1] - ranks[0]] - middle
-        top = np.partition(above[ranks[1] - ranks[0] :], ranks[2] - ranks[1])[ranks[2] - ranks[1]] - middle
+        ordered = np.sort(_sample(known, most))
+        n = ordered.size
+        middle = ordered[n // 2]
+        upper = ordered[(3 * n) // 4] - middle
+        top = ordered[min((98 * n) // 100, n - 1)] - middle
         out[s, 7] = top / upper if upper > 0.0 else (np.inf if top > 0.0 else 0.0)
 
 

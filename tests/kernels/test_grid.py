@@ -96,18 +96,20 @@ def test_path_peaks_continue_the_measured_steps(
     rng = np.random.default_rng(seed)
     recent = np.where(rng.random((2, n - 1)) < known, rng.normal(size=(2, n - 1)), NAN)
     paths = rng.integers(0, 4, (2, 3, days * per_day)) + rng.normal(size=(2, 3, 1))
+    weights = np.array([[0.5, 0.0, 0.5], [0.2, 0.2, 0.6]])
     got = np.empty((2, 3, days))
-    path_peaks(recent, paths, per_day, k, n, got)
+    path_peaks(recent, paths, weights, per_day, k, n, got)
     want = [
         [naive.sustained_peaks([*recent[s].tolist(), *path.tolist()], per_day, k, n, days) for path in paths[s]]
         for s in range(2)
     ]
+    want[0][1] = [NAN] * days
     np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize(("k", "n"), [(1, 1), (2, 3), (3, 3)])
 def test_a_path_that_is_missing_has_no_peaks(k: int, n: int) -> None:
-    """A path without a forecast is NaN on every day, whatever was measured before it."""
+    """A path without a forecast, and so without weight, is NaN on every day, whatever was measured before it."""
     got = np.empty((1, 1, 2))
-    path_peaks(np.full((1, n - 1), 5.0), np.full((1, 1, 8), NAN), 4, k, n, got)
+    path_peaks(np.full((1, n - 1), 5.0), np.full((1, 1, 8), NAN), np.zeros((1, 1)), 4, k, n, got)
     np.testing.assert_array_equal(got, np.full((1, 1, 2), NAN))

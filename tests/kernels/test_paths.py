@@ -209,8 +209,11 @@ def test_paths_without_weight_are_ignored() -> None:
 # --- covered ------------------------------------------------------------------------------------
 
 
-@given(values=blocks(most=60), widen=st.sampled_from([0.5, 1.0, 2.0]), seed=st.integers(0, 99))
-def test_covered_equals_the_plain_twin(values: np.ndarray, widen: float, seed: int) -> None:
+@given(
+    values=blocks(most=60), widen=st.sampled_from([0.5, 1.0, 2.0]), most=st.sampled_from([1, 2, 9]),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_covered_equals_the_plain_twin(values: np.ndarray, widen: float, most: int, seed: int) -> None:
     """Shares of whole counts, so they are equal to the last bit."""
     rng = np.random.default_rng(seed)
     columns = values.shape[1]
@@ -219,9 +222,9 @@ def test_covered_equals_the_plain_twin(values: np.ndarray, widen: float, seed: i
     combined[rng.random(back.shape) < 0.1] = NAN
     edges = np.array([0, 2, REACH], np.int64)
     got = np.empty((len(values), 2))
-    covered(values, back, combined, edges, widen, got)
+    covered(values, back, combined, edges, widen, most, got)
     want = [
-        naive.covered(values[s].tolist(), back[s].tolist(), combined[s].tolist(), edges.tolist(), widen)
+        naive.covered(values[s].tolist(), back[s].tolist(), combined[s].tolist(), edges.tolist(), widen, most)
         for s in range(len(values))
     ]
     np.testing.assert_array_equal(got, want)
@@ -232,7 +235,7 @@ def test_coverage_by_hand() -> None:
     values = np.zeros((1, 10))
     combined = np.array([[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])[:, :, None]
     got = np.empty((1, 1))
-    covered(values, np.array([[0, 1, 2, 3, 4, 5, 6]]), combined, np.array([0, 1]), 1.0, got)
+    covered(values, np.array([[0, 1, 2, 3, 4, 5, 6]]), combined, np.array([0, 1]), 1.0, 9, got)
     np.testing.assert_allclose(got, [[5 / 6]])
-    covered(values, np.array([[0, 1, 2, -1, -1, -1, -1]]), combined, np.array([0, 1]), 1.0, got)
+    covered(values, np.array([[0, 1, 2, -1, -1, -1, -1]]), combined, np.array([0, 1]), 1.0, 9, got)
     assert np.isnan(got).all()
