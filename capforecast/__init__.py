@@ -1,7 +1,7 @@
 """capforecast: which host runs out of what, when, how sure that is, why, and by when to order.
 
 Importing it costs nothing; each public name is loaded when it is first used (`load` reads settings).
-Where a function has the name of a module (forecast, run, ingest, replay), ``capforecast.forecast`` is
+Where a function has the name of a module (forecast, run, ingest, replay, warmup), ``capforecast.forecast`` is
 the function; things of the module come by ``from capforecast.forecast import ...``.
 """
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from capforecast.config import load as load
     from capforecast.errors import CapforecastError as CapforecastError
     from capforecast.store import Store as Store
+    from capforecast.warmup import warmup as warmup
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ _PUBLIC = {
     "replay": "capforecast.api:replay",
     "run": "capforecast.api:run",
     "simulate": "capforecast.simulate:",
+    "warmup": "capforecast.warmup:warmup",
 }
 __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the names are those of the table above
 
@@ -43,9 +45,6 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
-    if module == "capforecast.api":
-        # Before the kernels are imported: the compiler reads the place of its cache once.
-        import_module("capforecast.kernel_cache").choose()
     loaded = import_module(module)
     return getattr(loaded, attribute) if attribute else loaded
 

@@ -1,6 +1,6 @@
 """``python -m capforecast`` is the command line."""
 
-from capforecast.cli import main
+from capforecast.cli.start import program
 
 if __name__ == "__main__":
-    main(prog_name="capforecast")
+    program()

@@ -339,51 +339,32 @@ def test_a_place_that_cannot_be_a_directory_is_one_line(tmp_path: Path, command:
     assert place in result.stderr
 
 
-READ_ONLY = f"""
-import os
-real, allowed = os.access, True
-os.access = lambda path, mode: allowed and not str(path).startswith({str(ROOT)!r}) and real(path, mode)
-os.environ.pop("NUMBA_CACHE_DIR", None)
+PROGRAM = """
+import atexit, sys
+import capforecast.cli.start as start
+atexit.register(print, "last words")
+sys.argv = ["capforecast", *{arguments!r}]
+{before}
+start.program()
 """
 
 
-def test_kernels_of_a_package_that_cannot_be_written_to_are_kept_privately(tmp_path: Path) -> None:
-    """The compiler takes the directory that was chosen for it, which is for the owner alone."""
-    code = READ_ONLY + (
-        f"os.environ['XDG_CACHE_HOME'] = {str(tmp_path)!r}\n"
-        "import capforecast; capforecast.forecast\n"
-        "from numba import config; print(config.CACHE_DIR)\n"
-    )
-    result = python(code)
-    folder = tmp_path / "capforecast" / "kernels"
-    assert (result.stdout, result.stderr) == (f"{folder}\n", "")
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert any(path.name.startswith("kernels_") for path in folder.iterdir())
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["rnu"], 2), (["status", "--store", "none"], 1)])
+def test_the_program_ends_at_once_but_not_before_its_end(arguments: list[str], code: int) -> None:
+    """Exit codes, text that waits in a buffer and what is registered for the end: all as without a short cut."""
+    done = python(PROGRAM.format(arguments=arguments, before="sys.stdout.write('buffered ')"))
+    assert done.returncode == code
+    assert done.stdout.startswith("buffered ")
+    assert done.stdout.endswith("last words\n")
+    assert ("capforecast 0." in done.stdout) is (code == 0)
 
 
-def test_a_cache_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
-    """What lies in it is executed; the next place is taken."""
-    open_to_all = tmp_path / "capforecast" / "kernels"
-    open_to_all.mkdir(parents=True)
-    open_to_all.chmod(0o777)
-    code = READ_ONLY + (
-        f"os.environ['XDG_CACHE_HOME'] = {str(tmp_path)!r}\n"
-        f"os.environ['TMPDIR'] = {str(tmp_path)!r}\n"
-        "from capforecast import kernel_cache; print(kernel_cache.choose())\n"
-    )
-    assert python(code).stdout == f"{tmp_path}/capforecast-kernels-{os.getuid()}\n"
-
-
-def test_without_any_place_for_kernels_the_rest_works_and_one_line_says_so(tmp_path: Path) -> None:
-    """The compiler's complaint is one line too."""
-    code = READ_ONLY + (
-        f"allowed = False; os.environ['XDG_CACHE_HOME'] = os.environ['TMPDIR'] = {str(tmp_path)!r}\n"
-        "from capforecast.cli import main; main(['schema', 'run'])\n"
-    )
-    result = python(code)
-    assert result.returncode == 0
-    assert result.stderr.startswith("Warning: compiled kernels cannot be kept anywhere; set NUMBA_CACHE_DIR")
-    assert result.stderr.count("\n") == 1
-    failed = fails(RuntimeError("cannot cache function 'f': no locator available for file 'x'"))
-    assert (failed.exit_code, failed.stderr.count("\n")) == (1, 1)
-    assert "Set NUMBA_CACHE_DIR" in failed.stderr
+def test_a_bug_keeps_its_traceback_and_what_cannot_be_written_its_error() -> None:
+    """The interpreter's own end is not taken from what it has to tell."""
+    broken = python(PROGRAM.format(arguments=[], before="start.main = lambda prog_name: 1 / 0"))
+    assert broken.returncode == 1
+    assert "ZeroDivisionError" in broken.stderr
+    full = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); sys.stdout.write('x')"
+    lost = python(PROGRAM.format(arguments=["--version"], before=full))
+    assert lost.returncode != 0
+    assert "No space left on device" in lost.stderr

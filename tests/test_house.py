@@ -25,7 +25,7 @@ HOMES = {
     "click": ("cli",),
     "rich": ("cli", "report"),
     "duckdb": ("store",),
-    "numba": ("kernels",),
+    "numba": ("kernels", "compiler.py"),
     "statsforecast": ("models/statsforecast_adapter.py",),
 }
 HEAVY = {

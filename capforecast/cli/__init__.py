@@ -18,6 +18,7 @@ COMMANDS = {
     "status": "capforecast.cli.view",
     "schema": "capforecast.cli.view",
     "doctor": "capforecast.cli.view",
+    "warmup": "capforecast.cli.warmup",
 }
 
 

@@ -21,7 +21,7 @@ def checks(store: str | None) -> list[Check]:
     """Return what was checked, its state (ok, WRONG or busy), and what was found."""
     found = [("python", OK, platform.python_version()), ("capforecast", OK, __version__)]
     found += _libraries()
-    found.append(_numba_cache())
+    found.append(_kernels())
     if store is not None:
         found += _store(Path(store))
     return found
@@ -55,16 +55,14 @@ def _fits(found: str, sign: str, limit: str) -> bool:
     return numbers(found) >= numbers(limit) if sign == ">=" else numbers(found) < numbers(limit)
 
 
-def _numba_cache() -> Check:
+def _kernels() -> Check:
     """Check where compiled kernels are kept: elsewhere every process compiles them anew, for seconds."""
-    folder = kernel_cache.choose()
-    advice = f"set {kernel_cache.VARIABLE} to a directory of your own"
-    if folder is None:
-        return "numba cache", WRONG, f"no directory for compiled kernels can be written to; {advice}"
-    problem = _unwritable(folder)
-    if problem is None:
-        return "numba cache", OK, f"{folder} ({kernel_cache.reason(folder)})"
-    return "numba cache", WRONG, f"{folder}: {problem}; {advice}"
+    chosen = kernel_cache.choose()
+    if chosen is None:
+        advice = f"set {kernel_cache.VARIABLE} to a directory of your own"
+        return "kernels", WRONG, f"no directory for compiled kernels can be written to; {advice}"
+    folder, reason = chosen
+    return "kernels", OK, f"{len(kernel_cache.kept())} compiled; kept in {folder} ({reason})"
 
 
 def _store(path: Path) -> Iterator[Check]:

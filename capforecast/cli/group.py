@@ -13,7 +13,6 @@ from typing import Any, Self
 import click
 
 from capforecast.errors import CapforecastError
-from capforecast.kernel_cache import NO_CACHE, choose
 
 
 class Failure(click.ClickException):
@@ -109,7 +108,6 @@ class LazyGroup(click.Group):
         """Run the command; turn errors, signals and a closed pipe into one line and an exit code."""
         with Stop() as stop:
             ctx.obj = stop
-            choose()
             try:
                 result = super().invoke(ctx)
                 stop.check()
@@ -123,8 +121,6 @@ class LazyGroup(click.Group):
                 if isinstance(error, BrokenPipeError):
                     _silence()
                     raise click.exceptions.Exit(0) from error
-                if isinstance(error, RuntimeError) and str(error).startswith(NO_CACHE):
-                    raise Failure(_no_cache()) from error
                 raise
 
 
@@ -158,11 +154,3 @@ def _silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def _no_cache() -> CapforecastError:
-    return CapforecastError(
-        "compiled kernels must have a directory to be kept in",
-        got="none that can be written to",
-        do="Set NUMBA_CACHE_DIR to a directory of your own",
-    )

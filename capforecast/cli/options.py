@@ -157,6 +157,8 @@ def common_but_as_of(reason: str) -> Callable[[Callable[..., Any]], Any]:
 def _with_common(callback: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(callback)
     def call(*args: Any, **values: Any) -> Any:
+        from capforecast import kernel_cache
+
         own = {
             "store": values.pop("store"),
             "config": values.pop("config"),
@@ -166,7 +168,9 @@ def _with_common(callback: Callable[..., Any]) -> Callable[..., Any]:
             "verbose": values.pop("verbose"),
             "color": _color(values.pop("no_color")),
         }
-        return callback(Common(**own), *args, **values)
+        made = Common(**own)
+        kernel_cache.say = made.say
+        return callback(made, *args, **values)
 
     return call
 
