@@ -4,7 +4,7 @@ Usage: python benches/bench_million.py [SERIES ...] [--directory DIR] [--make | 
 
 Without SERIES: 10000, 100000 and 1000000. Simulates 1,440 hourly samples of each series into a store of
 each size once (kept in DIR and used again; a store that was begun is gone on with), measures what reading
-its rollups costs alone, then runs `capforecast run` on it in a process of its own. With --make nothing is
+its rollups costs alone, then runs `capforecast run` on it; each in a process of its own. With --make nothing is
 run, with --read only the reading is measured. A million series take about 25 GB of disk.
 """
 
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,6 @@ def batches(first: int, count: int) -> Iterator[Batch]:
 
 def make(path: Path, series: int) -> None:
     """Bring the samples into a store, one ingest for each block of series: no file is written twice."""
-    begin = time.perf_counter()
     with Store.open_or_create(path, created_us=END_US) as store:
         done = set(store.ledger().get_column("ingest_id"))
         for first in range(0, series, BLOCK):
@@ -72,34 +72,34 @@ def make(path: Path, series: int) -> None:
             store.append(
                 name, sha256, batches(first, min(BLOCK, series - first)), ingest_id=name, run_id="", as_of_us=END_US
             )
-            if sys.stderr.isatty():
-                print(f"\r{first + BLOCK} of {series}", end="", file=sys.stderr)
+            print(f"{min(first + BLOCK, series)} of {series} series are in the store", file=sys.stderr)
         there = store.series().height
     if there != series:
         raise SystemExit(f"{path} holds {there} series, not {series}: remove it")
-    seconds = time.perf_counter() - begin
-    size = sum(file.stat().st_size for file in path.rglob("*.parquet")) / 1e9
-    print(f"{series:>9} series: store made (or gone on with) in {seconds:.0f} s, {size:.2f} GB", flush=True)
 
 
 def read(path: Path) -> None:
-    """Read the rollups of all series as the shards of a run do, one shard after the other."""
+    """Read the rollups of all series as the shards of a run do, with one thread and with two."""
     with Store.open(path) as store:
         sids = np.sort(store.series().get_column("sid").to_numpy())
-        begin, used, rows = time.perf_counter(), time.process_time(), 0
-        for start in range(0, sids.size, SHARD):
-            rows += len(
-                store.rollups(
-                    sids[start : start + SHARD], [STATISTIC], from_us=END_US - HISTORY_DAYS * 24 * HOUR_US, to_us=END_US
-                )
+        shards = [sids[start : start + SHARD] for start in range(0, sids.size, SHARD)]
+
+        def one(shard: np.ndarray) -> int:
+            begin = END_US - HISTORY_DAYS * 24 * HOUR_US
+            return len(store.rollups(shard, [STATISTIC], from_us=begin, to_us=END_US))
+
+        one(shards[0][:1])
+        for threads in (1, 2):
+            begin, used = time.perf_counter(), time.process_time()
+            with ThreadPoolExecutor(threads) as pool:
+                rows = sum(pool.map(one, shards))
+            wall, used = time.perf_counter() - begin, time.process_time() - used
+            print(
+                f"{sids.size:>9} series: reading alone, {threads} thread{'s' * (threads > 1)}: {wall:.1f} s wall, "
+                f"{used:.1f} s of processor, {used / rows * 1e9:.1f} ns per rollup, "
+                f"{used / sids.size * 1e6:.0f} us per series",
+                flush=True,
             )
-        wall, used = time.perf_counter() - begin, time.process_time() - used
-    print(
-        f"{sids.size:>9} series: reading alone {wall:.2f} s in one thread ({used:.2f} s of processor), "
-        f"{wall / rows * 1e9:.1f} ns per rollup, {wall / sids.size * 1e6:.0f} us per series",
-        end="",
-        flush=True,
-    )
 
 
 def child(*command: str, cwd: Path | None = None) -> tuple[float, float]:
@@ -110,11 +110,6 @@ def child(*command: str, cwd: Path | None = None) -> tuple[float, float]:
     if status:
         raise SystemExit(f"{' '.join(command)} failed: {os.waitstatus_to_exitcode(status)}")
     return time.perf_counter() - begin, usage.ru_maxrss / 1024
-
-
-def measured_read(store: Path) -> None:
-    _, memory = child(str(Path(__file__).resolve()), "--read-one", str(store))
-    print(f", peak {memory:.0f} MB", flush=True)
 
 
 def timings(store: Path) -> str:
@@ -141,24 +136,30 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()) / "capforecast-million")
     parser.add_argument("--make", action="store_true", help="make the stores and stop")
     parser.add_argument("--read", action="store_true", help="measure the reading and stop")
-    parser.add_argument("--read-one", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=["make", "read"], help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.read_one:
-        read(options.read_one)
-        return
+    if options.child == "make":
+        return make(options.directory, *options.series)
+    if options.child == "read":
+        return read(options.directory)
     options.directory.mkdir(parents=True, exist_ok=True)
     took: dict[int, float] = {}
     for series in sorted(options.series):
         store = options.directory.resolve() / f"store-{series}"
-        make(store, series)
+        this = (str(Path(__file__).resolve()), str(series), "--directory", str(store), "--child")
+        seconds, memory = child(*this, "make")
+        size = sum(file.stat().st_size for file in store.rglob("*.parquet")) / 1e9
+        print(f"{series:>9} series: store of {size:.2f} GB looked at or made in {seconds:.0f} s, peak {memory:.0f} MB")
         if options.make:
             continue
-        measured_read(store)
+        _, memory = child(*this, "read")
+        print(f"{series:>9} series: reading alone, peak {memory:.0f} MB", flush=True)
         if not options.read:
             took[series] = run(store, series)
     for few, many in zip(sorted(took), sorted(took)[1:], strict=False):
         exponent = math.log(took[many] / took[few]) / math.log(many / few)
         print(f"from {few} to {many} series: time grows with the power {exponent:.2f}")
+    return None
 
 
 if __name__ == "__main__":

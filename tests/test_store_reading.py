@@ -3,12 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import duckdb
 import numpy as np
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_rows import HOUR, MINUTE, START, Row, batch, put
+from store_rows import HOUR, MINUTE, START, Row, batch, put, state
 
 from capforecast.errors import StoreError
 from capforecast.history import Rollups, newest_us
@@ -130,7 +132,7 @@ def test_of_a_row_group_without_gaps_nothing_but_the_statistic_is_read(store, mo
     fleet(store, 12, 50, without=[(9, 20)])
     seen = spied(monkeypatch)
     found = store.rollups(np.arange(4, 12), ["max"])
-    assert seen == [(1, ["max"]), (2, ["max", "sid", "bucket"])]
+    assert seen == [(2, ["sid", "bucket"]), (1, ["max"]), (2, ["max"])]
     assert np.diff(found.starts).tolist() == [50] * 5 + [49] + [50] * 2
     assert found.samples.tolist() == [50] * 5 + [49] + [50] * 2
 
@@ -182,6 +184,35 @@ def test_damage_that_comes_after_the_footer_was_read_is_found(store):
     path.unlink()
     with pytest.raises(StoreError, match="undamaged"):
         store.rollups(None, ["min"])
+
+
+@pytest.mark.parametrize("family", ["samples", "rollups", "quarantine"])
+def test_every_changed_byte_of_a_footer_is_found_when_it_is_read(store, family):
+    """The footer says where rows are and between which bounds; Parquet itself has no checksum for it."""
+    put(store, "f", batch([Row("a", START + i * HOUR, float(i)) for i in range(50)], [(1, "bad", "raw")]))
+    (path,) = store.path.glob(f"{family}/**/*.parquet")
+    good = path.read_bytes()
+    footer = len(good) - 8 - int.from_bytes(good[-8:-4], "little")
+    before = state(store)
+    for at in [*range(footer, len(good) - 8, 11), *range(len(good) - 8, len(good))]:
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        store._reader = None
+        with pytest.raises(StoreError, match="undamaged"):
+            state(store)
+    path.write_bytes(good)
+    assert state(store) == before
+
+
+def test_data_files_are_plain_parquet_for_others_and_need_no_seal(store):
+    fleet(store, 3, 10)
+    want = store.rollups(None, ["max"]).values["max"].tolist()
+    (path,) = store.path.glob("rollups/*.parquet")
+    assert pl.read_parquet(path)["max"].to_list() == want
+    assert pq.read_table(path, page_checksum_verification=True)["max"].to_pylist() == want
+    assert duckdb.sql("SELECT max FROM read_parquet(?)", params=[str(path)]).fetchall() == [(v,) for v in want]
+    pq.write_table(pq.read_table(path), path, row_group_size=7)
+    store._reader = None
+    assert store.rollups(None, ["max"]).values["max"].tolist() == want
 
 
 def test_a_file_whose_columns_have_no_bounds_is_damaged(store):

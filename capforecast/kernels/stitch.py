@@ -26,11 +26,9 @@ def stitch(lengths: Ints, rows: NDArray[np.generic], ends: Ints, out: NDArray[np
     """
     row = 0
     for s in range(lengths.shape[0]):
-        place = ends[s]
-        for _ in range(lengths[s]):
-            out[place] = rows[row]
-            place += 1
-            row += 1
+        length = lengths[s]
+        out[ends[s] : ends[s] + length] = rows[row : row + length]
+        row += length
 
 
 @njit(cache=True, nogil=True)

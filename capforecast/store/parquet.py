@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +20,13 @@ from capforecast.errors import StoreError
 from capforecast.store import durable
 
 ROW_GROUP = 122_880
+SEAL = b"CFfs"
+"""Stands with a checksum of the footer right before it: Parquet itself guards pages only.
+
+No reader of Parquet looks there. Files of early versions have none.
+"""
+_SEAL_SIZE = len(SEAL) + 4
+_TAIL = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +86,21 @@ def encode(table: pa.Table, *, groups: Sequence[int] = (0,), **options: Any) -> 
 
 def write_part(store: Path, part: Part, table: pa.Table, **options: Any) -> Part:
     """Write the file of a part and return the part with the size and the hash of what was written."""
-    data = encode(table, compression="zstd", **options)
+    data = sealed(encode(table, compression="zstd", **options).to_pybytes())
     path = store / part.path
     durable.make_directory(path.parent)
     durable.atomic_write(path, data)
-    return replace(part, rows=table.num_rows, bytes=data.size, sha256=hashlib.sha256(data).hexdigest())
+    return replace(part, rows=table.num_rows, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def sealed(data: bytes) -> bytes:
+    """Return a Parquet file with a checksum of its footer."""
+    start = len(data) - _footer_size(data)
+    return b"".join((data[:start], SEAL, zlib.crc32(data[start:]).to_bytes(4, "little"), data[start:]))
+
+
+def _footer_size(tail: bytes) -> int:
+    return int.from_bytes(tail[-8:-4], "little") + 8
 
 
 def damaged(path: Path, error: object) -> StoreError:
@@ -104,7 +123,7 @@ def read(path: Path, columns: Sequence[str], *, names: Sequence[str] = ()) -> pa
     """
     try:
         with pq.ParquetFile(
-            path, read_dictionary=list(names), page_checksum_verification=True, memory_map=False
+            path, metadata=_footer(path), read_dictionary=list(names), page_checksum_verification=True
         ) as file:
             return file.read(columns=list(columns))
     except (OSError, pa.ArrowException) as error:
@@ -122,7 +141,7 @@ def read_groups(
         The file is missing or damaged.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True, memory_map=False) as file:
+        with pq.ParquetFile(path, metadata=_footer(path), page_checksum_verification=True) as file:
             groups = [i for i in range(file.num_row_groups) if wanted(_bounds(file.metadata.row_group(i)))]
             if groups:
                 yield file.read_row_groups(groups, columns=list(columns))
@@ -158,7 +177,7 @@ def footer(path: Path, columns: Sequence[str]) -> tuple[Any, list[list[tuple[int
         The file is missing or damaged.
     """
     try:
-        found = pq.read_metadata(path)
+        found = _footer(path)
         places = [found.schema.names.index(name) for name in columns]
         bounds = []
         for number in range(found.num_row_groups):
@@ -168,6 +187,21 @@ def footer(path: Path, columns: Sequence[str]) -> tuple[Any, list[list[tuple[int
     except (OSError, pa.ArrowException, ValueError, AttributeError) as error:
         raise damaged(path, error) from error
     return found, bounds
+
+
+def _footer(path: Path) -> Any:
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _TAIL, 0))
+        tail = file.read()
+        if _footer_size(tail) + _SEAL_SIZE > len(tail):
+            file.seek(max(size - _footer_size(tail) - _SEAL_SIZE, 0))
+            tail = file.read()
+    start = max(len(tail) - _footer_size(tail), 0)
+    seal, checksum = tail[max(start - _SEAL_SIZE, 0) : start], zlib.crc32(tail[start:])
+    if seal.startswith(SEAL) and checksum != int.from_bytes(seal[len(SEAL) :], "little"):
+        raise pa.ArrowInvalid("the checksum of the footer differs")
+    return pq.read_metadata(pa.BufferReader(tail[start:]))
 
 
 def numbers(column: pa.ChunkedArray, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -8,8 +8,9 @@ sid and bucket are read only where something is missing.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -77,25 +78,42 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Rows of neighbouring series that were asked for.
+    """Rows of a row group that were asked for, before their values are read.
 
     Attributes
     ----------
+    index, group
+        The row group.
     first : int
         Which of the series asked for is the first one here.
-    lengths, samples : int64 (S,)
-        Rows and samples of each series.
+    lengths : int64 (S,)
+        Rows of each series.
     buckets : int, or int64 (N,)
         Buckets of the rows; a number where they count up from it in every series.
-    columns : dict of arrays (N,)
-        The statistics.
+    width : int
+        Rows per series where the row group is whole, -1 else.
+    place : slice, array or tuple
+        Which of the row group's rows these are, in the shape (series, width) where it is whole.
     """
 
+    index: Index
+    group: int
     first: int
     lengths: Ints
-    samples: Ints
     buckets: int | Ints
-    columns: dict[str, NDArray[Any]]
+    width: int
+    place: Any
+
+    @property
+    def even(self) -> bool:
+        """Have all rows of the row group the same count."""
+        low, high = self.index.count[self.group].tolist()
+        return bool(low == high)
+
+    def cut(self, column: NDArray[Any]) -> NDArray[Any]:
+        """Return what a column of the row group has for these rows."""
+        rows: NDArray[Any] = (column if self.width < 0 else column.reshape(-1, self.width))[self.place]
+        return rows.ravel()
 
 
 class Reader:
@@ -144,9 +162,12 @@ class Reader:
             piece
             for block in np.unique(wanted // spans.BLOCK).tolist()
             for index in self._of_block(block, days)
-            for piece in _pieces(index, wanted, names, buckets)
+            for piece in _pieces(index, wanted, buckets)
         ]
-        found = _joined(wanted, names, pieces)
+        found = _laid_out(wanted, names, pieces)
+        ends = found.starts[:-1].copy()
+        for _, those in groupby(pieces, lambda piece: piece.index.path):
+            _fill(found, ends, list(those))
         return found if sids is not None else _without_empty(found)
 
     def _all(self) -> Sids:
@@ -167,81 +188,100 @@ class Reader:
             return [known[part.path] for part in parts]
 
 
-def _pieces(index: Index, wanted: Sids, names: Sequence[str], buckets: Buckets) -> Iterator[_Piece]:
-    """Read the row groups of a part that hold wanted rows."""
+def _pieces(index: Index, wanted: Sids, buckets: Buckets) -> list[_Piece]:
+    """Find the wanted rows of a part."""
     groups = index.chosen(wanted, buckets)
-    if not groups:
-        return
-    with opened(index.path, index.footer) as file:
-        for group in groups:
-            whole, even = index.whole(group), index.count[group, 0] == index.count[group, 1]
-            needed = [*names, *(() if whole else ("sid", "bucket")), *(() if even else ("count",))]
-            table = file.read_row_group(group, columns=list(dict.fromkeys(needed)), use_threads=False)
-            columns = {name: numbers(table.column(name), DTYPES[name]) for name in table.column_names}
-            first, stop = np.searchsorted(wanted, index.sid[group] + np.array([0, 1], np.int32)).tolist()
-            cut = _cut_whole if whole else _cut
-            lengths, rising, columns = cut(index, group, wanted[first:stop], columns, buckets)
-            samples = lengths * index.count[group, 0] if even else _totals(columns["count"], lengths)
-            yield _Piece(first, lengths, samples, rising, {name: columns[name] for name in names})
+    torn = [group for group in groups if not index.whole(group)]
+    keys: dict[int, Columns] = {}
+    if torn:
+        with opened(index.path, index.footer) as file:
+            keys = {group: _read(file, group, ("sid", "bucket")) for group in torn}
+    pieces = []
+    for group in groups:
+        first, stop = np.searchsorted(wanted, index.sid[group] + np.array([0, 1], np.int32)).tolist()
+        sids = wanted[first:stop]
+        pieces.append(
+            _torn(index, group, first, sids, keys[group], buckets)
+            if group in keys
+            else _whole(index, group, first, sids, buckets)
+        )
+    return pieces
 
 
-def _totals(count: NDArray[Any], lengths: Ints) -> Ints:
-    total, ends = np.append(0, np.cumsum(count, dtype=np.int64)), np.cumsum(lengths)
-    samples: Ints = total[ends] - total[ends - lengths]
-    return samples
+def _read(file: Any, group: int, names: Sequence[str]) -> Columns:
+    # A shard has a thread of its own; more of them would only be in each other's way.
+    table = file.read_row_group(group, columns=list(names), use_threads=False)
+    return {name: numbers(table.column(name), DTYPES[name]) for name in names}
 
 
-def _cut_whole(index: Index, group: int, sids: Sids, columns: Columns, buckets: Buckets) -> tuple[Ints, int, Columns]:
-    """Cut wanted series and buckets out of a row group that has all of its box."""
-    low, (first, last) = int(index.sid[group, 0]), index.bucket[group].tolist()
-    start, stop = max(first, buckets[0]), min(last + 1, buckets[1])
+def _whole(index: Index, group: int, first: int, sids: Sids, buckets: Buckets) -> _Piece:
+    """Find series and buckets in a row group that has all of its box."""
+    low, (begin, last) = int(index.sid[group, 0]), index.bucket[group].tolist()
+    start, stop = max(begin, buckets[0]), min(last + 1, buckets[1])
     rows: Any = sids - low
     if int(sids[-1]) - int(sids[0]) == sids.size - 1:
         rows = slice(int(sids[0]) - low, int(sids[-1]) - low + 1)
-    box = {
-        name: column.reshape(-1, last + 1 - first)[rows, start - first : stop - first].ravel()
-        for name, column in columns.items()
-    }
-    return np.full(sids.size, stop - start), start, box
+    lengths = np.full(sids.size, stop - start)
+    place = (rows, slice(start - begin, stop - begin))
+    return _Piece(index, group, first, lengths, start, last + 1 - begin, place)
 
 
-def _cut(index: Index, group: int, sids: Sids, columns: Columns, buckets: Buckets) -> tuple[Ints, Ints, Columns]:
-    """Cut wanted series and buckets out of a row group with gaps."""
+def _torn(index: Index, group: int, first: int, sids: Sids, keys: Columns, buckets: Buckets) -> _Piece:
+    """Find series and buckets in a row group with gaps."""
+    sid, bucket = keys["sid"], keys["bucket"]
+    inside = None
     if index.bucket[group, 0] < buckets[0] or index.bucket[group, 1] >= buckets[1]:
-        inside = (columns["bucket"] >= buckets[0]) & (columns["bucket"] < buckets[1])
-        columns = {name: column[inside] for name, column in columns.items()}
-    starts, stops = (np.searchsorted(columns["sid"], sids, side) for side in ("left", "right"))
+        inside = np.flatnonzero((bucket >= buckets[0]) & (bucket < buckets[1]))
+        sid = sid[inside]
+    starts, stops = np.searchsorted(sid, sids, "left"), np.searchsorted(sid, sids, "right")
     lengths = stops - starts
     total = int(lengths.sum())
     rows: Any = slice(int(starts[0]), int(stops[-1]))
     if total != rows.stop - rows.start:
         # Series that nobody asked for lie between the wanted ones.
         rows = np.arange(total) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    columns = {name: column[rows] for name, column in columns.items()}
-    return lengths, columns["bucket"], columns
+    if inside is not None:
+        rows = inside[rows]
+    return _Piece(index, group, first, lengths, bucket[rows], -1, rows)
 
 
-def _joined(wanted: Sids, names: Sequence[str], pieces: Sequence[_Piece]) -> Rollups:
-    """Put pieces that follow each other in time together, series by series."""
-    lengths, samples = np.zeros(wanted.size, np.int64), np.zeros(wanted.size, np.int64)
+def _laid_out(wanted: Sids, names: Sequence[str], pieces: Sequence[_Piece]) -> Rollups:
+    """Make room for the rows of pieces, series by series."""
+    lengths = np.zeros(wanted.size, np.int64)
     for piece in pieces:
-        those = slice(piece.first, piece.first + piece.lengths.size)
-        lengths[those] += piece.lengths
-        samples[those] += piece.samples
+        lengths[piece.first : piece.first + piece.lengths.size] += piece.lengths
     starts = np.append(0, np.cumsum(lengths))
-    ends = starts[:-1].copy()
-    bucket = np.empty(starts[-1], np.int64)
     values = {name: np.empty(starts[-1]) for name in names}
-    for piece in pieces:
-        those = slice(piece.first, piece.first + piece.lengths.size)
-        if isinstance(piece.buckets, int):
-            stitch_rising(piece.lengths, piece.buckets, ends[those], bucket)
-        else:
-            _stitch(piece.lengths, piece.buckets, ends[those], bucket)
-        for name, out in values.items():
-            _stitch(piece.lengths, piece.columns[name], ends[those], out)
-        ends[those] += piece.lengths
-    return Rollups(wanted, starts, bucket, values, samples)
+    return Rollups(wanted, starts, np.empty(starts[-1], np.int64), values, np.zeros(wanted.size, np.int64))
+
+
+def _fill(found: Rollups, ends: Ints, pieces: Sequence[_Piece]) -> None:
+    """Read the values of pieces of one part and put them behind what their series have so far."""
+    index = pieces[0].index
+    with opened(index.path, index.footer) as file:
+        for piece in pieces:
+            those = slice(piece.first, piece.first + piece.lengths.size)
+            if isinstance(piece.buckets, int):
+                stitch_rising(piece.lengths, piece.buckets, ends[those], found.bucket)
+            else:
+                _stitch(piece.lengths, piece.buckets, ends[those], found.bucket)
+            names = list(found.values)
+            if not piece.even and "count" not in names:
+                names.append("count")
+            columns = _read(file, piece.group, names)
+            for name, out in found.values.items():
+                _stitch(piece.lengths, piece.cut(columns[name]), ends[those], out)
+            if piece.even:
+                found.samples[those] += piece.lengths * index.count[piece.group, 0]
+            else:
+                found.samples[those] += _totals(piece.cut(columns["count"]), piece.lengths)
+            ends[those] += piece.lengths
+
+
+def _totals(count: NDArray[Any], lengths: Ints) -> Ints:
+    total, ends = np.append(0, np.cumsum(count, dtype=np.int64)), np.cumsum(lengths)
+    samples: Ints = total[ends] - total[ends - lengths]
+    return samples
 
 
 def _without_empty(rollups: Rollups) -> Rollups:
