@@ -71,12 +71,16 @@ def scatter(
     out[:, :] = np.nan
     for i in range(chosen.shape[0]):
         for r in range(starts[chosen[i]], starts[chosen[i] + 1]):
-            if buckets[r] >= end:
-                continue
-            t = columns - 1 - (end - 1 - buckets[r]) // width
-            if t >= 0 and not np.isnan(values[r]):
+            behind = end - 1 - buckets[r]
+            if behind < 0:
+                break
+            if width > 1:
+                behind //= width
+            t = columns - 1 - behind
+            if t >= 0:
                 level = sign[i] * values[r]
-                if np.isnan(out[i, t]) or level > out[i, t]:
+                # No comparison with NaN holds, so that an empty step takes any level.
+                if not np.isnan(level) and not level <= out[i, t]:
                     out[i, t] = level
 
 
