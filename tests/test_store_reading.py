@@ -14,7 +14,7 @@ from store_rows import HOUR, MINUTE, START, Row, batch, put, state
 
 from capforecast.errors import StoreError
 from capforecast.history import Rollups, newest_us
-from capforecast.store import Store, reading, rollups, spans
+from capforecast.store import Store, reading, rollups, shards, spans
 from capforecast.store.reading import Reader
 from capforecast.store.rollups import row_groups, write_rollups
 from capforecast.store.spans import Span
@@ -101,6 +101,15 @@ def test_row_groups_begin_with_whole_shards_of_series(pairs):
     edges = [0, *(i for i in range(1, sid.size) if sid[i] // size != sid[i - 1] // size)]
     left_out = [edge for edge in edges if edge not in starts]
     assert all(edge - max(at for at in starts if at < edge) < 5 for edge in left_out)
+
+
+@given(st.sets(st.integers(0, 9000), max_size=60).map(sorted), st.sampled_from([1, 3, 512, 700, 1024, 1500, 5000]))
+def test_shards_begin_where_row_groups_do_and_hold_each_series_once(sids, size):
+    cuts = shards(np.array(sids, np.int32), size)
+    assert [sid for start, stop in cuts for sid in sids[start:stop]] == sids
+    assert all(0 < stop - start <= size for start, stop in cuts)
+    whole = {1: 1, 3: 2, 512: 512, 700: 512, 1024: 1024, 1500: 1024, 5000: 4096}[size]
+    assert len(cuts) == len({sid // whole for sid in sids})
 
 
 def spied(monkeypatch):

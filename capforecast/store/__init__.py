@@ -8,7 +8,7 @@ kill can leave, `append` for an ingest, `publish` for a report.
 from capforecast.store.history import read_published
 from capforecast.store.ledger import Ingested
 from capforecast.store.publish import Published
-from capforecast.store.rollups import Rollups
+from capforecast.store.rollups import Rollups, shards
 from capforecast.store.store import Store
 
-__all__ = ["Ingested", "Published", "Rollups", "Store", "read_published"]
+__all__ = ["Ingested", "Published", "Rollups", "Store", "read_published", "shards"]

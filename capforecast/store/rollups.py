@@ -119,6 +119,26 @@ def _edges(sid: NDArray[np.int32], size: int) -> NDArray[np.int64]:
     return np.flatnonzero(np.diff(sid // size, prepend=-1))
 
 
+def shards(sids: NDArray[np.int32], size: int) -> list[tuple[int, int]]:
+    """Cut series into ranges that begin where row groups do, so that none is read for two shards.
+
+    Parameters
+    ----------
+    sids : int32 (S,)
+        Series, rising.
+    size : int
+        Most series of a shard; taken down to a multiple of 1024, or below that to a power of two.
+
+    Returns
+    -------
+    list of (start, stop)
+        Places in `sids`; none is empty.
+    """
+    size = size // GROUP_SERIES * GROUP_SERIES or 1 << max(size, 1).bit_length() - 1
+    edges = [*_edges(sids, size).tolist(), sids.size]
+    return list(zip(edges, edges[1:], strict=False))
+
+
 def read_rollups(path: Path) -> Columns:
     """Return all columns of a part."""
     table = read(path, list(COLUMNS))
