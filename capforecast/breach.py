@@ -91,10 +91,23 @@ def days_to(cumulative: Floats, probability: float) -> Floats:
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.nan)
 
 
-def levels(future: Outlook) -> Floats:
-    """Return the published quantiles of the peak of each day ahead, float64 (S, D, 3)."""
-    out = np.empty((future.peaks.shape[0], future.days, len(BAND)))
-    weighted_quantiles(future.peaks, future.weights, np.array(BAND), out)
+def levels(near: Outlook | None, far: Outlook) -> Floats:
+    """Return the published quantiles of the peak of each day ahead, float64 (S, D, 3).
+
+    The first days are those of the fine paths, where there are any: joining them with coarse ones changes
+    nothing on a single day.
+    """
+    out = np.empty((far.peaks.shape[0], far.days, len(BAND)))
+    first = 0
+    if near is not None:
+        first = near.days
+        lead = np.empty((out.shape[0], first, len(BAND)))
+        weighted_quantiles(near.peaks, near.weights, np.array(BAND), lead)
+        out[:, :first] = lead
+    if first < far.days:
+        rest = np.empty((out.shape[0], far.days - first, len(BAND)))
+        weighted_quantiles(np.ascontiguousarray(far.peaks[:, :, first:]), far.weights, np.array(BAND), rest)
+        out[:, first:] = rest
     return out
 
 

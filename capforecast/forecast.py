@@ -12,12 +12,15 @@ from capforecast.kernels.origins import fill_gaps, naive_errors, place_origins, 
 from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
 from capforecast.kernels.trend import cut_history
 from capforecast.models import Model, Past
-from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Panel
+from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 
 CHANGE_STEPS = 4
 LEAST_AFTER_CHANGE = 21
 """A lasting jump divides four steps from four, and cuts the history when three weeks are left after it."""
 
+
+TILE = 16
+"""Series whose candidates are made, weighed and combined together."""
 
 TESTED_STEPS = 24
 """Steps of each bucket of the horizon on which coverage is measured."""
@@ -118,70 +121,88 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     place_origins(first, panel.values.shape[1], reach, spacing, 10 if daily else 2 * season, back)
     # Origins that no series has room for cost nothing.
     back = np.ascontiguousarray(back[:, : 1 + int((back[:, 1:] >= 0).sum(axis=1).max(initial=0))])
-    members = tuple(name for m in models for name in m.members(seasons))
-    bounds = panel.lower, panel.upper
-    past = Past(filled, first, back, seasons, *bounds)
-    candidates = _candidates(models, past, len(members), reach)
+    past = Past(filled, first, back, seasons, panel.lower, panel.upper)
     buckets = buckets_of(reach, season)
     edges = np.array([0, *(last for _, last in buckets)], np.int64)
-    shape = (len(panel), len(buckets))
-    weights, error = np.empty((*shape, len(members))), np.empty((*shape, len(members)))
-    scored = np.empty(shape, np.int64)
-    scale = np.empty(len(panel))
-    seasonal_scale(filled, first, season, scale)
-    prior = _prior(members)
-    weigh(
-        candidates,
-        panel.values,
-        back,
-        edges,
-        scale,
-        *bounds,
-        prior,
-        recipe.temperature,
-        _plain(members),
-        recipe.doubt,
-        recipe.trust,
-        weights,
-        error,
-        scored,
-    )
-    combined = np.empty((len(panel), back.shape[1], reach))
-    combine(candidates, weights, edges, *bounds, combined)
-    mean = np.ascontiguousarray(combined[:, 0])
+    tested = _compete(models, panel, past, edges, recipe)
+    mean = np.ascontiguousarray(tested.combined[:, 0])
     if horizon > reach:
-        # Beyond one long season nothing is scored; the weights of the last bucket go on.
-        edges_far = np.append(edges[:-1], horizon)
-        long = np.empty((len(panel), 1, horizon))
-        now = replace(past, back=np.zeros((len(panel), 1), np.int64))
-        combine(_candidates(models, now, len(members), horizon), weights, edges_far, *bounds, long)
-        mean = np.ascontiguousarray(long[:, 0])
+        mean = _continue(models, past, tested.weights, np.append(edges[:-1], horizon))
     paths = np.empty((len(panel), recipe.blocks + 2 * recipe.origins, horizon))
     chances = np.empty(paths.shape[:2])
     make_paths(
-        filled, first, back, combined, mean, recipe.widen, recipe.mirror, recipe.share,
+        filled, first, back, tested.combined, mean, recipe.widen, recipe.mirror, recipe.share,
         1 if daily else season, seasons[-1], 3 if daily else season, recipe.climate,
         recipe.blocks, paths, chances,
     )  # fmt: skip
     np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
-    coverage = np.empty(shape)
-    covered(panel.values, back, combined, edges, recipe.widen, TESTED_STEPS, coverage)
-    errors = np.empty((2, *shape))
-    naive_errors(panel.values, filled, first, back, combined, season, edges, errors)
+    coverage = np.empty((len(panel), len(buckets)))
+    covered(panel.values, back, tested.combined, edges, recipe.widen, TESTED_STEPS, coverage)
+    errors = np.empty((2, *coverage.shape))
+    naive_errors(panel.values, filled, first, back, tested.combined, season, edges, errors)
     return Forecast(
-        mean=mean, paths=paths, path_weights=chances, members=members, weights=weights, error=errors[0],
-        error_naive=errors[1], coverage=coverage, origins=scored, buckets=buckets, step_us=panel.step_us,
+        mean=mean, paths=paths, path_weights=chances, members=_members(models, seasons), weights=tested.weights,
+        error=errors[0], error_naive=errors[1], coverage=coverage, origins=tested.scored, buckets=buckets,
+        step_us=panel.step_us,
     )  # fmt: skip
 
 
-def _candidates(models: Sequence[Model], past: Past, members: int, horizon: int) -> Floats:
-    """Return the forecasts of all members of all models, (S, O, K, H)."""
-    out = np.empty((*past.back.shape, members, horizon))
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """Weights of the members, their combination at every origin, and how many origins were scored."""
+
+    weights: Floats
+    combined: Floats
+    scored: Ints
+
+
+def _compete(models: Sequence[Model], panel: Panel, past: Past, edges: Ints, recipe: Recipe) -> _Tested:
+    """Let all members of all models forecast from every origin, weigh and combine them.
+
+    A few series at a time: their candidates then stay in the processor's cache.
+    """
+    members = _members(models, past.seasons)
+    prior, plain = _prior(members), _plain(members)
+    scale = np.empty(len(panel))
+    seasonal_scale(past.values, past.first, past.short, scale)
+    reach = int(edges[-1])
+    shape = (len(panel), edges.size - 1)
+    out = _Tested(np.empty((*shape, len(members))), np.empty((*past.back.shape, reach)), np.empty(shape, np.int64))
+    error = np.empty((*shape, len(members)))
+    room = np.empty((min(TILE, len(panel)), past.back.shape[1], len(members), reach))
+    for start in range(0, len(panel), TILE):
+        part = slice(start, min(start + TILE, len(panel)))
+        candidates = room[: part.stop - start]
+        _forecast_members(models, past.rows(part), candidates)
+        bounds = past.lower[part], past.upper[part]
+        weigh(
+            candidates, panel.values[part], past.back[part], edges, scale[part], *bounds, prior, recipe.temperature,
+            plain, recipe.doubt, recipe.trust, out.weights[part], error[part], out.scored[part],
+        )  # fmt: skip
+        combine(candidates, out.weights[part], edges, *bounds, out.combined[part])
+    return out
+
+
+def _continue(models: Sequence[Model], past: Past, weights: Floats, edges: Ints) -> Floats:
+    """Return the combination from now over a longer horizon: the weights of the last bucket go on."""
+    now = replace(past, back=np.zeros((past.first.size, 1), np.int64))
+    out = np.empty((past.first.size, 1, int(edges[-1])))
+    candidates = np.empty((past.first.size, 1, weights.shape[2], out.shape[2]))
+    _forecast_members(models, now, candidates)
+    combine(candidates, weights, edges, past.lower, past.upper, out)
+    return np.ascontiguousarray(out[:, 0])
+
+
+def _forecast_members(models: Sequence[Model], past: Past, out: Floats) -> None:
+    """Fill ``out`` (S, O, K, H) with the forecasts of all members of all models."""
     start = 0
     for model in models:
         model.forecast(past, out, start)
         start += len(model.members(past.seasons))
-    return out
+
+
+def _members(models: Sequence[Model], seasons: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(name for model in models for name in model.members(seasons))
 
 
 def quantiles(result: Forecast, probabilities: Sequence[float]) -> Floats:

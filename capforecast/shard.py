@@ -27,8 +27,8 @@ from capforecast.scores import Records, heaviest, no_mixes, numbered, scored
 
 NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
-SHAPE_SAMPLE = 256
-"""Values from which the quantiles that name a pattern are taken."""
+SHAPE = (4, 256)
+"""Newest long seasons and number of values from which a pattern is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,11 @@ def _block(
     far_result = forecast(panel, plan.far, horizon, plan.recipe_far)
     future = breach.outlook(far_result, _tail(daily, 0), k, n)
     future = breach.Outlook(np.ascontiguousarray(future.peaks[:, :, : plan.horizon_days]), future.weights)
+    bands = breach.levels(near, future)
     if near is not None:
         future = breach.joined(near, future)
-    _conclude(values, daily, future, keep, sign, plan, out)
+    _conclude(values, daily, bands, keep, sign, out)
+    out.needed[keep] = breach.level_needed(future, plan.target) * sign
     _judge(near_result, far_result, keep, out)
     position = np.full(items.series.size, -1, np.int64)
     position[keep] = np.arange(keep.size)
@@ -191,15 +193,14 @@ def _observe(
     out.beyond[chosen] = now[:, 2]
     seasons = seasons_of(step_us)
     shape = np.empty((chosen.size, 8))
-    describe(values, first, seasons[0], seasons[1] if len(seasons) > 1 else 1, SHAPE_SAMPLE, shape)
+    describe(values, first, seasons[0], seasons[1] if len(seasons) > 1 else 1, *SHAPE, shape)
     out.gap[chosen] = shape[:, 0]
     out.constant[chosen] = has & (shape[:, 1] <= 1e-9 * shape[:, 2])
     out.pattern[chosen] = patterns(shape, out.constant[chosen])
 
 
 def _conclude(
-    values: Floats, daily: Floats, future: breach.Outlook, keep: Ints, sign: Floats,
-    plan: Plan, out: Outcome,
+    values: Floats, daily: Floats, bands: Floats, keep: Ints, sign: Floats, out: Outcome
 ) -> None:  # fmt: skip
     """Record growth, recent daily peaks and the quantiles of the futures, back in the unit of the series."""
     filled, first = np.empty_like(daily), np.empty(keep.size, np.int64)
@@ -219,9 +220,8 @@ def _conclude(
         weeks = min(daily.shape[1], out.history.shape[1] // 7)
         places = out.history.shape[1] - 1 - 7 * np.arange(weeks)
         out.history[np.ix_(keep, places)] = daily[:, ::-1][:, :weeks] * sign[:, None]
-    band = breach.levels(future) * sign[:, None, None]
+    band = bands * sign[:, None, None]
     out.quantiles[keep] = np.where(sign[:, None, None] > 0, band, band[:, :, ::-1])
-    out.needed[keep] = breach.level_needed(future, plan.target) * sign
 
 
 def _judge(near: Forecast | None, far: Forecast, keep: Ints, out: Outcome) -> None:

@@ -207,7 +207,8 @@ def seasonal_naive(history: Row, m1: int, m2: int, horizon: int) -> list[list[fl
     else:
         out += [nothing] * 2
     out.append(_growing(history, m1, min(n // m1 - 1, 7), horizon) if n >= 3 * m1 else nothing)
-    out.append([median(history[-m2:])] * horizon if m2 > 1 and n >= m2 else nothing)
+    apart = next(a for a in itertools.count(max(m2 // 32, 1)) if math.gcd(a, 42) == 1)
+    out.append([median(history[-m2:][::apart])] * horizon if m2 > 1 and n >= m2 else nothing)
     return out
 
 
@@ -515,7 +516,7 @@ def explained(row: Row, season: int) -> float:
     return 1.0 - rest / total if total > 0 else 0.0
 
 
-def describe(row: Row, m1: int, m2: int, most: int) -> list[float]:
+def describe(row: Row, m1: int, m2: int, seasons: int, most: int) -> list[float]:
     """Return the eight numbers of one series from its first known column on."""
     known = [v for v in row if not math.isnan(v)]
     if not known:
@@ -528,13 +529,14 @@ def describe(row: Row, m1: int, m2: int, most: int) -> list[float]:
     n = len(ranked)
     middle = ranked[n // 2]
     upper, top = ranked[3 * n // 4] - middle, ranked[min(98 * n // 100, n - 1)] - middle
+    recent = row[max(len(row) - seasons * max(m1, m2), 0) :]
     burst = top / upper if upper > 0 else (math.inf if top > 0 else 0.0)
     return [
         1.0 - len(known) / len(row),
         spread,
         max(abs(v) for v in known),
-        explained(row, m1),
-        explained(row, m2),
+        explained(recent, m1),
+        explained(recent, m2),
         float(sum(-s > 0.3 * spread for s in steps)),
         rises / max(rises + falls, 1),
         burst,

@@ -125,7 +125,7 @@ def test_joined_futures_are_lawful(near: Outlook, far: Outlook, threshold: float
 @given(seen=looks(5))
 def test_levels_rise_and_lie_between_the_paths(seen: Outlook) -> None:
     """p10 <= p50 <= p90 on every day, none outside of what the paths reach."""
-    got = levels(seen)
+    got = levels(None, seen)
     assert got.shape == (2, 5, 3)
     assert (np.diff(got, axis=2) >= 0).all()
     assert (got >= seen.peaks.min(axis=1)[:, :, None]).all()
@@ -134,7 +134,7 @@ def test_levels_rise_and_lie_between_the_paths(seen: Outlook) -> None:
 
 def test_levels_of_five_equal_paths() -> None:
     """Midpoints of five weights of .2 are .1, .3, .5, .7, .9, so the three levels are paths themselves."""
-    got = levels(look([[v] for v in (30, 10, 50, 20, 40)], [0.2] * 5))
+    got = levels(None, look([[v] for v in (30, 10, 50, 20, 40)], [0.2] * 5))
     np.testing.assert_allclose(got, [[[10.0, 30.0, 50.0]]])
 
 
@@ -148,10 +148,22 @@ def test_the_level_needed_is_the_lowest_that_suffices(seen: Outlook, target: flo
         assert at[-1] > target - 1e-9
 
 
+def test_levels_are_those_of_the_joined_futures() -> None:
+    """Day by day, joining fine and coarse paths leaves their own quantiles."""
+    rng = np.random.default_rng(4)
+    near = look(rng.normal(size=(5, 3)).tolist(), [0.2] * 5)
+    far = look(rng.normal(size=(4, 8)).tolist(), [0.25] * 4)
+    got, whole = levels(near, far), levels(None, joined(near, far))
+    lead, rest = levels(None, near), levels(None, far)
+    np.testing.assert_array_equal(got, np.concatenate((lead, rest[:, 3:]), axis=1))
+    # Paths cut in two by the joining take more places between the same values.
+    assert (np.abs(got - whole) <= np.ptp(np.concatenate((near.peaks.ravel(), far.peaks.ravel())))).all()
+
+
 def test_levels_without_paths_are_unknown() -> None:
     """No weight, no level, no probability."""
     seen = look([[NAN, NAN]], [0.0])
-    assert np.isnan(levels(seen)).all()
+    assert np.isnan(levels(None, seen)).all()
     assert np.isnan(level_needed(seen, 0.1)).all()
     assert np.isnan(crossed(seen, 5.0)).all()
 

@@ -15,23 +15,27 @@ def _start(y: Floats, first: int, span: int, m1: int, m2: int, level: Floats, da
     for t in range(first, first + span):
         mean += y[t]
     mean /= span
-    sums = np.zeros(m1)
-    counts = np.zeros(m1)
-    for t in range(first, first + span):
-        sums[t % m1] += y[t] - mean
-        counts[t % m1] += 1.0
     level[:] = mean
+    sums, counts = np.zeros(m1), np.zeros(m1)
+    p = first % m1
+    for t in range(first, first + span):
+        sums[p] += y[t] - mean
+        counts[p] += 1.0
+        p = p + 1 if p + 1 < m1 else 0
     for p in range(m1):
-        day[p, :] = sums[p] / max(counts[p], 1.0)
+        sums[p] /= max(counts[p], 1.0)
+        day[p, :] = sums[p]
     week[:, :] = 0.0
     if m2 > 1 and span >= m2:
-        sums2 = np.zeros(m2)
-        counts2 = np.zeros(m2)
+        sums2, counts2 = np.zeros(m2), np.zeros(m2)
+        p, q = first % m1, first % m2
         for t in range(first, first + span):
-            sums2[t % m2] += y[t] - mean - day[t % m1, 0]
-            counts2[t % m2] += 1.0
-        for p in range(m2):
-            week[p, :] = sums2[p] / max(counts2[p], 1.0)
+            sums2[q] += y[t] - mean - sums[p]
+            counts2[q] += 1.0
+            p = p + 1 if p + 1 < m1 else 0
+            q = q + 1 if q + 1 < m2 else 0
+        for q in range(m2):
+            week[q, :] = sums2[q] / max(counts2[q], 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -45,34 +49,76 @@ def _span(length: int, m1: int, m2: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _exponentials(row: Floats, bits: Ints, powers: Floats) -> None:
+    """Replace values by their exponentials, kept from overflowing; `powers` are `bits` read as floats.
+
+    exp(x) = 2**k exp(r) with x = k log 2 + r and the Taylor series of r, abs(r) <= log(2) / 2, to the 12th
+    order: loops without calls, so that the compiler takes several values at once.
+    """
+    for h in range(row.shape[0]):
+        x = min(max(row[h], -700.0), 700.0)
+        k = np.floor(x * 1.4426950408889634 + 0.5)
+        # log 2 in two parts, the first with zeros at its end, so that k times it is exact.
+        r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+        p = 1.0 / 479001600.0
+        p = p * r + 1.0 / 39916800.0
+        p = p * r + 1.0 / 3628800.0
+        p = p * r + 1.0 / 362880.0
+        p = p * r + 1.0 / 40320.0
+        p = p * r + 1.0 / 5040.0
+        p = p * r + 1.0 / 720.0
+        p = p * r + 1.0 / 120.0
+        p = p * r + 1.0 / 24.0
+        p = p * r + 1.0 / 6.0
+        p = p * r + 0.5
+        row[h] = (p * r + 1.0) * r + 1.0
+        bits[h] = (np.int64(k) + 1023) << 52
+    for h in range(row.shape[0]):
+        row[h] *= powers[h]
+
+
+@njit(cache=True, nogil=True)
 def _ahead(
-    t: int, level: Floats, day: Floats, week: Floats, carry: Floats, phi: Floats, low: float, high: float, out: Floats
+    t: int, level: Floats, day: Floats, week: Floats, carry: Floats, phi: Floats, rows: Floats, out: Floats
 ) -> None:
     """Fill ``out`` (K, H) with the forecasts of all cells from the states before column ``t``."""
     m1, m2 = day.shape[0], week.shape[0]
+    p1, p2 = t % m1, t % m2
+    rest = carry.copy()
+    for h in range(out.shape[1]):
+        d, w, row = day[p1], week[p2], rows[h]
+        for c in range(out.shape[0]):
+            rest[c] *= phi[c]
+            row[c] = level[c] + d[c] + w[c] + rest[c]
+        p1 = p1 + 1 if p1 + 1 < m1 else 0
+        p2 = p2 + 1 if p2 + 1 < m2 else 0
     for c in range(out.shape[0]):
-        p1, p2 = t % m1, t % m2
-        rest = carry[c]
         for h in range(out.shape[1]):
-            rest *= phi[c]
-            out[c, h] = level[c] + day[p1, c] + week[p2, c] + rest
-            p1 = p1 + 1 if p1 + 1 < m1 else 0
-            p2 = p2 + 1 if p2 + 1 < m2 else 0
-        if not (np.isnan(low) or np.isnan(level[c])):
-            # The exponential is kept from overflowing.
-            for h in range(out.shape[1]):
-                grown = np.exp(min(max(out[c, h], -700.0), 700.0))
-                out[c, h] = low + ((high - low) * (grown / (1.0 + grown)) if high < np.inf else grown)
+            out[c, h] = rows[h, c]
+
+
+@njit(cache=True, nogil=True)
+def _back(low: float, high: float, bits: Ints, powers: Floats, out: Floats) -> None:
+    """Map logarithms above ``low``, or logits between it and ``high``, back to levels."""
+    for c in range(out.shape[0]):
+        row = out[c]
+        if np.isnan(row[0]):
+            continue
+        _exponentials(row, bits, powers)
+        for h in range(row.shape[0]):
+            row[h] = low + ((high - low) * (row[h] / (1.0 + row[h])) if high < np.inf else row[h])
 
 
 @njit(cache=True, nogil=True)
 def double_seasonal(
     values: Floats,
+    scaled: Floats,
     first: Ints,
     back: Ints,
     m1: int,
     m2: int,
     cells: Floats,
+    plain: int,
     low: Floats,
     high: Floats,
     start: int,
@@ -89,7 +135,10 @@ def double_seasonal(
     Parameters
     ----------
     values : float64 (S, T)
-        Levels on the scale of the model, gaps filled, NaN before ``first``.
+        Levels, gaps filled, NaN before ``first``.
+    scaled : float64 (S, T)
+        Logarithms of the levels above ``low``, or logits between ``low`` and ``high`` where that is finite;
+        NaN where there are none.
     first : int64 (S,)
         First known column of each series.
     back : int64 (S, O)
@@ -98,13 +147,15 @@ def double_seasonal(
         Season lengths in steps; m2 = 1 when there is one season only.
     cells : float64 (4, K)
         alpha, gamma1, gamma2, phi of each cell.
+    plain : int
+        So many cells smooth the levels, the others what is scaled.
     low, high : float64 (S,)
-        Where ``low`` is a number, values are logarithms above it, or logits between both where ``high`` is
-        finite, and forecasts are mapped back; NaN where values are levels as they are.
+        Ends of the scale.
     start : int
         Place of the first cell in ``out``.
     out : float64 (S, O, M, H)
-        Receives the forecasts at ``start:start + K``; NaN where the history is shorter than the initialisation.
+        Receives the forecasts, all as levels, at ``start:start + K``; NaN where the history is shorter than
+        the initialisation or has no scale.
 
     Notes
     -----
@@ -117,17 +168,24 @@ def double_seasonal(
     alpha, gamma1, gamma2, phi = cells[0].copy(), cells[1].copy(), cells[2].copy(), cells[3].copy()
     level, before = np.empty(count), np.empty(count)
     day, week = np.empty((m1, count)), np.empty((m2, count))
+    # Each cell's own column lets the compiler take several cells at once.
+    lanes, rows = np.empty((columns, count)), np.empty((out.shape[3], count))
+    bits = np.empty(out.shape[3], np.int64)
+    powers = bits.view(np.float64)
     for s in range(values.shape[0]):
         out[s, :, start:stop, :] = np.nan
-        y = values[s]
+        y, z = values[s], scaled[s]
         length = columns - first[s]
         span = _span(length, m1, m2)
-        if length < span or np.isnan(y[first[s]]):
+        if length < span:
             continue
-        _start(y, first[s], span, m1, m2, level, day, week)
-        weekly = 1.0 if m2 > 1 and span >= m2 else 0.0
-        gain2 = gamma2 * weekly
+        _start(y, first[s], span, m1, m2, level[:plain], day[:, :plain], week[:, :plain])
+        _start(z, first[s], span, m1, m2, level[plain:], day[:, plain:], week[:, plain:])
+        gain2 = gamma2 * (1.0 if m2 > 1 and span >= m2 else 0.0)
         before[:] = 0.0
+        for t in range(first[s], columns):
+            lanes[t, :plain] = y[t]
+            lanes[t, plain:] = z[t]
         oldest = 0
         for o in range(back.shape[1]):
             oldest = max(oldest, back[s, o])
@@ -136,14 +194,13 @@ def double_seasonal(
             if t >= columns - oldest and t >= first[s] + span:
                 for o in range(back.shape[1]):
                     if back[s, o] >= 0 and t == columns - back[s, o]:
-                        _ahead(t, level, day, week, before, phi, low[s], high[s], out[s, o, start:stop])
+                        _ahead(t, level, day, week, before, phi, rows, out[s, o, start:stop])
+                        _back(low[s], high[s], bits, powers, out[s, o, start + plain : stop])
             if t == columns:
                 break
-            now = y[t]
-            d = day[p1]
-            w = week[p2]
+            d, w, now = day[p1], week[p2], lanes[t]
             for c in range(count):
-                rest = now - (level[c] + d[c] + w[c])
+                rest = now[c] - (level[c] + d[c] + w[c])
                 error = rest - phi[c] * before[c]
                 level[c] += alpha[c] * error
                 d[c] += gamma1[c] * error

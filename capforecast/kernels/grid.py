@@ -137,13 +137,19 @@ def sustained_peaks(values: Floats, per_day: int, k: int, n: int, out: Floats) -
     days = out.shape[1]
     best = np.empty(k)
     for s in range(values.shape[0]):
+        row = values[s]
         for d in range(days):
             stop = columns - (days - 1 - d) * per_day
+            begin = max(stop - per_day, 0)
+            short = k == 2 and n == 3 and begin >= 2 and not np.isnan(row[max(begin - 2, 0) : stop]).any()
             peak = np.nan
-            for t in range(max(stop - per_day, 0), stop):
-                if np.isnan(values[s, t]):
+            for t in range(begin, stop):
+                if short:
+                    level = _two_of_three(row[t - 2], row[t - 1], row[t])
+                elif np.isnan(row[t]):
                     continue
-                level = _sustained(values[s], max(t - n + 1, 0), t + 1, best)
+                else:
+                    level = _sustained(row, max(t - n + 1, 0), t + 1, best)
                 if not np.isnan(level) and (np.isnan(peak) or level > peak):
                     peak = level
             out[s, d] = peak

@@ -27,25 +27,29 @@ def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
     count = y.shape[0] - ahead - (first + width) + 1
     if count < 2 * width or count < 8:
         return 1.0
-    levels, futures = np.empty(count), np.empty(count)
+    # Sums are taken of distances to one value, so that a high level costs no digits.
+    anchor = y[first]
     level, future = 0.0, 0.0
     for t in range(first, first + width):
-        level += y[t]
+        level += y[t] - anchor
     for t in range(first + width, first + width + ahead):
-        future += y[t]
-    mean_level, mean_future = 0.0, 0.0
+        future += y[t] - anchor
+    sums, squares, futures, cross = 0.0, 0.0, 0.0, 0.0
     for i in range(count):
-        levels[i], futures[i] = level / width, future / ahead
-        mean_level += levels[i] / count
-        mean_future += futures[i] / count
+        before, after = level / width, future / ahead
+        sums += before
+        squares += before * before
+        futures += after
+        cross += before * after
         t = first + width + i
         if i + 1 < count:
             level += y[t] - y[t - width]
             future += y[t + ahead] - y[t]
-    cross, square = 0.0, 0.0
-    for i in range(count):
-        cross += (levels[i] - mean_level) * (futures[i] - mean_future)
-        square += (levels[i] - mean_level) ** 2
+    square = squares - sums * sums / count
+    cross -= sums * futures / count
+    # What is left of squares that nearly cancel is rounding.
+    if square <= 1e-12 * squares:
+        return 1.0
     # Levels too far apart for their squares tell nothing either.
     if not (0.0 < square < np.inf) or not np.isfinite(cross):
         return 1.0

@@ -18,7 +18,7 @@ def _mean(y: Floats, start: int, stop: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _one(y: Floats, first: int, known: int, m1: int, m2: int, out: Floats) -> None:
+def _one(y: Floats, first: int, known: int, m1: int, m2: int, apart: int, out: Floats) -> None:
     """Fill ``out`` (5, H) for one series and origin; ``known`` is the number of known columns."""
     horizon = out.shape[1]
     length = known - first
@@ -38,7 +38,7 @@ def _one(y: Floats, first: int, known: int, m1: int, m2: int, out: Floats) -> No
         for h in range(horizon):
             out[3, h] = out[2, h] + gain * (h // m1 + 1)
     if m2 > 1 and length >= m2:
-        out[4, :] = np.median(y[known - m2 : known])
+        out[4, :] = np.median(y[known - m2 : known : apart])
 
 
 @njit(cache=True, nogil=True)
@@ -59,17 +59,21 @@ def seasonal_naive(values: Floats, first: Ints, back: Ints, m1: int, m2: int, st
         Place of the first member in ``out``.
     out : float64 (S, O, K, H)
         Receives at ``start:start + 5``, in order: last value; mean of the last season; last season; last
-        season growing by the mean gain per season over the last two to seven; median of the last long
-        season. NaN where the history is too short.
+        season growing by the mean gain per season over the last two to seven; median of about 32 values of
+        the last long season. NaN where the history is too short.
 
     Notes
     -----
     O(S O H).
     """
     length = values.shape[1]
+    # About 32 values tell what is usual; a distance that shares no divisor with a day or a week meets all hours.
+    apart = max(m2 // 32, 1)
+    while apart % 2 == 0 or apart % 3 == 0 or apart % 7 == 0:
+        apart += 1
     for s in range(values.shape[0]):
         for o in range(back.shape[1]):
             if back[s, o] < 0:
                 out[s, o, start : start + 5, :] = np.nan
             else:
-                _one(values[s], first[s], length - back[s, o], m1, m2, out[s, o, start : start + 5])
+                _one(values[s], first[s], length - back[s, o], m1, m2, apart, out[s, o, start : start + 5])

@@ -49,7 +49,7 @@ def _sample(known: Floats, most: int) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def describe(values: Floats, first: Ints, m1: int, m2: int, most: int, out: Floats) -> None:
+def describe(values: Floats, first: Ints, m1: int, m2: int, seasons: int, most: int, out: Floats) -> None:
     """Measure each series over its known columns.
 
     Parameters
@@ -60,6 +60,8 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, most: int, out: Floa
         First known column.
     m1, m2 : int
         Season lengths in steps; 1 for none.
+    seasons : int
+        Newest long seasons in which repetition is looked for.
     most : int
         Values, evenly spaced, from which quantiles are taken.
     out : float64 (S, 8)
@@ -79,8 +81,10 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, most: int, out: Floa
         out[s, 0] = 1.0 - known.size / n
         out[s, 1] = high - low
         out[s, 2] = max(abs(low), abs(high))
-        out[s, 3] = _explained(y, m1)
-        out[s, 4] = _explained(y, m2)
+        # What repeats shows in the newest few seasons.
+        recent = y[max(n - seasons * max(m1, m2), 0) :]
+        out[s, 3] = _explained(recent, m1)
+        out[s, 4] = _explained(recent, m2)
         rises, falls = 0, 0
         for t in range(1, known.size):
             step = known[t] - known[t - 1]

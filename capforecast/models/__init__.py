@@ -60,6 +60,11 @@ class Past:
         """Steps of the long season, 1 without any."""
         return self.seasons[1] if len(self.seasons) > 1 else 1
 
+    def rows(self, part: slice) -> Past:
+        """Return some of the series, as views."""
+        ends = self.lower[part], self.upper[part]
+        return Past(self.values[part], self.first[part], self.back[part], self.seasons, *ends)
+
 
 class Model(Protocol):
     """A family of candidate forecasts, its members."""

@@ -34,12 +34,12 @@ class DoubleSeasonal:
 
     def forecast(self, past: Past, out: Floats, start: int) -> None:
         """Forecast; see ``capforecast.models.Model``."""
-        plain, logs = (np.ascontiguousarray(np.array(cells).T) for cells in _cells(past.seasons))
-        shape = past.first, past.back, past.short, past.long
-        levels = np.full(past.first.size, np.nan)
-        double_seasonal(past.values, *shape, plain, levels, levels, start, out)
+        plain, logs = _cells(past.seasons)
+        cells = np.ascontiguousarray(np.array(plain + logs).T)
         scaled, low, high = _to_scale(past)
-        double_seasonal(scaled, *shape, logs, low, high, start + plain.shape[1], out)
+        double_seasonal(
+            past.values, scaled, past.first, past.back, past.short, past.long, cells, len(plain), low, high, start, out
+        )
 
 
 def _cells(seasons: tuple[int, ...]) -> tuple[tuple[tuple[float, float, float, float], ...], ...]:

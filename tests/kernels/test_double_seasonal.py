@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +17,9 @@ CELLS = np.array([[0.0, 0.05, 0.3, 0.0], [0.1, 0.3, 0.05, 0.9], [0.4, 0.2, 0.0, 
 
 def run(values: np.ndarray, first: np.ndarray, back: np.ndarray, m1: int, m2: int, cells: np.ndarray) -> np.ndarray:
     out = np.empty((*back.shape, cells.shape[1], H))
-    plain = np.full(len(values), np.nan)
-    double_seasonal(values, first, back, m1, m2, cells, plain, plain, 0, out)
+    none = np.full(len(values), np.nan)
+    scaled = np.full_like(values, np.nan)
+    double_seasonal(values, scaled, first, back, m1, m2, cells, cells.shape[1], none, none, 0, out)
     return out
 
 
@@ -35,6 +37,41 @@ def test_equals_the_plain_twin(values: np.ndarray, seasons: tuple[int, int], see
             series = values[s, first[s] :].tolist()
             want[s, o, c] = naive.double_seasonal(series, known, *seasons, CELLS[:, c].tolist(), H)
     assert_close(got, want, sizes(values), 1e-7)
+
+
+@given(
+    seasons=st.sampled_from([(1, 1), (4, 1), (3, 12)]), high=st.sampled_from([np.inf, 120.0]), seed=st.integers(0, 99)
+)
+def test_scaled_cells_equal_the_plain_twin(seasons: tuple[int, int], high: float, seed: int) -> None:
+    """Cells beyond the plain ones smooth logarithms above the low end, or logits, and come back as levels."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(0.0, 100.0, (3, 60))
+    low = np.array([-1.0, -5.0, -0.01])
+    scaled = np.log(values - low[:, None]) - (np.log(high - values) if high < np.inf else 0.0)
+    first, back = np.array([0, 3, 20]), np.tile([0, 5, -1], (3, 1))
+    for s in range(3):
+        values[s, : first[s]] = scaled[s, : first[s]] = np.nan
+    out = np.empty((*back.shape, 3, H))
+    double_seasonal(values, scaled, first, back, *seasons, CELLS, 1, low, np.full(3, high), 0, out)
+    for s, o, c in np.ndindex(3, 2, 3):
+        source = values if c < 1 else scaled
+        known = 60 - back[s, o] - first[s]
+        want = np.array(naive.double_seasonal(source[s, first[s] :].tolist(), known, *seasons, CELLS[:, c].tolist(), H))
+        if c >= 1:
+            grown = np.exp(want)
+            want = low[s] + ((high - low[s]) * grown / (1.0 + grown) if high < np.inf else grown)
+        np.testing.assert_allclose(out[s, o, c], want, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("level", [-720.0, -700.0, -1e-9, 0.0, 0.3465, 0.3466, 1.0, 88.7, 699.9, 720.0])
+def test_exponentials_are_right_to_the_last_digits(level: float) -> None:
+    """A season of one value that never changes comes back as its exponential, wherever it lies, cut at 700."""
+    scaled = np.full((1, 8), level)
+    out = np.empty((1, 1, 1, 2))
+    ends = np.zeros(1), np.full(1, np.inf)
+    first, back = np.zeros(1, np.int64), np.zeros((1, 1), np.int64)
+    double_seasonal(scaled, scaled, first, back, 1, 1, CELLS[:, :1].copy(), 0, *ends, 0, out)
+    np.testing.assert_allclose(out, np.exp(np.clip(level, -700.0, 700.0)), rtol=1e-14)
 
 
 def test_one_smoothing_step_by_hand() -> None:

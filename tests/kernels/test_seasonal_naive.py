@@ -21,7 +21,9 @@ def run(values: np.ndarray, first: np.ndarray, back: np.ndarray, m1: int, m2: in
     return out
 
 
-@given(values=blocks(WHOLE), seasons=st.sampled_from([(1, 1), (4, 1), (3, 12), (7, 21)]), seed=st.integers(0, 99))
+@given(
+    values=blocks(WHOLE), seasons=st.sampled_from([(1, 1), (4, 1), (3, 12), (7, 21), (2, 100)]), seed=st.integers(0, 99)
+)
 def test_equals_the_plain_twin(values: np.ndarray, seasons: tuple[int, int], seed: int) -> None:
     """Every member of every series and origin is what the twin computes from the same history."""
     columns = values.shape[1]

@@ -11,21 +11,21 @@ from tests import naive
 from tests.strategies import blocks
 
 
-def run(values: np.ndarray, m1: int = 4, m2: int = 12, most: int = 256) -> np.ndarray:
+def run(values: np.ndarray, m1: int = 4, m2: int = 12, most: int = 256, seasons: int = 99) -> np.ndarray:
     known = ~np.isnan(values)
     first = np.where(known.any(axis=1), known.argmax(axis=1), values.shape[1]).astype(np.int64)
     out = np.empty((len(values), 8))
-    describe(values, first, m1, m2, most, out)
+    describe(values, first, m1, m2, seasons, most, out)
     return out
 
 
 @given(values=blocks(), seasons=st.sampled_from([(1, 1), (4, 12), (7, 1)]), most=st.sampled_from([6, 256]))
 def test_equals_the_plain_twin(values: np.ndarray, seasons: tuple[int, int], most: int) -> None:
     """All eight numbers; the shares of variance only where the variance is more than rounding."""
-    got = run(values, *seasons, most)
+    got = run(values, *seasons, most, 3)
     for s in range(len(values)):
         row = values[s, int(np.argmax(~np.isnan(values[s]))) :].tolist()
-        want = naive.describe(row, *seasons, most)
+        want = naive.describe(row, *seasons, 3, most)
         np.testing.assert_allclose(got[s, [0, 1, 2, 5, 6, 7]], [want[i] for i in (0, 1, 2, 5, 6, 7)], rtol=1e-9)
         if want[1] > 1e-9 * want[2]:
             np.testing.assert_allclose(got[s, 3:5], want[3:5], rtol=1e-6, atol=1e-6)
