@@ -102,11 +102,11 @@ def levels(near: Outlook | None, far: Outlook) -> Floats:
     if near is not None:
         first = near.days
         lead = np.empty((out.shape[0], first, len(BAND)))
-        weighted_quantiles(near.peaks, near.weights, np.array(BAND), lead)
+        weighted_quantiles(near.peaks, near.weights, np.array(BAND), 0, lead)
         out[:, :first] = lead
     if first < far.days:
         rest = np.empty((out.shape[0], far.days - first, len(BAND)))
-        weighted_quantiles(np.ascontiguousarray(far.peaks[:, :, first:]), far.weights, np.array(BAND), rest)
+        weighted_quantiles(far.peaks, far.weights, np.array(BAND), first, rest)
         out[:, first:] = rest
     return out
 

@@ -22,7 +22,7 @@ LEAST_AFTER_CHANGE = 21
 TILE = 16
 """Series whose candidates are made, weighed and combined together."""
 
-TESTED_STEPS = 24
+TESTED_STEPS = 12
 """Steps of each bucket of the horizon on which coverage is measured."""
 
 
@@ -208,7 +208,7 @@ def _members(models: Sequence[Model], seasons: tuple[int, ...]) -> tuple[str, ..
 def quantiles(result: Forecast, probabilities: Sequence[float]) -> Floats:
     """Return the quantiles of a forecast's paths at each step, float64 (S, H, Q), rising along Q."""
     out = np.empty((result.paths.shape[0], result.paths.shape[2], len(probabilities)))
-    weighted_quantiles(result.paths, result.path_weights, np.array(probabilities, float), out)
+    weighted_quantiles(result.paths, result.path_weights, np.array(probabilities, float), 0, out)
     return out
 
 

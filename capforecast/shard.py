@@ -27,7 +27,7 @@ from capforecast.scores import Records, heaviest, no_mixes, numbered, scored
 
 NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
-SHAPE = (4, 256)
+SHAPE = (4, 128)
 """Newest long seasons and number of values from which a pattern is named."""
 
 

@@ -248,6 +248,22 @@ def double_seasonal(series: Row, known: int, m1: int, m2: int, cell: Row, horizo
     return [level + day[(known + h) % m1] + week[(known + h) % m2] + phi ** (h + 1) * before for h in range(horizon)]
 
 
+def to_scale(history: Row, known: int, lower: float, upper: float, margin: float) -> tuple[list[float], float, float]:
+    """Return the logarithms of one series, and the ends of the scale."""
+    before = history[: max(known, 0)]
+    floor = lower if lower > -math.inf else (0.0 if min(before, default=0.0) >= 0.0 else NAN)
+    width = margin * (upper - floor if upper < math.inf else mean([abs(v) for v in before]) if before else 0.0)
+    width = width if width > 0 else 1.0
+    low, high = floor - width, upper + width
+    out: list[float] = []
+    for v in history:
+        if (out and math.isnan(out[-1])) or not low < v < high:
+            out.append(NAN)
+        else:
+            out.append(math.log((v - low) / (high - v)) if high < math.inf else math.log(v - low))
+    return out, low, high
+
+
 def line(values: Row) -> tuple[float, float]:
     """Return the least-squares level at the last value and the slope."""
     n = len(values)

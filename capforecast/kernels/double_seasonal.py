@@ -211,8 +211,22 @@ def double_seasonal(
 
 
 @njit(cache=True, nogil=True)
-def known_sizes(values: Floats, first: Ints, back: Ints, mean: Floats, least: Floats) -> None:
-    """Measure what the oldest origin of each series knew.
+def to_scale(
+    values: Floats,
+    first: Ints,
+    back: Ints,
+    lower: Floats,
+    upper: Floats,
+    margin: float,
+    scaled: Floats,
+    low: Floats,
+    high: Floats,
+) -> None:
+    """Map each series to the logit of its place between its bounds, or to the logarithm above the lower one.
+
+    The ends of the scale lie beyond the bounds by a margin, which comes from what the oldest origin knew, so
+    that no later value touches it. A series without a lower bound that was never negative until then counts
+    as bounded by zero.
 
     Parameters
     ----------
@@ -222,16 +236,35 @@ def known_sizes(values: Floats, first: Ints, back: Ints, mean: Floats, least: Fl
         First known column of each series.
     back : int64 (S, O)
         Unknown columns at the right per origin, -1 for none.
-    mean : float64 (S,)
-        Receives the mean absolute level; 0 where nothing is known.
-    least : float64 (S,)
-        Receives the lowest level; inf where nothing is known.
+    lower, upper : float64 (S,)
+        Physical bounds; infinite where there are none.
+    margin : float
+        Share of the distance of the bounds, or of the mean absolute level where there is no upper one.
+    scaled : float64 (S, T)
+        Receives the logarithms; NaN throughout without a lower bound, and from the first level on that
+        lies outside of the scale.
+    low, high : float64 (S,)
+        Receive the ends of the scale; inf for ``high`` without an upper bound, NaN for ``low`` without a scale.
     """
+    columns = values.shape[1]
     for s in range(values.shape[0]):
-        total, count = 0.0, 0
-        least[s] = np.inf
-        for t in range(first[s], values.shape[1] - max(np.max(back[s]), 0)):
+        total, least, known = 0.0, np.inf, columns - max(np.max(back[s]), 0)
+        for t in range(first[s], known):
             total += abs(values[s, t])
-            least[s] = min(least[s], values[s, t])
-            count += 1
-        mean[s] = total / count if count > 0 else 0.0
+            least = min(least, values[s, t])
+        floor = lower[s] if lower[s] > -np.inf else (0.0 if least >= 0.0 else np.nan)
+        width = upper[s] - floor if upper[s] < np.inf else total / max(known - first[s], 1)
+        width = margin * width if margin * width > 0.0 else 1.0
+        low[s] = floor - width
+        high[s] = upper[s] + width
+        gone = np.isnan(low[s])
+        scaled[s, : first[s]] = np.nan
+        for t in range(first[s], columns):
+            y = values[s, t]
+            gone = gone or not low[s] < y < high[s]
+            if gone:
+                scaled[s, t] = np.nan
+            elif high[s] < np.inf:
+                scaled[s, t] = np.log((y - low[s]) / (high[s] - y))
+            else:
+                scaled[s, t] = np.log(y - low[s])

@@ -53,7 +53,7 @@ def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
     # Levels too far apart for their squares tell nothing either.
     if not (0.0 < square < np.inf) or not np.isfinite(cross):
         return 1.0
-    return min(max(cross / square, 0.0), 1.0)
+    return float(min(max(cross / square, 0.0), 1.0))
 
 
 @njit(cache=True, nogil=True)
@@ -194,24 +194,23 @@ def make_paths(
 
 
 @njit(cache=True, nogil=True)
-def _sorted(values: Floats, chosen: Ints) -> tuple[Ints, Floats]:
-    """Return the chosen places in the order of their values, and these: bins of equal width, then insertion."""
-    count = chosen.size
-    low, high = values[chosen[0]], values[chosen[0]]
-    for p in chosen:
-        low, high = min(low, values[p]), max(high, values[p])
-    order, column = np.empty(count, np.int64), np.empty(count)
-    bins, ends = np.empty(count, np.int64), np.zeros(count + 1, np.int64)
+def _sort(values: Floats, bins: Ints, ends: Ints, order: Ints, column: Floats) -> None:
+    """Fill ``order`` with the places of the values in rising order, ``column`` with these: bins, then insertion."""
+    count = values.size
+    low, high = values[0], values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
     factor = (count - 1) / (high - low) if high > low else 0.0
     # Levels too far apart or too close together to be divided are left to the insertion.
     factor = factor if factor < np.inf else 0.0
+    ends[:] = 0
     for i in range(count):
-        bins[i] = int((values[chosen[i]] - low) * factor)
+        bins[i] = int((values[i] - low) * factor)
         ends[bins[i] + 1] += 1
     for i in range(count):
         ends[i + 1] += ends[i]
     for i in range(count):
-        order[ends[bins[i]]] = chosen[i]
+        order[ends[bins[i]]] = i
         ends[bins[i]] += 1
     for i in range(count):
         p, value = order[i], values[order[i]]
@@ -220,11 +219,35 @@ def _sorted(values: Floats, chosen: Ints) -> tuple[Ints, Floats]:
             column[j], order[j] = column[j - 1], order[j - 1]
             j -= 1
         column[j], order[j] = value, p
-    return order, column
 
 
 @njit(cache=True, nogil=True)
-def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, out: Floats) -> None:
+def _interpolate(column: Floats, order: Ints, weights: Floats, probabilities: Floats, out: Floats) -> None:
+    """Fill ``out`` with the quantiles of sorted values, their weights in the order of their places."""
+    below, middle_before, value_before = 0.0, 0.0, column[0]
+    q = 0
+    for i in range(order.size):
+        w = weights[order[i]]
+        middle = below + 0.5 * w
+        value = column[i]
+        while q < probabilities.size and probabilities[q] <= middle:
+            if i == 0 or middle <= middle_before:
+                out[q] = value
+            else:
+                part = (probabilities[q] - middle_before) / (middle - middle_before)
+                # Rounding must not carry a quantile past the values it lies between.
+                out[q] = min(value_before + part * (value - value_before), value)
+            q += 1
+        below += w
+        middle_before = middle
+        value_before = value
+    while q < probabilities.size:
+        out[q] = value_before
+        q += 1
+
+
+@njit(cache=True, nogil=True)
+def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, start: int, out: Floats) -> None:
     """Take quantiles of weighted paths at every step.
 
     The distribution function is linear between the midpoints of the sorted weights.
@@ -237,38 +260,26 @@ def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, ou
         Probabilities.
     probabilities : float64 (Q,)
         Rising, inside (0, 1).
-    out : float64 (S, H, Q)
+    start : int
+        First step.
+    out : float64 (S, H - start, Q)
         Receives the quantiles, rising along Q; NaN where no path has weight.
     """
+    most = paths.shape[1]
+    values, column = np.empty(most), np.empty(most)
+    bins, ends, order = np.empty(most, np.int64), np.empty(most + 1, np.int64), np.empty(most, np.int64)
     for s in range(paths.shape[0]):
         chosen = np.flatnonzero(weights[s] > 0.0)
-        if chosen.size == 0:
+        count = chosen.size
+        if count == 0:
             out[s, :, :] = np.nan
             continue
-        for h in range(paths.shape[2]):
-            order, column = _sorted(paths[s, :, h], chosen)
-            below = 0.0
-            q = 0
-            middle_before = 0.0
-            value_before = column[0]
-            for i in range(order.size):
-                w = weights[s, order[i]]
-                middle = below + 0.5 * w
-                value = column[i]
-                while q < probabilities.size and probabilities[q] <= middle:
-                    if i == 0 or middle <= middle_before:
-                        out[s, h, q] = value
-                    else:
-                        part = (probabilities[q] - middle_before) / (middle - middle_before)
-                        # Rounding must not carry a quantile past the values it lies between.
-                        out[s, h, q] = min(value_before + part * (value - value_before), value)
-                    q += 1
-                below += w
-                middle_before = middle
-                value_before = value
-            while q < probabilities.size:
-                out[s, h, q] = value_before
-                q += 1
+        shares = weights[s][chosen]
+        for h in range(out.shape[1]):
+            for i in range(count):
+                values[i] = paths[s, chosen[i], start + h]
+            _sort(values[:count], bins, ends[: count + 1], order, column)
+            _interpolate(column[:count], order[:count], shares, probabilities, out[s, h])
 
 
 @njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ from capforecast.models import Past
 from capforecast.panel import Floats
 
 WINDOW = 365
-PAIRS = 28
+PAIRS = 21
 
 
 class Trend:

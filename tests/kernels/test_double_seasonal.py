@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capforecast.kernels.double_seasonal import double_seasonal, known_sizes
+from capforecast.kernels.double_seasonal import double_seasonal, to_scale
 from tests import naive
 from tests.strategies import WHOLE, assert_close, blocks, sizes, some_origins
 
@@ -93,14 +93,21 @@ def test_a_repeating_week_is_continued() -> None:
     np.testing.assert_allclose(got[0, 1], np.tile(np.roll(np.tile(week, 2), 1)[:H], (3, 1)), atol=1e-12)
 
 
-@given(values=blocks(WHOLE), seed=st.integers(0, 99))
-def test_known_sizes_equal_the_plain_twin(values: np.ndarray, seed: int) -> None:
-    """Only what the oldest origin knew is measured."""
+@given(
+    values=blocks(WHOLE), seed=st.integers(0, 99), lower=st.sampled_from([-np.inf, 0.0, -0.5]),
+    upper=st.sampled_from([np.inf, 0.8, 2.0]),
+)  # fmt: skip
+def test_to_scale_equals_the_plain_twin(values: np.ndarray, seed: int, lower: float, upper: float) -> None:
+    """The ends know what the oldest origin knew; beyond the first level outside of them there is nothing."""
     first = np.isnan(values).sum(axis=1)
     back = some_origins(values.shape[1], len(values), seed)
-    mean, least = np.empty(len(values)), np.empty(len(values))
-    known_sizes(values, first, back, mean, least)
+    low, high, scaled = np.empty(len(values)), np.empty(len(values)), np.empty_like(values)
+    bounds = lower * sizes(values), upper * sizes(values)
+    to_scale(values, first, back, *bounds, 0.01, scaled, low, high)
     for s in range(len(values)):
-        known = values[s, first[s] : values.shape[1] - max(back[s].max(), 0)].tolist()
-        np.testing.assert_allclose(mean[s], naive.mean([abs(v) for v in known]) if known else 0.0, rtol=1e-12)
-        assert least[s] == min(known, default=np.inf)
+        history = values[s, first[s] :].tolist()
+        unknown = max(back[s].max(), 0)
+        want, *ends = naive.to_scale(history, len(history) - unknown, float(bounds[0][s]), float(bounds[1][s]), 0.01)
+        np.testing.assert_allclose([low[s], high[s]], ends, rtol=1e-12)
+        np.testing.assert_allclose(scaled[s, first[s] :], want, rtol=1e-9, atol=1e-9)
+        assert np.isnan(scaled[s, : first[s]]).all()

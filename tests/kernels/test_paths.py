@@ -34,7 +34,7 @@ def made(
 
 def quantiles_of(values: np.ndarray, weights: np.ndarray, probabilities: tuple[float, ...]) -> np.ndarray:
     out = np.empty((values.shape[0], values.shape[2], len(probabilities)))
-    weighted_quantiles(values, weights, np.array(probabilities), out)
+    weighted_quantiles(values, weights, np.array(probabilities), 0, out)
     return out
 
 
