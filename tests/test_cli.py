@@ -337,34 +337,3 @@ def test_a_place_that_cannot_be_a_directory_is_one_line(tmp_path: Path, command:
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (code, "", 1)
     assert result.stderr.startswith("Error: ")
     assert place in result.stderr
-
-
-PROGRAM = """
-import atexit, sys
-import capforecast.cli.start as start
-atexit.register(print, "last words")
-sys.argv = ["capforecast", *{arguments!r}]
-{before}
-start.program()
-"""
-
-
-@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["rnu"], 2), (["status", "--store", "none"], 1)])
-def test_the_program_ends_at_once_but_not_before_its_end(arguments: list[str], code: int) -> None:
-    """Exit codes, text that waits in a buffer and what is registered for the end: all as without a short cut."""
-    done = python(PROGRAM.format(arguments=arguments, before="sys.stdout.write('buffered ')"))
-    assert done.returncode == code
-    assert done.stdout.startswith("buffered ")
-    assert done.stdout.endswith("last words\n")
-    assert ("capforecast 0." in done.stdout) is (code == 0)
-
-
-def test_a_bug_keeps_its_traceback_and_what_cannot_be_written_its_error() -> None:
-    """The interpreter's own end is not taken from what it has to tell."""
-    broken = python(PROGRAM.format(arguments=[], before="start.main = lambda prog_name: 1 / 0"))
-    assert broken.returncode == 1
-    assert "ZeroDivisionError" in broken.stderr
-    full = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); sys.stdout.write('x')"
-    lost = python(PROGRAM.format(arguments=["--version"], before=full))
-    assert lost.returncode != 0
-    assert "No space left on device" in lost.stderr

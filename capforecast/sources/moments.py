@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from capforecast.errors import ConfigError, SourceError
 from capforecast.sources import ReadOptions
@@ -176,7 +175,7 @@ def check_zone(timezone: str) -> None:
 
 def _distinct(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Return the number of each cell in the distinct cells, and those: times repeat over series."""
-    encoded = pa.array(cells.to_arrow()).dictionary_encode()
+    encoded = cells.to_arrow().dictionary_encode()
     codes, distinct = pl.from_arrow(encoded.indices), pl.from_arrow(encoded.dictionary)
     assert isinstance(codes, pl.Series)
     assert isinstance(distinct, pl.Series)

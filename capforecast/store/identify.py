@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from capforecast.errors import StoreError
+from capforecast.store.parquet import numbers
 
 KEY = ("host", "metric", "instance")
 _FEW = 16
@@ -80,7 +82,8 @@ def _codes(heads: pl.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         size = len(encoded.dictionary)
         if size == 1:
             continue
-        code, first = _dense(code * size + encoded.indices.to_numpy(zero_copy_only=False), first.size * size)
+        indices = numbers(pa.chunked_array([encoded.indices]), np.dtype(np.int32))
+        code, first = _dense(code * size + indices, first.size * size)
     return code.astype(np.int32), first
 
 

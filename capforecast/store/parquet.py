@@ -217,6 +217,12 @@ def numbers(column: pa.ChunkedArray, dtype: np.dtype[Any]) -> NDArray[Any]:
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
 
 
+def arrow(values: NDArray[Any]) -> pa.Array:
+    """Return an array of numbers as one of Arrow's that shares its memory; the other way of `numbers`."""
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
 def _bounds(group: Any) -> dict[str, tuple[Any, Any]]:
     bounds = {}
     for i in range(group.num_columns):

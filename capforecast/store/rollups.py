@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from capforecast.errors import SchemaError
 from capforecast.kernels.rollup import rollup
-from capforecast.store.parquet import ROW_GROUP, Part, numbers, read, write_part
+from capforecast.store.parquet import ROW_GROUP, Part, arrow, numbers, read, write_part
 from capforecast.store.pieces import Columns, Piece
 from capforecast.store.spans import Span
 
@@ -81,7 +81,7 @@ def write_rollups(store: Path, span: Span, block: int, commit: int, columns: Col
     days = int(np.unique(columns["bucket"] // (DAY_US // step_us)).size)
     path = f"rollups/{span.name}.b{block:03d}.c{commit:08d}.parquet"
     part = Part("rollups", path, block, span.first, span.last, days)
-    table = pa.Table.from_arrays([pa.array(columns[name]) for name in COLUMNS], schema=pa.schema(COLUMNS))
+    table = pa.Table.from_arrays([arrow(columns[name]) for name in COLUMNS], schema=pa.schema(COLUMNS))
     encoding = dict.fromkeys(("sid", "bucket", "count"), "DELTA_BINARY_PACKED")
     groups = row_groups(columns["sid"])
     first = slice(0, (*groups[1:], SAMPLED)[0])

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from capforecast.store.identify import SeriesIndex
-from capforecast.store.parquet import Part, read, read_groups, write_part
+from capforecast.store.parquet import Part, arrow, numbers, read, read_groups, write_part
 from capforecast.store.pieces import Columns
 from capforecast.store.spans import Span, day_name
 
@@ -57,9 +57,9 @@ def write_samples(
     arrays: list[Any] = []
     for name in NAMES:
         short = keys[name].gather(ids[starts]).to_arrow().cast(pa.string()).dictionary_encode()
-        codes = np.repeat(short.indices.to_numpy(), lengths)
-        arrays.append(pa.DictionaryArray.from_arrays(pa.array(codes), short.dictionary))
-    arrays += [pa.array(ts).view(pa.timestamp("us", "UTC")), pa.array(value)]
+        codes = np.repeat(_codes(short), lengths)
+        arrays.append(pa.DictionaryArray.from_arrays(arrow(codes), short.dictionary))
+    arrays += [arrow(ts).view(pa.timestamp("us", "UTC")), arrow(value)]
     days = int(np.unique(ts // 86_400_000_000).size)
     part = Part("samples", part_path(span, block, commit), block, span.first, span.last, days)
     return write_part(
@@ -77,15 +77,21 @@ def read_samples(path: Path, index: SeriesIndex) -> Columns:
     if not table.num_rows:
         return {"id": np.empty(0, np.int32), "ts": np.empty(0, np.int64), "value": np.empty(0)}
     names = [table[name].chunk(0) for name in NAMES]
-    codes = [name.indices.to_numpy(zero_copy_only=False) for name in names]
+    codes = [_codes(name) for name in names]
     change = np.zeros(table.num_rows, np.bool_)
     change[0] = True
     for code in codes:
         change[1:] |= code[1:] != code[:-1]
     starts = np.flatnonzero(change)
-    texts = [name.dictionary.take(pa.array(code[starts])).to_pylist() for name, code in zip(names, codes, strict=True)]
-    ids = np.repeat(index.find(zip(*texts, strict=True)), np.diff(starts, append=table.num_rows))
-    return {"id": ids, "ts": table["ts"].cast(pa.int64()).to_numpy(), "value": table["value"].to_numpy()}
+    heads = [pl.Series(name.dictionary).gather(code[starts]) for name, code in zip(names, codes, strict=True)]
+    texts = zip(*(head.to_list() for head in heads), strict=True)
+    ids = np.repeat(index.find(texts), np.diff(starts, append=table.num_rows))
+    ts, value = table["ts"].cast(pa.int64()), table["value"]
+    return {"id": ids, "ts": numbers(ts, np.dtype(np.int64)), "value": numbers(value, np.dtype(np.float64))}
+
+
+def _codes(names: pa.DictionaryArray) -> NDArray[np.int32]:
+    return numbers(pa.chunked_array([names.indices]), np.dtype(np.int32))
 
 
 def select(
