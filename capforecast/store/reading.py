@@ -75,6 +75,11 @@ class Index:
         (low, high), (first, last) = self.sid[group].tolist(), self.bucket[group].tolist()
         return bool(self.rows[group] == (high - low + 1) * (last - first + 1))
 
+    def within(self, group: int, buckets: Buckets) -> bool:
+        """Tell whether all rows of a row group lie in a range of buckets."""
+        first, last = self.bucket[group].tolist()
+        return bool(first >= buckets[0] and last < buckets[1])
+
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
@@ -88,8 +93,8 @@ class _Piece:
         Which of the series asked for is the first one here.
     lengths : int64 (S,)
         Rows of each series.
-    buckets : int, or int64 (N,)
-        Buckets of the rows; a number where they count up from it in every series.
+    bucket : int
+        First bucket of each series where the row group is whole and buckets count up from there, -1 else.
     width : int
         Rows per series where the row group is whole, -1 else.
     place : slice, array or tuple
@@ -100,7 +105,7 @@ class _Piece:
     group: int
     first: int
     lengths: Ints
-    buckets: int | Ints
+    bucket: int
     width: int
     place: Any
 
@@ -195,7 +200,8 @@ def _pieces(index: Index, wanted: Sids, buckets: Buckets) -> list[_Piece]:
     keys: dict[int, Columns] = {}
     if torn:
         with opened(index.path, index.footer) as file:
-            keys = {group: _read(file, group, ("sid", "bucket")) for group in torn}
+            for group in torn:
+                keys[group] = _read(file, group, ("sid",) if index.within(group, buckets) else ("sid", "bucket"))
     pieces = []
     for group in groups:
         first, stop = np.searchsorted(wanted, index.sid[group] + np.array([0, 1], np.int32)).tolist()
@@ -228,10 +234,9 @@ def _whole(index: Index, group: int, first: int, sids: Sids, buckets: Buckets) -
 
 def _torn(index: Index, group: int, first: int, sids: Sids, keys: Columns, buckets: Buckets) -> _Piece:
     """Find series and buckets in a row group with gaps."""
-    sid, bucket = keys["sid"], keys["bucket"]
-    inside = None
-    if index.bucket[group, 0] < buckets[0] or index.bucket[group, 1] >= buckets[1]:
-        inside = np.flatnonzero((bucket >= buckets[0]) & (bucket < buckets[1]))
+    sid, inside = keys["sid"], None
+    if "bucket" in keys:
+        inside = np.flatnonzero((keys["bucket"] >= buckets[0]) & (keys["bucket"] < buckets[1]))
         sid = sid[inside]
     starts, stops = np.searchsorted(sid, sids, "left"), np.searchsorted(sid, sids, "right")
     lengths = stops - starts
@@ -242,7 +247,7 @@ def _torn(index: Index, group: int, first: int, sids: Sids, keys: Columns, bucke
         rows = np.arange(total) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
     if inside is not None:
         rows = inside[rows]
-    return _Piece(index, group, first, lengths, bucket[rows], -1, rows)
+    return _Piece(index, group, first, lengths, -1, -1, rows)
 
 
 def _laid_out(wanted: Sids, names: Sequence[str], pieces: Sequence[_Piece]) -> Rollups:
@@ -261,14 +266,13 @@ def _fill(found: Rollups, ends: Ints, pieces: Sequence[_Piece]) -> None:
     with opened(index.path, index.footer) as file:
         for piece in pieces:
             those = slice(piece.first, piece.first + piece.lengths.size)
-            if isinstance(piece.buckets, int):
-                stitch_rising(piece.lengths, piece.buckets, ends[those], found.bucket)
+            whole = piece.width >= 0
+            needed = [*found.values, *(() if whole else ("bucket",)), *(() if piece.even else ("count",))]
+            columns = _read(file, piece.group, list(dict.fromkeys(needed)))
+            if whole:
+                stitch_rising(piece.lengths, piece.bucket, ends[those], found.bucket)
             else:
-                _stitch(piece.lengths, piece.buckets, ends[those], found.bucket)
-            names = list(found.values)
-            if not piece.even and "count" not in names:
-                names.append("count")
-            columns = _read(file, piece.group, names)
+                _stitch(piece.lengths, piece.cut(columns["bucket"]), ends[those], found.bucket)
             for name, out in found.values.items():
                 _stitch(piece.lengths, piece.cut(columns[name]), ends[those], out)
             if piece.even:
