@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from capforecast.panel import Floats
+from capforecast.panel import Floats, Ints
+from capforecast.schema import STATUSES
 from capforecast.shard import Outcome
 
 GRADES = "ABCDEF"
@@ -18,9 +19,25 @@ REASONS = (
     "no_skill", "band_too_narrow", "band_too_wide", "untested",
 )  # fmt: skip
 
+UNKNOWN = ("excluded", "error", "stale", "too_short")
+"""Statuses of which nothing can be said; each is its own reason."""
 
-def grades(status: np.ndarray, history: Floats, out: Outcome) -> tuple[list[str], list[str]]:
-    """Return grade and reason codes: history sets the start, each defect costs one grade."""
+
+def status_code(name: str) -> int:
+    """Return the number that stands for a status."""
+    return STATUSES.index(name)
+
+
+def is_unknown(status: Ints) -> np.ndarray:
+    """Tell where nothing can be said."""
+    return np.isin(status, [status_code(name) for name in UNKNOWN])
+
+
+def grades(status: Ints, history: Floats, out: Outcome) -> tuple[Ints, Ints]:
+    """Return the place of the grade in `GRADES`, and the reasons as bits in the order of `REASONS`.
+
+    History sets the start, each defect costs one grade.
+    """
     start = sum((history < days).astype(np.int64) for days in FULL_GRADE_DAYS)
     with np.errstate(invalid="ignore"):
         defects = {
@@ -36,34 +53,35 @@ def grades(status: np.ndarray, history: Floats, out: Outcome) -> tuple[list[str]
         defects["band_too_wide"] = (out.coverage > 0.95) & ~out.constant
     costly = ("gaps", "long_gaps", "worse_than_naive", "band_too_narrow", "untested")
     rank = np.minimum(start + sum(defects[name].astype(np.int64) for name in costly), 4)
-    none = np.isin(status, ("excluded", "stale", "too_short", "error"))
-    letters = [GRADES[5 if f else r] for f, r in zip(none, rank, strict=True)]
-    codes = []
-    for i, name in enumerate(status):
-        if none[i]:
-            codes.append(str(name))
-        else:
-            codes.append(";".join(code for code in REASONS if code in defects and defects[code][i]))
-    return letters, codes
+    none = is_unknown(status)
+    bits = sum(defect.astype(np.int64) << REASONS.index(name) for name, defect in defects.items())
+    alone = np.zeros(len(STATUSES), np.int64)
+    for name in UNKNOWN:
+        alone[status_code(name)] = 1 << REASONS.index(name)
+    return np.where(none, GRADES.index("F"), rank), np.where(none, alone[status], bits)
 
 
-def severity(
-    status: np.ndarray, chance: Mapping[int, Floats], dates: Mapping[float, Floats], lead: Floats
-) -> np.ndarray:
+def reason_codes(bits: int) -> str:
+    """Return the reasons that bits stand for, joined."""
+    return ";".join(name for place, name in enumerate(REASONS) if bits >> place & 1)
+
+
+def severity(status: Ints, chance: Mapping[int, Floats], dates: Mapping[float, Floats], lead: Floats) -> Ints:
     """Return 1 (critical) to 5 (none).
 
     Critical: over the threshold, or likely to be within a week. High: a fifth within a week, likely
     within a month, or likely at all with the moment to act already here. Medium: a fifth within a
     month, likely within three. Low: a tenth within the horizon.
     """
+    coming = status == status_code("will_breach")
     week, month = (np.nan_to_num(chance[d]) for d in (7, 30))
     soon = np.nan_to_num(dates[0.5], nan=np.inf) <= 7.0
-    act = (status == "will_breach") & (np.nan_to_num(dates[0.1] - lead, nan=np.inf) <= 0.0)
+    act = coming & (np.nan_to_num(dates[0.1] - lead, nan=np.inf) <= 0.0)
     return np.select(
         [
-            (status == "breached") | (week >= 0.5) | soon,
+            (status == status_code("breached")) | (week >= 0.5) | soon,
             (week >= 0.2) | (month >= 0.5) | act,
-            (month >= 0.2) | (status == "will_breach"),
+            (month >= 0.2) | coming,
             ~np.isnan(dates[0.1]),
         ],
         [1, 2, 3, 4],

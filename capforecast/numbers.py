@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from capforecast.errors import printable
 
 NOTHING = "-"
+PLAIN, TINY, HUGE = 999.5, 1e-4, 1e15
+"""From PLAIN on all digits before the point are written; below TINY and from HUGE on there is an exponent."""
 _SI = ("", "k", "M", "G", "T", "P", "E")
 _IEC = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _PERCENT = {"percent", "%", "pct"}
@@ -15,34 +20,77 @@ _BARE = {"count", "fraction", "ratio", "normalised_0_1"}
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SYMBOLS = {"byte": "B", "bytes": "B", "byte/s": "B/s", "bytes/s": "B/s", "bps": "bit/s"}
 _SCALED = ("B", "B/s", "bit", "bit/s")
-_TIMES = ((172_800.0, 86_400.0, "d"), (7_200.0, 3_600.0, "h"), (120.0, 60.0, "min"), (1.0, 1.0, "s"))
-_SHORT_TIMES = ((1e-3, "ms"), (1e-6, "us"), (0.0, "ns"))
+_TIMES = (
+    (0.0, 1.0, " s"), (5e-324, 1e-9, " ns"), (1e-6, 1e-6, " us"), (1e-3, 1e-3, " ms"), (1.0, 1.0, " s"),
+    (120.0, 60.0, " min"), (7_200.0, 3_600.0, " h"), (172_800.0, 86_400.0, " d"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How levels of a unit are written: those from ``least[i]`` on are divided by ``divisor[i]``.
+
+    Attributes
+    ----------
+    factor : float
+        What a level is multiplied with before anything else.
+    least, divisor : tuple of float
+        Rising; the first is zero.
+    suffix : tuple of str
+        What follows the digits.
+    """
+
+    factor: float
+    least: tuple[float, ...]
+    divisor: tuple[float, ...]
+    suffix: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def scale_of(unit: str) -> Scale:
+    """Return how levels of a unit are written.
+
+    Bytes and bits climb in thousands, KiB and its kin in 1024s, other units in thousands from 100,000 on.
+    """
+    unit = printable(unit).replace("\n", " ")
+    if unit in _PERCENT:
+        return Scale(1.0, (0.0,), (1.0,), (" %",))
+    if unit in _SECONDS:
+        return Scale(_SECONDS[unit], *_columns(_TIMES))
+    for prefixes, step, full in ((_SI, 1000.0, PLAIN), (_IEC, 1024.0, math.nextafter(1025.0, math.inf))):
+        start = _place(unit, prefixes)
+        if start is not None:
+            level, symbol = start
+            return _ladder([f" {prefix}{symbol}" for prefix in prefixes[level:]], step, full)
+    if unit == "1/s":
+        return _ladder([f"{prefix and ' ' + prefix}/s" for prefix in _SI], 1000.0, PLAIN)
+    name = "" if unit in _BARE or not unit else f" {unit}"
+    ladder = _ladder([f"{prefix and ' ' + prefix}{name}" for prefix in _SI], 1000.0, PLAIN)
+    return Scale(1.0, (0.0, 1e5, *ladder.least[2:]), ladder.divisor, ladder.suffix)
 
 
 def number(value: float | None, unit: str = "") -> str:
     """Return a level the way people write it: ``1.2 TB``, ``93.4 %``, ``12.3 kB/s``, ``250 ms``.
 
-    Three significant digits; a dash for NULL, NaN and infinities. Bytes and bits climb in thousands,
-    KiB and its kin in 1024s, other units in thousands from 100,000 on.
+    Three significant digits; a dash for NULL, NaN and infinities.
     """
     if value is None or not math.isfinite(value):
         return NOTHING
-    unit = printable(unit).replace("\n", " ")
-    if unit in _PERCENT:
-        return f"{_digits(value)} %"
-    if unit in _SECONDS and math.isfinite(value * _SECONDS[unit]):
-        return _duration(value * _SECONDS[unit])
-    for prefixes, step in ((_SI, 1000.0), (_IEC, 1024.0)):
-        start = _prefix(unit, prefixes)
-        if start is not None:
-            level, symbol = start
-            scaled, prefix = _climb(value, prefixes[level:], step)
-            return f"{_digits(scaled)} {prefix}{symbol}"
-    if unit == "1/s":
-        scaled, prefix = _climb(value, _SI, 1000.0)
-        return f"{_digits(scaled)}{prefix and ' ' + prefix}/s"
-    scaled, prefix = _climb(value, _SI, 1000.0) if abs(value) >= 1e5 else (value, "")
-    return " ".join(part for part in (_digits(scaled), prefix, "" if unit in _BARE else unit) if part)
+    scale = scale_of(unit)
+    value = value * scale.factor
+    at = bisect_right(scale.least, abs(value)) - 1
+    return digits(value / scale.divisor[at]) + scale.suffix[at]
+
+
+def digits(value: float) -> str:
+    """Return three significant digits, all of those before the point, no exponent where it can be helped."""
+    size = abs(value)
+    if size >= HUGE or 0 < size < TINY:
+        return f"{value:.3g}"
+    if size >= PLAIN:
+        return f"{value:.0f}"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:.7f}".rstrip("0").rstrip(".") if rounded else "0"
 
 
 def probability(p: float | None) -> str:
@@ -68,29 +116,7 @@ def date_range(first: date | None, last: date | None) -> str:
     return f"{'' if first is None else first}..{end}"
 
 
-def _digits(value: float) -> str:
-    """Return three significant digits, all of those before the point, no exponent where it can be helped."""
-    size = abs(value)
-    if size >= 1e15 or 0 < size < 1e-4:
-        return f"{value:.3g}"
-    if size >= 999.5:
-        return f"{value:.0f}"
-    rounded = float(f"{value:.3g}")
-    return f"{rounded:.7f}".rstrip("0").rstrip(".") if rounded else "0"
-
-
-def _duration(seconds: float) -> str:
-    size = abs(seconds)
-    for least, divisor, name in _TIMES:
-        if size >= least:
-            return f"{_digits(seconds / divisor)} {name}"
-    for least, name in _SHORT_TIMES:
-        if size >= least and size:
-            return f"{_digits(seconds / {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}[name])} {name}"
-    return "0 s"
-
-
-def _prefix(unit: str, prefixes: tuple[str, ...]) -> tuple[int, str] | None:
+def _place(unit: str, prefixes: tuple[str, ...]) -> tuple[int, str] | None:
     """Return where on the ladder a unit of bytes or bits stands, and its symbol without the prefix."""
     unit = _SYMBOLS.get(unit, unit)
     for level, prefix in enumerate(prefixes):
@@ -100,9 +126,14 @@ def _prefix(unit: str, prefixes: tuple[str, ...]) -> tuple[int, str] | None:
     return None
 
 
-def _climb(value: float, prefixes: tuple[str, ...], step: float) -> tuple[float, str]:
-    """Return the value under the largest prefix that leaves something before the point."""
-    level = 0
-    while level + 1 < len(prefixes) and abs(float(f"{value:.3g}")) >= step:
-        value, level = value / step, level + 1
-    return value, prefixes[level]
+def _ladder(suffixes: list[str], step: float, full: float) -> Scale:
+    """Return the scale on which a level climbs as soon as its three digits would read a whole step."""
+    rungs = [(full * step ** (i - 1) if i else 0.0, step**i, suffix) for i, suffix in enumerate(suffixes)]
+    return Scale(1.0, *_columns(tuple(rungs)))
+
+
+def _columns(
+    rungs: tuple[tuple[float, float, str], ...],
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]]:
+    least, divisor, suffix = zip(*rungs, strict=True)
+    return least, divisor, suffix

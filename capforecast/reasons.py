@@ -1,154 +1,139 @@
-"""One plain sentence per breach row, and what changed since the run before."""
+"""One plain sentence per breach row.
+
+Sentences are put together column by column from texts that each row has, used or not.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
+import numpy as np
 import polars as pl
 
-from capforecast.numbers import number, probability
+from capforecast.panel import Floats
+from capforecast.texts import coded, number_texts, probability_texts, worded
 
-Row = dict[str, Any]
+_WORDS = ("level", "limit", "highest", "distance", "speed", "within", "crossing", "tenths")
 
 
 def with_reasons(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the column ``reason`` to the rows of the table ``breaches``."""
-    return rows.with_columns(pl.Series("reason", [reason(row) for row in rows.iter_rows(named=True)], pl.String()))
+    """Add the column ``reason`` to rows of `capforecast.tables.breach_rows`."""
+    return rows.with_columns(_texts(rows)).with_columns(_reason().alias("reason")).drop(_WORDS)
 
 
-def reason(row: Row) -> str:
-    """Return what is expected of one series and threshold, when, why and how sure that is."""
-    unit = row["unit"] or ""
-    level, limit = number(row["current"], unit), number(row["threshold"], unit)
-    name = f"the {row['threshold_name']} threshold of {limit}"
-    status = row["status"]
-    if status == "excluded":
-        return "Excluded by the configuration: it is not forecast."
-    if status == "stale":
-        newest = "" if row["current"] is None else f": the newest level is {level}"
-        return f"No samples recently{newest}, too old to forecast from."
-    if status == "too_short":
-        return f"Only {row['history_days']:.1f} days of history: too short to forecast."
-    if status == "error":
-        return "No forecast could be made for this history."
-    if status == "breached":
-        return f"{_over(row, name)}{_growth(row)}"
-    if status == "constant":
-        return f"It has not moved from {level}; {name} is {number(abs(row['headroom']), unit)} away."
-    if status == "will_breach":
-        return (
-            f"At {_now(row)} it is expected to cross {name} {_dates(row)}.{_overdue(row)}{_growth(row)} {_belief(row)}"
-        )
-    if row["reach"] < 1:
-        return f"At {_now(row)}; {name} is not crossed, and the history is too short to look ahead."
-    calm = "It shows no trend towards" if status == "no_trend" else "It is not expected to cross"
-    chance = f"{probability(row['p_reach'])} within {row['reach']:.0f} days"
-    return f"At {_now(row)}. {calm} {name}: {chance}.{_beyond(row)}{_growth(row)} {_belief(row)}"
-
-
-def _now(row: Row) -> str:
-    """Return the newest level, and the peak of the last day where it tells more."""
-    unit = row["unit"] or ""
-    level, peak = number(row["current"], unit), number(row["peak"], unit)
-    what = "lowest" if row["direction"] == "below" else "peak"
-    return level if row["peak"] is None or peak == level else f"{level} ({what} of the last day {peak})"
-
-
-def _over(row: Row, name: str) -> str:
-    side = "under" if row["direction"] == "below" else "over"
-    days = row["days_over"]
-    often = f" It was so on {days} of the last 7 days." if 1 < days < 7 else ""
-    if row["headroom"] <= 0:
-        return f"At {_now(row)}, it is {side} {name} now.{often}"
-    return f"At {_now(row)}, it has been {side} {name} within the last day.{often}"
-
-
-def _dates(row: Row) -> str:
-    early, middle, late = (row[f"breach_date_p{p}"] for p in (10, 50, 90))
-    if early == late:
-        return f"on {middle}"
-    return f"around {middle} (1 in 10 by {early}, 9 in 10 by {late or 'a day beyond the horizon'})"
-
-
-def _overdue(row: Row) -> str:
-    start, lead = row["start_by_date"], row["lead_time_days"]
-    if start is None or start >= row["run_date"]:
-        return ""
-    return f" With {lead} days of lead time, the moment to act was {start}."
-
-
-def _beyond(row: Row) -> str:
-    """Return when the growth of now would cross, where the history does not allow to look that far."""
-    growth = (row["growth_per_day"] or 0.0) * (-1.0 if row["direction"] == "below" else 1.0)
-    if row["reach"] >= 90 or row["peak"] is None or growth <= 0.0:
-        return ""
-    left = abs(row["threshold"] - row["peak"]) / growth
-    if not row["reach"] < left <= 365:
-        return ""
-    day = row["run_date"] + timedelta(days=int(left))
-    return f" The history allows to look no further; growing on as now, it would cross around {day}."
-
-
-def _growth(row: Row) -> str:
-    """Return what its daily peaks do, where they move by a hundredth of the threshold in a month."""
-    growth = row["growth_per_day"]
-    if growth is None or abs(growth) * 30 < 0.01 * abs(row["threshold"]):
-        return ""
-    verb = "grow" if growth > 0 else "fall"
-    what = "troughs" if row["direction"] == "below" else "peaks"
+def _texts(rows: pl.DataFrame) -> list[pl.Series]:
+    """Return what sentences quote: level, threshold, peak, headroom, growth, chance, date of growth, history."""
+    units, names = coded(rows.get_column("unit"))
+    growth = _floats(rows, "growth_per_day")
+    values = [_floats(rows, "current"), _floats(rows, "threshold"), _floats(rows, "peak")]
+    values += [np.abs(_floats(rows, "headroom")), np.abs(growth)]
+    written = number_texts(np.concatenate(values), np.tile(units, len(values)), names)
+    texts = [written[i * rows.height : (i + 1) * rows.height] for i in range(len(values))]
     # A percent metric grows by points, not by a share of itself.
-    size = number(abs(growth), row["unit"] or "").replace(" %", " points")
-    return f" Its daily {what} {verb} by {size} a day."
+    texts[4] = texts[4].str.replace(" %", " points", literal=True)
+    texts += [probability_texts(_floats(rows, "p_reach")), _crossing(rows, growth), _tenths(rows)]
+    return [column.alias(name) for column, name in zip(texts, _WORDS, strict=True)]
 
 
-def _belief(row: Row) -> str:
-    return f"Pattern {row['pattern']}, grade {row['grade']}."
+def _floats(rows: pl.DataFrame, name: str) -> Floats:
+    """Return a column as floats, NaN for NULL."""
+    return rows.get_column(name).cast(pl.Float64).to_numpy()
 
 
-def with_changes(rows: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
-    """Add ``change_class`` and ``days_slipped`` against the rows of the run before.
+def _crossing(rows: pl.DataFrame, growth: Floats) -> pl.Series:
+    """Return when the growth of now would cross, where the history does not allow to look that far."""
+    reach, peak, level = (_floats(rows, name) for name in ("reach", "peak", "threshold"))
+    up = np.nan_to_num(growth) * np.where((rows.get_column("direction") == "below").to_numpy(), -1.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.abs(level - peak) / up
+        said = (reach < 90) & (up > 0.0) & (reach < left) & (left <= 365)
+    days = pl.Series(np.where(said, left, np.nan)).fill_nan(None).cast(pl.Int32)
+    return (rows.get_column("run_date").cast(pl.Int32) + days).cast(pl.Date)
 
-    A row is at risk when its status is breached or will_breach. It is new when it was not before, and
-    cleared when it no longer is, if anything can be said of it; among rows at risk both times it is
-    worse (or better) when the median date moved by more than three days and a tenth of the days left,
-    or when it breached (or recovered).
-    Both columns are NULL without a run before.
-    """
-    if before is None:
-        return rows.with_columns(
-            pl.lit(None, pl.String).alias("change_class"), pl.lit(None, pl.Int64).alias("days_slipped")
-        )
-    past = before.select(
-        "risk_id", pl.col("status").alias("status_before"), pl.col("breach_date_p50").alias("date_before")
-    )
-    risky = ["breached", "will_breach"]
-    now, then = pl.col("status").is_in(risky), pl.col("status_before").is_in(risky).fill_null(False)
-    slipped = (pl.col("breach_date_p50") - pl.col("date_before")).dt.total_days()
-    both = (pl.col("status") == "will_breach") & (pl.col("status_before") == "will_breach")
-    moved = slipped.abs() > pl.max_horizontal(pl.lit(3.0), 0.1 * pl.col("days_to_breach_p50"))
-    change = (
-        pl.when(now & ~then).then(pl.lit("new"))
-        .when(~now & then & pl.col("status").is_in(["ok", "no_trend", "constant"])).then(pl.lit("cleared"))
-        .when(~now).then(pl.lit("same"))
-        .when((pl.col("status") == "breached") & (pl.col("status_before") == "will_breach")).then(pl.lit("worse"))
-        .when((pl.col("status") == "will_breach") & (pl.col("status_before") == "breached")).then(pl.lit("better"))
-        .when(both & moved & (slipped < 0)).then(pl.lit("worse"))
-        .when(both & moved).then(pl.lit("better"))
-        .otherwise(pl.lit("same"))
-    )  # fmt: skip
+
+def _tenths(rows: pl.DataFrame) -> pl.Series:
+    """Return short lengths of history with one digit behind the point."""
+    short = (rows.get_column("status") == "too_short").to_numpy()
+    days, place = np.unique(np.where(short, _floats(rows, "history_days"), 0.0), return_inverse=True)
+    return worded(place, [f"{value:.1f}" for value in days.tolist()])
+
+
+def _reason() -> pl.Expr:
+    """Return what is expected of one series and threshold, when, why and how sure that is."""
+    status, below = pl.col("status"), pl.col("direction") == "below"
+    name = _joined("the ", pl.col("threshold_name"), " threshold of ", pl.col("limit"))
+    lowest = pl.when(below).then(pl.lit("lowest")).otherwise(pl.lit("peak"))
+    plain = pl.col("peak").is_null() | (pl.col("highest") == pl.col("level"))
+    more = _joined(pl.col("level"), " (", lowest, " of the last day ", pl.col("highest"), ")")
+    now = pl.when(plain).then("level").otherwise(more)
+    belief = _joined(" Pattern ", pl.col("pattern").fill_null("None"), ", grade ", pl.col("grade"), ".")
+    flat = pl.when(status == "no_trend").then(pl.lit("It shows no trend towards"))
+    calm = flat.otherwise(pl.lit("It is not expected to cross"))
+    chance = _joined(": ", pl.col("within"), " within ", pl.col("reach"), " days.")
     return (
-        rows.join(past, on="risk_id", how="left", maintain_order="left")
-        .with_columns(change.alias("change_class"), slipped.alias("days_slipped"))
-        .drop("status_before", "date_before")
-    )
-
-
-def ranked(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows most urgent first: severity, early date, probability, headroom, then names."""
-    return rows.sort(
-        "severity_rank", "breach_date_p10", "p_breach_30d", ~pl.col("status").is_in(["ok", "no_trend"]),
-        "headroom_pct", "host", "metric", "instance", "threshold", "threshold_name", "direction",
-        descending=[False, False, True, *[False] * 8],
-        nulls_last=True,
+        pl.when(status == "excluded").then(pl.lit("Excluded by the configuration: it is not forecast."))
+        .when(status == "stale").then(_joined("No samples recently", _newest(), ", too old to forecast from."))
+        .when(status == "too_short")
+        .then(_joined("Only ", pl.col("tenths"), " days of history: too short to forecast."))
+        .when(status == "error").then(pl.lit("No forecast could be made for this history."))
+        .when(status == "breached").then(_joined(_over(now, name, below), _growth(below)))
+        .when(status == "constant")
+        .then(_joined("It has not moved from ", pl.col("level"), "; ", name, " is ", pl.col("distance"), " away."))
+        .when(status == "will_breach")
+        .then(
+            _joined(
+                "At ", now, " it is expected to cross ", name, _dates(), ".", _overdue(), _growth(below), belief
+            )
+        )
+        .when(pl.col("reach") < 1)
+        .then(_joined("At ", now, "; ", name, " is not crossed, and the history is too short to look ahead."))
+        .otherwise(_joined("At ", now, ". ", calm, " ", name, chance, _beyond(), _growth(below), belief))
     )  # fmt: skip
+
+
+def _joined(*parts: pl.Expr | str) -> pl.Expr:
+    return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in parts])
+
+
+def _unless(empty: pl.Expr, text: pl.Expr) -> pl.Expr:
+    """Return the text, and none where it is empty (or nobody knows)."""
+    return pl.when(empty.fill_null(True)).then(pl.lit("")).otherwise(text)
+
+
+def _newest() -> pl.Expr:
+    return _unless(pl.col("current").is_null(), _joined(": the newest level is ", pl.col("level")))
+
+
+def _over(now: pl.Expr, name: pl.Expr, below: pl.Expr) -> pl.Expr:
+    side = pl.when(below).then(pl.lit("under ")).otherwise(pl.lit("over "))
+    days = pl.col("days_over")
+    often = _unless((days <= 1) | (days >= 7), _joined(" It was so on ", days, " of the last 7 days."))
+    still = pl.col("headroom") <= 0
+    since = _joined("At ", now, ", it has been ", side, name, " within the last day.", often)
+    return pl.when(still).then(_joined("At ", now, ", it is ", side, name, " now.", often)).otherwise(since)
+
+
+def _dates() -> pl.Expr:
+    early, middle, late = (pl.col(f"breach_date_p{p}").cast(pl.String) for p in (10, 50, 90))
+    around = _joined(
+        " around ", middle, " (1 in 10 by ", early, ", 9 in 10 by ", late.fill_null("a day beyond the horizon"), ")"
+    )
+    return pl.when(early == late).then(_joined(" on ", middle)).otherwise(around)
+
+
+def _overdue() -> pl.Expr:
+    start, lead = pl.col("start_by_date"), pl.col("lead_time_days")
+    text = _joined(" With ", lead, " days of lead time, the moment to act was ", start.cast(pl.String), ".")
+    return _unless(start >= pl.col("run_date"), text)
+
+
+def _beyond() -> pl.Expr:
+    text = " The history allows to look no further; growing on as now, it would cross around "
+    return _unless(pl.col("crossing").is_null(), _joined(text, pl.col("crossing").cast(pl.String), "."))
+
+
+def _growth(below: pl.Expr) -> pl.Expr:
+    """Return what its daily peaks do, where they move by a hundredth of the threshold in a month."""
+    growth = pl.col("growth_per_day")
+    what = pl.when(below).then(pl.lit("troughs")).otherwise(pl.lit("peaks"))
+    verb = pl.when(growth > 0).then(pl.lit("grow")).otherwise(pl.lit("fall"))
+    little = growth.abs() * 30 < 0.01 * pl.col("threshold").abs()
+    return _unless(little, _joined(" Its daily ", what, " ", verb, " by ", pl.col("speed"), " a day."))

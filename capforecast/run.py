@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,21 +11,23 @@ import polars as pl
 
 from capforecast import __version__, registry
 from capforecast.adhoc import forecast_frame
+from capforecast.changes import NEEDED
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DataError, SourceError, UnknownNameError
 from capforecast.ingest import ingest, taken_before
 from capforecast.limits import read as read_limits
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
-from capforecast.schema import RUN, SCHEMA_VERSION
+from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES
 from capforecast.settings import SourceSettings
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import head
 from capforecast.sources.recognise import choose, resolve
-from capforecast.store import Ingested, Published, Store
+from capforecast.store import Ingested, Published, PublishedTables, Store, read_published
 from capforecast.survey import Progress, survey
 from capforecast.tables import Stamp, conform
 from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment, parse_duration, parse_moment
+from capforecast.timings import Timings
 
 __all__ = ["RunResult", "adhoc", "forecast_frame", "ingest_sources", "nightly", "replay"]
 
@@ -46,8 +48,8 @@ class RunResult:
         Identifier: the same store, moment and settings give the same one.
     as_of_us : int
         Last moment the run could know.
-    tables : dict of DataFrame
-        The published tables.
+    tables : mapping of DataFrame
+        The published tables, each read when it is first asked for.
     published : Published
         Where they are.
     rows_quarantined : int
@@ -56,15 +58,21 @@ class RunResult:
         Configured sources that could not be read, with the reason.
     messages : tuple of str
         Sentences for the reader.
+    most_urgent : int
+        The least severity_rank of all breach rows; that of severity none without any.
+    seconds : mapping of float
+        What the stages took, summed over threads: ``all`` is the whole run.
     """
 
     run_id: str
     as_of_us: int
-    tables: dict[str, pl.DataFrame]
+    tables: Mapping[str, pl.DataFrame]
     published: Published
     rows_quarantined: int = 0
     sources_failed: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    most_urgent: int = len(SEVERITIES)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -114,36 +122,38 @@ def nightly(
     ------
     LockedError, StoreError, ConfigError, DataError
     """
-    with Store.open(store_path, writable=True, wait_seconds=wait_seconds) as store:
-        taken = _take(store, config, now_us if as_of_us is None else as_of_us, progress)
-        _take_limits(store, config)
+    timings = Timings()
+    with timings.stage("all"), Store.open(store_path, writable=True, wait_seconds=wait_seconds) as store:
+        with timings.stage("ingest"):
+            taken = _take(store, config, now_us if as_of_us is None else as_of_us, progress)
+            _take_limits(store, config)
         moment, source, notes = _as_of(store, config, now_us, as_of_us)
         stamp = Stamp(_run_id(moment, config), moment)
-        found = survey(
-            store,
-            config,
-            stamp,
-            series=store.series(),
-            before=_breaches_before(store, stamp),
-            progress=progress,
-        )
-        if found.tables["series"].is_empty():
-            raise DataError(
-                "the store must hold samples before as_of",
-                got=format_moment(moment),
-                do="Ingest some, or pass --as-of",
-            )
-        tables = {**found.tables, "run": _run_row(stamp, source, found.tables, taken, config, store)}
-        page = registry.load("report", "html")(tables, RenderOptions())
-        identity = {
-            "run_id": stamp.run_id, "run_date": tables["run"].item(0, "run_date"), "as_of_us": moment, "run_us": now_us,
-        }  # fmt: skip
-        published = store.publish(identity, tables, {"report.html": page})
+        identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
+        with store.publication(identity) as publication:
+            found = survey(
+                store, config, stamp, series=store.series(), before=_breaches_before(store, stamp), progress=progress,
+                sink=publication, timings=timings,
+            )  # fmt: skip
+            if not found.counts["series"]:
+                raise DataError(
+                    "the store must hold samples before as_of",
+                    got=format_moment(moment),
+                    do="Ingest some, or pass --as-of",
+                )
+            row = _run_row(stamp, source, found.counts, taken, config, store)
+            publication.write("run", row.to_arrow())
+            with timings.stage("report"):
+                shown = {name: publication.finish(name) for name in ("breaches", "forecasts", "run")}
+                page = registry.load("report", "html")(shown, RenderOptions())
+            with timings.stage("publish"):
+                published = publication.publish({"report.html": page})
         if config.ingest.samples_days is not None:
             store.prune_samples(config.ingest.samples_days)
+        tables = PublishedTables(store.path / published.path, published.files, {"run": row})
     return RunResult(
         stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
-        (*notes, *found.messages),
+        (*notes, *found.messages), found.counts["most_urgent"], timings.seconds(),
     )  # fmt: skip
 
 
@@ -198,7 +208,7 @@ def adhoc(
     metric: str | None = None,
     instance: str | None = None,
     as_of_us: int | None = None,
-) -> dict[str, pl.DataFrame]:
+) -> Mapping[str, pl.DataFrame]:
     """Forecast the series of one host now, by the same way as the nightly job, without publishing.
 
     Returns
@@ -306,16 +316,13 @@ def _breaches_before(store: Store, stamp: Stamp) -> pl.DataFrame | None:
     earlier = runs.filter(pl.col("as_of").dt.epoch("us") < stamp.as_of_us).sort("as_of", "run_id")
     if earlier.is_empty():
         return None
-    return store.published(earlier.row(-1, named=True)["run_id"])["breaches"]
+    return read_published(store.path, earlier.row(-1, named=True)["run_id"], columns={"breaches": NEEDED})["breaches"]
 
 
 def _run_row(
-    stamp: Stamp, source: str, tables: dict[str, pl.DataFrame], taken: _Taken, config: Config, store: Store
+    stamp: Stamp, source: str, counts: Mapping[str, int], taken: _Taken, config: Config, store: Store
 ) -> pl.DataFrame:
     """Return the single row of the table ``run``."""
-    series, breaches = tables["series"], tables["breaches"]
-    counts = {name: int((breaches.get_column("status") == name).sum()) for name in ("breached", "will_breach")}
-    forecast = series.filter(pl.col("status").is_in(["ok", "constant"]))
     row = pl.DataFrame(
         {
             "as_of_source": source,
@@ -323,15 +330,10 @@ def _run_row(
             "schema_version": SCHEMA_VERSION,
             "config_hash": config.sha256(),
             "store_step": format_duration(store.step_us),
-            "series": series.height,
-            "series_forecast": forecast.height,
-            "breach_rows": breaches.height,
-            **counts,
-            "without_threshold": int((series.get_column("thresholds") == 0).sum()),
-            "errors": int((series.get_column("status") == "error").sum()),
+            **{name: count for name, count in counts.items() if name in RUN.names},
             **{f"rows_{name}": count for name, count in taken.rows.items()},
             "sources_failed": len(taken.failed),
-            "data_watermark": series.get_column("last_ts").max(),
+            "data_watermark": counts["last_us"],
             "model": config.forecast.model,
         }
     ).with_columns(stamp.columns())

@@ -78,7 +78,7 @@ def _labels() -> tuple[Column, ...]:
 
 BREACHES = Table(
     "breaches",
-    "one row per series and threshold, always, also when nothing is wrong or nothing could be done",
+    "one row per series and threshold, always, also when nothing is wrong or nothing could be done; most urgent first",
     ("run_id", "host", "metric", "instance", "threshold_name", "direction"),
     (
         *_run(),
@@ -138,7 +138,7 @@ BREACHES = Table(
 
 FORECASTS = Table(
     "forecasts",
-    "daily history and forecast quantiles of each series, for charts",
+    "daily history and forecast quantiles of each series, for charts; by name, direction and day",
     ("run_id", "host", "metric", "instance", "direction", "day"),
     (
         *_run(),
@@ -156,7 +156,7 @@ FORECASTS = Table(
 
 SERIES = Table(
     "series",
-    "quality of each expected series, forecast or not",
+    "quality of each expected series, forecast or not; by name",
     ("run_id", "host", "metric", "instance"),
     (
         *_run(),
@@ -184,7 +184,7 @@ SERIES = Table(
 
 BACKTESTS = Table(
     "backtests",
-    "rolling-origin scores of this run's forecasts",
+    "rolling-origin scores of this run's forecasts; by name, direction, step and horizon",
     ("run_id", "host", "metric", "instance", "direction", "step", "horizon"),
     (
         *_run(),

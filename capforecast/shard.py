@@ -8,7 +8,7 @@ joined (series whose natural step is a day or more have the far one only).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from capforecast.models.trend import PAIRS, WINDOW
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 from capforecast.schema import PATTERNS
 from capforecast.scores import Records, heaviest, no_mixes, numbered, scored
+from capforecast.timings import Timings
 
 NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
@@ -43,6 +44,7 @@ class Plan:
     recipe_far: Recipe
     target: float = 0.1
     minimum_steps: int = 14
+    timings: Timings = field(default_factory=Timings)
 
 
 @dataclass(slots=True)

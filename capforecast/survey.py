@@ -1,4 +1,4 @@
-"""All series of a store, as of one moment: expected series, items, shards, tables."""
+"""All series of a store, as of one moment: expected series, shards, ranking, tables."""
 
 from __future__ import annotations
 
@@ -7,45 +7,67 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from capforecast import registry
+from capforecast.changes import Before, with_changes
 from capforecast.config import Config
-from capforecast.globs import Names
-from capforecast.history import Items, Rollups
-from capforecast.kinds import by_name
+from capforecast.engine import Engine
+from capforecast.expected import Expected, expect, levels, ranges
+from capforecast.findings import STATE, VERDICT, Terms, daily_levels, item_states, threshold_verdicts
+from capforecast.history import Rollups
+from capforecast.inorder import InOrder, longest_rising
+from capforecast.itemrows import forecast_rows, score_rows
 from capforecast.limits import Resolved, resolve
-from capforecast.panel import DAY_US
+from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.pool import families, recipes
-from capforecast.reasons import ranked, with_changes, with_reasons
-from capforecast.schema import BREACHES, SERIES, TABLES
+from capforecast.reasons import with_reasons
+from capforecast.schema import BREACHES, SEVERITIES, STATUSES
+from capforecast.scores import Records, joined, numbered
 from capforecast.shard import Plan, run
-from capforecast.store import Store
+from capforecast.sinks import InMemory, Sink
+from capforecast.store import Store, shards
 from capforecast.tables import (
-    TYPES,
+    Found,
     Stamp,
     breach_rows,
     conform,
-    empty,
-    forecast_rows,
-    item_states,
-    score_rows,
+    series_rows,
+    urgency,
 )
+from capforecast.timings import Timings
 
 Progress = Callable[[str, int, int | None], None]
+Counts = dict[str, int]
 
 HISTORY_DAYS = 800
 """How far back rollups are read."""
 
+CHUNK = 16_384
+"""Rows of a table that are made at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Tables of a run that one moment alone decides, and sentences for the reader."""
+    """What a moment alone decides.
 
-    tables: dict[str, pl.DataFrame]
+    Attributes
+    ----------
+    tables : mapping of DataFrame
+        The tables, where no sink was given.
+    messages : list of str
+        Sentences for the reader.
+    counts : dict of int
+        Columns of the table run; `last_us`, the end of the newest rollup, and `most_urgent`, the least
+        severity_rank.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
     messages: list[str]
+    counts: Counts
 
 
-def survey(
+def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     store: Store,
     config: Config,
     stamp: Stamp,
@@ -53,6 +75,8 @@ def survey(
     series: pl.DataFrame,
     before: pl.DataFrame | None = None,
     progress: Progress | None = None,
+    sink: Sink | None = None,
+    timings: Timings | None = None,
 ) -> Survey:
     """Forecast the expected series and lay their futures against their thresholds.
 
@@ -65,91 +89,163 @@ def survey(
     stamp : Stamp
         The run; rollups that end after its as_of are not read.
     series : DataFrame
-        Rows of ``store.series()`` that are expected.
+        Rows of ``store.series()`` that are expected, in their order.
     before : DataFrame, optional
-        Table ``breaches`` of the run before.
+        risk_id, status and breach_date_p50 of the table ``breaches`` of the run before.
     progress : callable, optional
         Called with ("forecast", series done, all series).
+    sink : Sink, optional
+        Where the tables go; into the result without it.
+    timings : Timings, optional
+        Where the time of the stages is added up.
     """
-    series = series.filter(pl.col("first_ts").dt.epoch("us") < stamp.as_of_us).sort("sid")
+    memory = InMemory()
+    sink, timings = sink or memory, timings or Timings()
+    with timings.stage("expect"):
+        expected, messages = _expected(series, store, config, stamp)
+        past = None if before is None else Before.of(before)
+        # Frames of a million rows are large; from here on what was made of them is enough.
+        del series, before
+    found = _Shards(store, config, stamp, expected, timings).found(sink, progress)
+    with timings.stage("rank"):
+        order = urgency(found)
+
+    def breaches(start: int) -> pa.Table:
+        with timings.stage("tables"):
+            rows = breach_rows(found, order[start : start + CHUNK])
+            return conform(with_reasons(with_changes(rows, past)), BREACHES).to_arrow()
+
+    def quality(start: int) -> pa.Table:
+        with timings.stage("tables"):
+            return series_rows(found, start, min(start + CHUNK, expected.sid.size)).to_arrow()
+
+    for name, make, rows in (("breaches", breaches, order.size), ("series", quality, expected.sid.size)):
+        for table in _engine(config)(make, range(0, rows, CHUNK), config.run.threads):
+            with timings.stage("write"):
+                sink.write(name, table)
+    return Survey(memory.tables() if sink is memory else {}, messages, _counts(found))
+
+
+def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) -> tuple[Expected, list[str]]:
+    """Return what is expected of the series that were there before as_of, and sentences for the reader."""
+    series = series.filter(pl.col("first_ts").dt.epoch("us") < stamp.as_of_us)
     limits = resolve(series, store.limits(), config.metric_kinds, stamp.as_of_us)
-    items, thresholds = _items(series, limits, config)
-    near, far, origins = families(config.forecast.model)
-    plan = Plan(
-        stamp.as_of_us, max(config.run.horizon_us // DAY_US, 1), near, far, *recipes(origins),
-        target=config.run.target_probability,
-    )  # fmt: skip
-    shard = _Shard(store, config, stamp, series, items, thresholds, plan)
-    size = config.run.shard_series
-    tasks = [(start, min(start + size, series.height)) for start in range(0, series.height, size)]
-    parts: list[dict[str, pl.DataFrame]] = []
-    engine = registry.load("engine", "serial" if config.run.threads == 1 else "threads")
-    for done in engine(shard.tables, tasks, config.run.threads):
-        parts.append(done)
-        if progress is not None:
-            progress("forecast", min(len(parts) * size, series.height), series.height)
-    return Survey(_together(parts, before), _messages(limits, series))
+    return expect(series, limits, config), _messages(limits, series)
+
+
+def _engine(config: Config) -> Engine:
+    """Return where shards run."""
+    engine: Engine = registry.load("engine", "serial" if config.run.threads == 1 else "threads")
+    return engine
 
 
 @dataclass(frozen=True, slots=True)
-class _Shard:
-    """What every shard needs; each call of `tables` works on one range of series."""
+class _Part:
+    """What one shard found."""
+
+    items: Ints
+    thresholds: Ints
+    states: Records
+    verdicts: Records
+    daily: Floats
+    scores: Records
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shards:
+    """What every shard needs; each call of `part` works on some series."""
 
     store: Store
     config: Config
     stamp: Stamp
-    series: pl.DataFrame
-    items: pl.DataFrame
-    thresholds: pl.DataFrame
-    plan: Plan
+    expected: Expected
+    timings: Timings
 
-    def tables(self, task: tuple[int, int]) -> dict[str, pl.DataFrame]:
-        start, stop = task
-        part = self.series[start:stop]
-        within = pl.col("series").is_between(start, stop, closed="left")
-        items = self.items.filter(within).with_columns((pl.col("series") - start).alias("series"))
-        rollups, samples = self._rollups(part, sorted(set(items.get_column("statistic"))))
-        thresholds = self._owned(items, start, within)
-        out = run(
-            rollups,
-            _arrays(items),
-            thresholds.get_column("item").to_numpy().astype(np.int64),
-            np.ascontiguousarray(thresholds.get_column("threshold").to_numpy().astype(np.float64)),
-            self.plan,
-        )
-        carried = part.select("host", "metric", "instance", "unit", "first_ts", "last_ts").with_columns(samples=samples)
-        items = pl.concat([items, carried[items.get_column("series").to_numpy()]], how="horizontal")
-        # The grid starts where the rollup of the first sample does; a series without any rollup in reach
-        # was last seen when its last sample before as_of came.
-        first, last = pl.col("first_ts").dt.epoch("us"), pl.col("last_ts").dt.epoch("us")
-        step_us = self.store.step_us
-        items = items.with_columns(
-            (first // step_us * step_us).alias("first_us"), pl.Series("last_us", out.last_us)
-        ).with_columns(
-            pl.when(pl.col("last_us") > 0)
-            .then("last_us")
-            .otherwise(pl.min_horizontal((last // step_us + 1) * step_us, pl.lit(self.stamp.as_of_us)))
-            .alias("last_us")
-        )
-        states = item_states(
-            items, out, self.stamp, stale_us=self.config.run.stale_after_us, least_us=self.config.run.min_history_us
-        )
-        return {
-            "breaches": breach_rows(thresholds, states, out, self.stamp, target=self.plan.target),
-            "forecasts": forecast_rows(states, out, self.stamp),
-            "series": _series_rows(states, self.stamp),
-            "backtests": score_rows(states, out, self.stamp),
-        }
+    @property
+    def plan(self) -> Plan:
+        near, far, origins = families(self.config.forecast.model)
+        return Plan(
+            self.stamp.as_of_us, max(self.config.run.horizon_us // DAY_US, 1), near, far, *recipes(origins),
+            target=self.config.run.target_probability, timings=self.timings,
+        )  # fmt: skip
 
-    def _owned(self, items: pl.DataFrame, start: int, within: pl.Expr) -> pl.DataFrame:
-        """Return the shard's thresholds with the item that each one watches."""
-        own = items.select("series", "direction").with_row_index("item").with_columns(pl.col("item").cast(pl.Int64))
-        return (
-            self.thresholds.filter(within)
-            .with_columns((pl.col("series") - start).alias("series"))
-            .join(own, on=["series", "direction"], how="left", maintain_order="left")
-            .drop("series")
-        )
+    def found(self, sink: Sink, progress: Progress | None) -> Found:
+        """Work on all shards and pass on forecasts and scores in the order of names."""
+        expected, plan, stamp = self.expected, self.plan, self.stamp
+        states = np.zeros(expected.owner.size, STATE)
+        verdicts = np.zeros(expected.item.size, VERDICT)
+        names: dict[str, int] = {}
+        by_sid = np.argsort(expected.sid, kind="stable")
+        steady = longest_rising(by_sid)
+        waits = np.zeros(by_sid.size, bool)
+        waits[by_sid[~steady]] = True
+
+        def emit(start: int, daily: Floats, scores: Records) -> None:
+            with self.timings.stage("tables"):
+                days = forecast_rows(expected, stamp, start, daily)
+                tests = score_rows(expected, stamp, start, start + daily.shape[0], scores, list(names))
+            with self.timings.stage("write"):
+                sink.write("forecasts", days)
+                sink.write("backtests", tests)
+
+        tasks = [*self._tasks(by_sid[~steady]), *self._tasks(by_sid[steady])]
+        done = 0
+        with sink.scratch() as scratch:
+            ordered = InOrder(waits[expected.owner], 4 * plan.horizon_days, scratch, emit)
+            for part in _engine(self.config)(lambda chosen: self.part(chosen, plan), tasks, self.config.run.threads):
+                codes = numbered(part.names, names)
+                _renumber(part.states["mixes"]["member"], codes)
+                _renumber(part.scores["mix"]["member"], codes)
+                states[part.items], verdicts[part.thresholds] = part.states, part.verdicts
+                ordered.put(part.items, part.daily, part.scores)
+                done += np.unique(expected.owner[part.items]).size
+                if progress is not None:
+                    progress("forecast", done, by_sid.size)
+            ordered.finish()
+        return Found(expected, states, verdicts, list(names), stamp)
+
+    def _tasks(self, places: Ints) -> list[Ints]:
+        """Cut series, in the order of their numbers in the store, so that neighbours are read together."""
+        size = self.config.run.shard_series
+        ends = [end for _, end in shards(self.expected.sid[places].astype(np.int32), size)]
+        tasks: list[Ints] = []
+        begin = 0
+        for end, following in zip(ends, (*ends[1:], None), strict=False):
+            # Where series are far from each other, many a range holds but one.
+            if following is None or following - begin > size:
+                tasks.append(places[begin:end])
+                begin = end
+        return tasks
+
+    def part(self, chosen: Ints, plan: Plan) -> _Part:
+        """Forecast some series, given by their places, in the order of their numbers in the store."""
+        expected = self.expected
+        first, watched = expected.first_item[chosen], expected.first_threshold[chosen]
+        counts = expected.first_item[chosen + 1] - first
+        items = ranges(first, counts)
+        local = np.repeat(np.arange(chosen.size), counts)
+        watching = expected.first_threshold[chosen + 1] - watched
+        rows = ranges(watched, watching)
+        # Where the items of each threshold's series begin, here and among all.
+        begin, begin_all = (np.repeat(starts, watching) for starts in (np.cumsum(counts) - counts, first))
+        owner = begin + expected.item[rows] - begin_all
+        with self.timings.stage("read"):
+            statistics = sorted(set(expected.statistics(items)))
+            rollups, samples = self._rollups(pl.DataFrame({"sid": expected.sid[chosen].astype(np.int32)}), statistics)
+        with self.timings.stage("forecast"):
+            level = levels(expected.thresholds.get_column("threshold"))[rows]
+            out = run(rollups, expected.arrays(items, local), owner, level, plan)
+        with self.timings.stage("judge"):
+            states = item_states(out, expected, items, samples.to_numpy()[local], self._terms())
+            verdicts = threshold_verdicts(out, states, expected, rows, owner, self._terms())
+            scores = joined(out.scores)
+            scores["item"] = items[scores["item"]]
+            return _Part(items, rows, states, verdicts, daily_levels(out, states), scores, list(out.names))
+
+    def _terms(self) -> Terms:
+        settings = self.config.run
+        return Terms(self.stamp.as_of_us, self.store.step_us, settings.stale_after_us, settings.min_history_us)
 
     def _rollups(self, part: pl.DataFrame, statistics: Sequence[str]) -> tuple[Rollups, pl.Series]:
         """Return the history of some series as arrays, and the samples of each up to as_of."""
@@ -163,93 +259,27 @@ class _Shard:
         return rollups, pl.Series("samples", read.samples)
 
 
-def _items(series: pl.DataFrame, limits: Resolved, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return one item per series and direction, and the thresholds, both sorted by series."""
-    kinds = by_name(config.metric_kinds)
-    rules = pl.DataFrame(
-        [
-            {
-                "kind": kind.name,
-                "usual": kind.direction,
-                "high": "max" if kind.statistic == "min" else kind.statistic,
-                "lower": kind.lower,
-                "upper": kind.upper,
-                "k": kind.sustain[0],
-                "n": kind.sustain[1],
-            }
-            for kind in kinds.values()
-        ]
-    )
-    attributes = limits.series.join(rules, on="kind", how="left", maintain_order="left")
-    attributes = attributes.with_columns(
-        pl.int_range(pl.len()).alias("series"), pl.Series("excluded", _excluded(series, config))
-    )
-    counted = limits.thresholds.group_by("series").agg(pl.len().alias("thresholds"))
-    watched = limits.thresholds.select("series", "direction")
-    usual = attributes.join(watched, on="series", how="anti").select("series", pl.col("usual").alias("direction"))
-    pairs = pl.concat([watched, usual]).unique().sort("series", "direction")
-    items = (
-        pairs.join(attributes, on="series", how="left", maintain_order="left")
-        .join(counted, on="series", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("thresholds").fill_null(0),
-            pl.when(pl.col("direction") == "below").then(pl.lit("min")).otherwise("high").alias("statistic"),
-        )
-    )
-    ceiling = pl.when(pl.col("upper").is_finite()).then("upper")
-    thresholds = limits.thresholds.join(
-        attributes.select("series", "upper"), on="series", how="left", maintain_order="left"
-    ).with_columns(pl.coalesce("capacity", ceiling).alias("capacity"))
-    return items, thresholds.drop("upper")
+def _renumber(members: np.ndarray, codes: Ints) -> None:
+    """Put numbers that hold for all shards in the place of those of one."""
+    members[members >= 0] = codes[members[members >= 0]]
 
 
-def _excluded(series: pl.DataFrame, config: Config) -> np.ndarray:
-    names = Names(series)
-    out = np.zeros(series.height, bool)
-    for rule in config.exclude:
-        out[names.match(rule.host, rule.metric, rule.instance)] = True
-    return out
-
-
-def _arrays(items: pl.DataFrame) -> Items:
-    def column(name: str, dtype: type) -> np.ndarray:
-        return np.ascontiguousarray(items.get_column(name).to_numpy().astype(dtype))
-
-    return Items(
-        series=column("series", np.int64),
-        sign=np.where(items.get_column("direction").to_numpy() == "below", -1.0, 1.0),
-        statistic=np.array(items.get_column("statistic").to_list(), object),
-        lower=column("lower", np.float64),
-        upper=column("upper", np.float64),
-        k=column("k", np.int64),
-        n=column("n", np.int64),
-    )
-
-
-def _series_rows(states: pl.DataFrame, stamp: Stamp) -> pl.DataFrame:
-    """Return the rows of the table ``series``: the first item of each series speaks for it."""
-    moment = TYPES["timestamp"]
-    frame = states.unique("series", keep="first", maintain_order=True).with_columns(
-        pl.col("item_status").alias("status"),
-        pl.col("last_us").cast(moment).alias("last_ts"),
-        *stamp.columns(),
-    )
-    return conform(frame, SERIES)
-
-
-def _together(parts: Sequence[Mapping[str, pl.DataFrame]], before: pl.DataFrame | None) -> dict[str, pl.DataFrame]:
-    """Put the shards' frames together, ranked or sorted by name so that shards leave no trace."""
-    keys = ["host", "metric", "instance"]
-    tables = {"outcomes": empty("outcomes")}
-    for name in ("forecasts", "series", "backtests"):
-        frames = [part[name] for part in parts]
-        order = [*keys, *(c for c in ("direction", "day") if c in TABLES[name].names)]
-        tables[name] = pl.concat(frames).sort(order, maintain_order=True) if frames else empty(name)
-    frames = [part["breaches"] for part in parts if part["breaches"].height]
-    if not frames:
-        return {"breaches": empty("breaches"), **tables}
-    rows = ranked(with_changes(pl.concat(frames), before)).with_columns(pl.col(pl.Float64).fill_nan(None))
-    return {"breaches": conform(with_reasons(rows), BREACHES), **tables}
+def _counts(found: Found) -> Counts:
+    """Return what the table run counts."""
+    first = found.states[found.expected.first_item[:-1]]
+    status = dict(zip(STATUSES, np.bincount(first["status"], minlength=len(STATUSES)).tolist(), strict=True))
+    rows = dict(zip(STATUSES, np.bincount(found.verdicts["status"], minlength=len(STATUSES)).tolist(), strict=True))
+    return {
+        "series": first.size,
+        "series_forecast": status["ok"] + status["constant"],
+        "breach_rows": found.verdicts.size,
+        "breached": rows["breached"],
+        "will_breach": rows["will_breach"],
+        "without_threshold": int((np.diff(found.expected.first_threshold) == 0).sum()),
+        "errors": status["error"],
+        "last_us": int(first["last_us"].max(initial=0)),
+        "most_urgent": int(found.verdicts["severity"].min(initial=len(SEVERITIES))),
+    }
 
 
 def _messages(limits: Resolved, series: pl.DataFrame) -> list[str]:

@@ -1,24 +1,25 @@
-"""From a shard's arrays to the columns of the published tables.
+"""From records to the columns of the published tables, a stretch of rows at a time.
 
-Everything here is arithmetic on columns: one frame per table and shard, put together and ranked by
-``capforecast.run``.
+Each function makes some rows of one table; where they begin and end leaves no trace in them.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 
-from capforecast.breach import days_to
-from capforecast.grades import grades, severity
-from capforecast.panel import DAY_US, Floats
-from capforecast.schema import DAYS_BUCKETS, PATTERNS, SEVERITIES, TABLES, Table
-from capforecast.scores import joined
-from capforecast.shard import Outcome
-from capforecast.texts import mix_texts, model_texts
+from capforecast.expected import Expected, levels
+from capforecast.findings import NEVER, SPANS
+from capforecast.grades import GRADES, is_unknown, reason_codes
+from capforecast.panel import DAY_US, Floats, Ints
+from capforecast.schema import DAYS_BUCKETS, PATTERNS, SEVERITIES, STATUSES, TABLES, Table
+from capforecast.scores import Records
+from capforecast.texts import hex_texts, mapped, model_texts, worded
 from capforecast.times import format_duration
 
 TYPES: dict[str, pl.DataType] = {
@@ -29,6 +30,8 @@ TYPES: dict[str, pl.DataType] = {
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
 }
+KEYS = ("host", "metric", "instance")
+DIRECTIONS = ("above", "below")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,36 @@ class Stamp:
         """Days from the epoch to as_of."""
         return self.as_of_us // DAY_US
 
+    @property
+    def date(self) -> date:
+        """UTC date of as_of."""
+        return date(1970, 1, 1) + timedelta(days=self.day)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything that a run found, to make tables of.
+
+    Attributes
+    ----------
+    expected : Expected
+        Series, items and thresholds.
+    states : STATE (I,)
+        One record per item.
+    verdicts : VERDICT (R,)
+        One record per threshold.
+    names : sequence of str
+        Members of forecasts.
+    stamp : Stamp
+        The run.
+    """
+
+    expected: Expected
+    states: Records
+    verdicts: Records
+    names: Sequence[str]
+    stamp: Stamp
+
 
 def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Return the table's columns in order and type; columns that are absent are NULL, NaN and inf become NULL."""
@@ -73,228 +106,154 @@ def empty(name: str) -> pl.DataFrame:
     return conform(pl.DataFrame(), TABLES[name]).clear()
 
 
-def item_states(items: pl.DataFrame, out: Outcome, stamp: Stamp, *, stale_us: int, least_us: int) -> pl.DataFrame:
-    """Add to each item (series, direction) what was seen: status, grade, quality.
-
-    Parameters
-    ----------
-    items : DataFrame
-        One row per item: host, metric, instance, unit, direction, statistic, upper, excluded, first_us,
-        last_us and whatever else is to be carried along.
-    out : Outcome
-        The shard's results, aligned with `items`.
-    stamp : Stamp
-        The run.
-    stale_us : int
-        Age of the newest sample from which a series is stale (three usual distances at least).
-    least_us : int
-        A shorter history is too short.
-    """
-    step = out.step_us
-    age = stamp.as_of_us - items.get_column("last_us").to_numpy()
-    history = (items.get_column("last_us") - items.get_column("first_us")).to_numpy() / DAY_US
-    excluded = items.get_column("excluded").to_numpy()
-    failed = out.enough & np.isnan(out.quantiles[:, 0, 1])
-    stale = age > np.maximum(stale_us, 3 * np.maximum(step, out.distance_us))
-    short = ~out.enough | (history * DAY_US < least_us)
-    status = np.select(
-        [excluded, stale, short, failed, out.constant],
-        ["excluded", "stale", "too_short", "error", "constant"],
-        "ok",
+def series_rows(found: Found, start: int, stop: int) -> pl.DataFrame:
+    """Return the rows of the table ``series`` of the series `start` to `stop`: the first item of each speaks for it."""
+    expected, stamp = found.expected, found.stamp
+    items = expected.first_item[start:stop]
+    state = found.states[items]
+    watched = np.diff(expected.first_threshold[start : stop + 1])
+    frame = _seen(expected.series[start:stop], state).with_columns(
+        pl.Series("statistic", expected.statistics(items).astype(str), pl.String()),
+        _steps(state).alias("step"),
+        pl.Series("first_ts", expected.first_us[start:stop]).cast(TYPES["timestamp"]),
+        pl.Series("last_ts", state["last_us"]).cast(TYPES["timestamp"]),
+        pl.Series("samples", state["samples"]),
+        pl.Series("above_bound_pct", state["above_bound_pct"]),
+        _dates(state["last_change"]).alias("last_change"),
+        pl.Series("thresholds", watched),
+        worded(state["status"], STATUSES).alias("status"),
+        *stamp.columns(),
     )
-    grade, reasons = grades(status, history, out)
+    failed = pl.when(pl.col("status") == "error").then(pl.lit("the model gives no forecast for this history"))
+    return conform(frame.with_columns(failed.alias("detail")), TABLES["series"])
+
+
+def _seen(series: pl.DataFrame, state: Records) -> pl.DataFrame:
+    """Return names and labels, and what the tables series and breaches say of a series alike."""
+    return series.with_columns(
+        worded(state["grade"], GRADES).alias("grade"),
+        mapped(state["reasons"], reason_codes).alias("grade_reasons"),
+        worded(state["pattern"], PATTERNS).alias("pattern"),
+        pl.Series("history_days", state["history_days"]),
+        pl.Series("gap_pct", state["gap_pct"]),
+    )
+
+
+def _steps(state: Records) -> pl.Series:
     # Without any rollup in reach nobody knows the step.
-    steps = {us: format_duration(int(us)) if us else None for us in np.unique(step)}
-    return items.with_columns(
-        pl.Series("item_status", status.astype(str), pl.String()),
-        pl.Series("grade", grade, pl.String()),
-        pl.Series("grade_reasons", reasons, pl.String()),
-        pl.Series("step", [steps[us] for us in step], pl.String()),
-        pl.Series("history_days", np.round(history, 3)),
-        pl.Series("gap_pct", np.where(step > 0, 100.0 * out.gap, np.nan)),
-        pl.Series("above_bound_pct", 100.0 * out.beyond),
-        pl.Series("current", out.last),
-        pl.Series("current_p95", out.recent_p95),
-        pl.Series("held", out.sustained_now),
-        pl.Series("growth_per_day", out.growth),
-        pl.Series("pattern", [PATTERNS[p] if p >= 0 else None for p in out.pattern], pl.String()),
-        model_texts(out.mixes, list(out.names)).alias("model"),
-        pl.Series("skill_vs_naive", out.skill),
-        pl.Series("coverage_80", out.coverage),
-        pl.Series("last_change", _dates(stamp.day - out.change_days)),
-    ).with_columns(
-        pl.when(pl.col("item_status") == "error")
-        .then(pl.lit("the model gives no forecast for this history"))
-        .alias("detail")
+    return mapped(state["step_us"], lambda us: format_duration(us) if us else None)
+
+
+def _whole(days: np.ndarray) -> pl.Series:
+    """Return numbers of days; NULL for `NEVER`."""
+    known = pl.Series(days.astype(np.int64))
+    return pl.select(pl.when(known != NEVER).then(known)).to_series()
+
+
+def _dates(days: np.ndarray) -> pl.Series:
+    """Return days since the epoch as dates; NULL for `NEVER`."""
+    return _whole(days).cast(pl.Int32).cast(pl.Date)
+
+
+def urgency(found: Found) -> Ints:
+    """Return the thresholds most urgent first: severity, early date, probability, headroom, then names."""
+    expected, verdicts = found.expected, found.verdicts
+    level = levels(expected.thresholds.get_column("threshold"))
+    headroom = _headroom_pct(level, found.states["current"][expected.item], _sign(expected, expected.item))
+    calm = np.isin(verdicts["status"], [STATUSES.index(name) for name in ("ok", "no_trend")])
+    keys = pl.DataFrame(
+        {
+            "severity": verdicts["severity"],
+            "date": _whole(verdicts["days"][:, 0]),
+            "chance": pl.Series(verdicts["chance"][:, 1]).fill_nan(None),
+            "calm": ~calm,
+            "headroom": pl.Series(headroom).fill_nan(None),
+            "series": expected.owner[expected.item],
+            "threshold": level,
+            # Thresholds of a series stand in the order of their names, and a name is there once.
+            "row": np.arange(level.size),
+        }
     )
+    order = keys.sort(keys.columns, descending=[name == "chance" for name in keys.columns], nulls_last=True)
+    return order.get_column("row").to_numpy()
 
 
-def _dates(days: Floats) -> pl.Series:
-    """Return days since the epoch as dates; NULL for NaN."""
-    whole = pl.Series(days).fill_nan(None).floor()
-    return whole.cast(pl.Int32).cast(pl.Date)
+def _sign(expected: Expected, items: Ints) -> Floats:
+    return np.where(expected.below[items], -1.0, 1.0)
 
 
-def breach_rows(
-    thresholds: pl.DataFrame, states: pl.DataFrame, out: Outcome, stamp: Stamp, *, target: float
-) -> pl.DataFrame:
-    """Return one row per threshold with everything of the table ``breaches`` that one run alone can know.
+def _headroom_pct(level: Floats, current: Floats, sign: Floats) -> Floats:
+    headroom = (level - current) * sign
+    return 100.0 * headroom / np.where(level != 0.0, np.abs(level), np.nan)
 
-    Parameters
-    ----------
-    thresholds : DataFrame
-        item, threshold_name, threshold, threshold_source, direction, capacity, lead_time_days; aligned
-        with ``out.cumulative``.
-    states : DataFrame
-        Result of `item_states`.
-    out : Outcome
-        The shard's results.
-    stamp : Stamp
-        The run.
-    target : float
-        Accepted probability of a breach.
+
+def breach_rows(found: Found, rows: Ints) -> pl.DataFrame:
+    """Return everything of the table ``breaches`` that one run alone can know of some thresholds.
+
+    Besides the columns of the table there are those that the sentence needs (peak, days_over, reach, p_reach) and
+    the risk_id as a number, `risk`.
     """
-    owner = thresholds.get_column("item").to_numpy()
-    level = thresholds.get_column("threshold").to_numpy()
-    sign = np.where(thresholds.get_column("direction").to_numpy() == "below", -1.0, 1.0)
-    item_status = states.get_column("item_status").to_numpy()[owner]
-    seen = np.isin(item_status, ("ok", "constant"))
-    history = states.get_column("history_days").to_numpy()[owner]
-    # Where one step alone is no crossing, one that was sustained at any hour of the last day still holds.
-    peaks = out.history[owner][:, -7:] * sign[:, None]
-    several = states.get_column("n").to_numpy()[owner] > 1
-    with np.errstate(invalid="ignore"):
-        over = seen & ((out.sustained_now[owner] * sign >= level * sign) | (several & (peaks[:, -1] >= level * sign)))
-        days_over = (peaks >= (level * sign)[:, None]).sum(axis=1)
-    # Nothing is said beyond the length of the history.
-    days = out.cumulative.shape[1]
-    ahead = np.arange(1, days + 1)
-    cumulative = np.where(seen[:, None] & (ahead <= history[:, None] + 0.5), out.cumulative, np.nan)
-    cumulative = np.where(over[:, None] & ~np.isnan(cumulative), 1.0, cumulative)
-    # A day ahead ends at as_of's time of day; it is called by the date of its middle, as in the table forecasts.
-    middle = stamp.as_of_us / DAY_US - stamp.day - 0.5
-    dates = {p: np.where(over, 0.0, np.floor(days_to(np.nan_to_num(cumulative), p) + middle)) for p in (0.1, 0.5, 0.9)}
-    chance = {d: cumulative[:, d - 1] if d <= days else np.full(owner.size, np.nan) for d in (7, 30, 90)}
-    levels = {d: _level(out, owner, d, seen & (history + 0.5 >= d)) for d in (30, 90)}
-    needed = np.where(~np.isnan(chance[90]), out.needed[owner], np.nan)
-    capacity = thresholds.get_column("capacity").to_numpy()
+    expected, stamp = found.expected, found.stamp
+    item = expected.item[rows]
+    state, verdict = found.states[item], found.verdicts[rows]
+    thresholds = expected.thresholds[rows]
+    level, capacity, lead = (
+        levels(thresholds.get_column(name)) for name in ("threshold", "capacity", "lead_time_days")
+    )
+    sign, days, quiet = _sign(expected, item), verdict["days"], is_unknown(verdict["status"])
+    needed = np.where(np.isnan(verdict["chance"][:, 2]), np.nan, state["needed"])
     with np.errstate(invalid="ignore", divide="ignore"):
         whole = np.where(
             (sign > 0) & (level > 0), needed * np.where(np.isnan(capacity), level, capacity) / level, np.nan
         )
-    farthest = np.nanmax(np.nan_to_num(cumulative), axis=1) if days else np.zeros(owner.size)
-    growth = out.growth[owner]
-    with np.errstate(invalid="ignore"):
-        idle = (farthest < 0.02) & (np.abs(growth) * 90 < 0.02 * np.maximum(np.abs(level), 1e-300))
-    status = np.select(
-        [~seen, over, item_status == "constant", ~np.isnan(dates[0.5]), idle],
-        [item_status, "breached", "constant", "will_breach", "no_trend"],
-        "ok",
-    )
-    lead = thresholds.get_column("lead_time_days").to_numpy().astype(float)
-    rank = severity(status, chance, dates, lead)
-    headroom = (level - out.last[owner]) * sign
-    p10, p50, p90 = (_dates(stamp.day + dates[p]) for p in (0.1, 0.5, 0.9))
-    start_by = _dates(stamp.day + dates[0.1] - lead)
-    frame = thresholds.drop("item").with_columns(
-        pl.Series("status", status.astype(str), pl.String()),
-        pl.Series("severity", [SEVERITIES[r - 1] for r in rank], pl.String()),
-        pl.Series("severity_rank", rank),
-        pl.Series("headroom", headroom),
-        pl.Series("headroom_pct", 100.0 * headroom / np.where(level != 0.0, np.abs(level), np.nan)),
-        pl.Series("p_breach_7d", chance[7]),
-        pl.Series("p_breach_30d", chance[30]),
-        pl.Series("p_breach_90d", chance[90]),
-        p10.alias("breach_date_p10"),
-        p50.alias("breach_date_p50"),
-        p90.alias("breach_date_p90"),
-        pl.Series("days_to_breach_p10", dates[0.1]).fill_nan(None).cast(pl.Int64),
-        pl.Series("days_to_breach_p50", dates[0.5]).fill_nan(None).cast(pl.Int64),
-        pl.Series("days_bucket", _bucket(dates[0.5]), pl.String()),
-        pl.Series("forecast_30d_p50", levels[30][:, 1]),
-        pl.Series("forecast_30d_p90", levels[30][:, 2]),
-        pl.Series("forecast_90d_p50", levels[90][:, 1]),
-        pl.Series("forecast_90d_p90", levels[90][:, 2]),
-        pl.Series("capacity_needed_90d", whole),
-        pl.Series("add_needed_90d", np.where(np.isnan(capacity), np.nan, np.maximum(whole - capacity, 0.0))),
-        start_by.alias("start_by_date"),
-        pl.Series("peak", peaks[:, -1] * sign),
-        pl.Series("days_over", days_over),
-        pl.Series("reach", np.minimum(np.floor(history + 0.5), days)),
-        pl.Series("p_reach", farthest),
-    )
-    carried = states[owner].drop("direction", "capacity", "lead_time_days", strict=False)
-    frame = pl.concat([frame, carried.drop(set(carried.columns) & set(frame.columns))], how="horizontal")
-    frame = frame.with_columns(pl.Series("risk_id", _risk_ids(frame), pl.String()), *stamp.columns())
-    quiet = pl.col("status").is_in(["excluded", "error", "too_short", "stale"])
-    return frame.with_columns(
-        pl.when(~quiet).then(c).alias(c) for c in ("growth_per_day", "skill_vs_naive", "coverage_80", "model")
-    )
-
-
-def _level(out: Outcome, owner: np.ndarray, day: int, allowed: np.ndarray) -> Floats:
-    """Return the quantiles of the level some days ahead, NaN where nothing may be said."""
-    if day > out.quantiles.shape[1]:
-        return np.full((owner.size, 3), np.nan)
-    return np.where(allowed[:, None], out.quantiles[owner, day - 1], np.nan)
-
-
-def _bucket(days: Floats) -> list[str]:
-    """Return the days bucket of each median date; ``none`` beyond the horizon."""
-    edges = np.array([7.0, 30.0, 60.0, 90.0])
-    place = np.searchsorted(edges, np.nan_to_num(days, nan=0.0))
-    return [DAYS_BUCKETS[-1] if np.isnan(d) else DAYS_BUCKETS[p] for d, p in zip(days, place, strict=True)]
-
-
-def _risk_ids(frame: pl.DataFrame) -> list[str]:
-    """Return a hash of host, metric, instance, threshold name and direction for each row."""
-    keys = frame.select("host", "metric", "instance", "threshold_name", "direction")
-    return [hashlib.sha256("\0".join(key).encode()).hexdigest()[:16] for key in keys.iter_rows()]
-
-
-def forecast_rows(states: pl.DataFrame, out: Outcome, stamp: Stamp) -> pl.DataFrame:
-    """Return the rows of the table ``forecasts``: measured daily peaks, then quantiles, per item with a forecast.
-
-    The quantiles end with the evidence: as far ahead as the history reaches back, a week at least.
-    """
-    days = out.quantiles.shape[1]
-    shown = np.isin(states.get_column("item_status").to_numpy(), ("ok", "constant"))
-    reach = np.clip(np.ceil(states.get_column("history_days").to_numpy()), 7, days)
-    back = ~np.isnan(out.history)
-    ahead = ~np.isnan(out.quantiles[:, :, 1]) & (np.arange(1, days + 1)[None, :] <= reach[:, None])
-    parts = []
-    for chosen, offset in ((back & shown[:, None], -days), (ahead & shown[:, None], 0)):
-        item, day = np.nonzero(chosen)
-        past = offset < 0
-        values = {"actual": out.history[item, day]} if past else dict(
-            zip(("q10", "q50", "q90"), out.quantiles[item, day].T, strict=True)
-        )  # fmt: skip
-        columns = {name: pl.Series(name, column) for name, column in values.items()}
-        # A day's window ends at as_of's time of day; it is labelled by the date of its middle.
-        middle = stamp.as_of_us + (day + offset) * DAY_US + DAY_US // 2
-        parts.append(
-            pl.DataFrame({"item": item, "day": pl.Series(middle // DAY_US).cast(pl.Int32).cast(pl.Date), **columns})
-        )
-    named = states.select("host", "metric", "instance", "unit", "statistic", "direction")
-    rows = pl.concat(parts, how="diagonal").sort("item", "day", maintain_order=True)
-    frame = pl.concat([rows, named[rows.get_column("item").to_numpy()]], how="horizontal")
-    return conform(frame.with_columns(stamp.columns()), TABLES["forecasts"])
-
-
-def score_rows(states: pl.DataFrame, out: Outcome, stamp: Stamp) -> pl.DataFrame:
-    """Return the rows of the table ``backtests``."""
-    scores = joined(out.scores)
-    rows = pl.DataFrame({name: scores[name] for name in ("item", "step_us", "first", "last", "origins")}).with_columns(
-        pl.format("{}-{}", "first", "last").alias("horizon"),
-        *(pl.Series(name, scores[name]) for name in ("mae", "mae_naive")),
-        pl.Series("coverage_80", scores["coverage"]),
-        mix_texts(scores["mix"], list(out.names)).alias("model"),
-    )
-    named = states.select("host", "metric", "instance", "direction")[rows.get_column("item").to_numpy()]
-    steps = {us: format_duration(us) for us in rows.get_column("step_us").unique()}
-    frame = pl.concat([rows, named], how="horizontal").with_columns(
-        pl.Series("step", [steps[us] for us in rows.get_column("step_us")], pl.String()),
-        pl.when(pl.col("mae_naive") > 0).then(1.0 - pl.col("mae") / pl.col("mae_naive")).alias("skill_vs_naive"),
+    start_by = np.where((days[:, 0] == NEVER) | np.isnan(lead), NEVER, stamp.day + days[:, 0] - np.nan_to_num(lead))
+    floats = {
+        **{name: state[name] for name in ("current", "current_p95", "peak")},
+        **{name: np.where(quiet, np.nan, state[name]) for name in ("growth_per_day", "skill_vs_naive", "coverage_80")},
+        "headroom": (level - state["current"]) * sign,
+        "headroom_pct": _headroom_pct(level, state["current"], sign),
+        **{f"p_breach_{day}d": verdict["chance"][:, i] for i, day in enumerate(SPANS)},
+        **{
+            f"forecast_{d}d_p{p}": state["ahead"][:, i, j]
+            for i, d in enumerate((30, 90))
+            for j, p in enumerate((50, 90))
+        },
+        "capacity_needed_90d": whole,
+        "add_needed_90d": np.where(np.isnan(capacity), np.nan, np.maximum(whole - capacity, 0.0)),
+        "p_reach": verdict["p_reach"],
+    }
+    model = model_texts(state["mixes"], found.names)
+    frame = _seen(expected.series[expected.owner[item]], state).with_columns(
+        *thresholds.get_columns(),
+        *(pl.Series(name, values).fill_nan(None) for name, values in floats.items()),
+        *(pl.Series(name, verdict[name]).cast(pl.Int64) for name in ("days_over", "reach")),
+        *(
+            _dates(np.where(days[:, i] == NEVER, NEVER, stamp.day + days[:, i])).alias(f"breach_date_p{p}")
+            for i, p in enumerate((10, 50, 90))
+        ),
+        *(_whole(days[:, i]).alias(f"days_to_breach_p{p}") for i, p in enumerate((10, 50))),
+        _dates(start_by).alias("start_by_date"),
+        worded(_bucket(days[:, 1]), DAYS_BUCKETS).alias("days_bucket"),
+        pl.Series("statistic", expected.statistics(item).astype(str), pl.String()),
+        worded((sign < 0).astype(np.int8), DIRECTIONS).alias("direction"),
+        worded(verdict["status"], STATUSES).alias("status"),
+        worded(verdict["severity"] - 1, SEVERITIES).alias("severity"),
+        pl.Series("severity_rank", verdict["severity"]).cast(pl.Int64),
+        model.zip_with(pl.Series(~quiet), pl.Series([None], dtype=pl.String)).alias("model"),
         *stamp.columns(),
     )
-    return conform(frame, TABLES["backtests"])
+    risk = _risks(frame)
+    return frame.with_columns(pl.Series("risk", risk), hex_texts(risk).alias("risk_id"))
+
+
+def _bucket(days: np.ndarray) -> np.ndarray:
+    """Return the bucket of each median date; ``none`` beyond the horizon."""
+    return np.where(days == NEVER, len(DAYS_BUCKETS) - 1, np.searchsorted([7, 30, 60, 90], days))
+
+
+def _risks(frame: pl.DataFrame) -> np.ndarray:
+    """Return the hash of host, metric, instance, threshold name and direction of each row, uint64."""
+    names = (*KEYS, "threshold_name", "direction")
+    keys = frame.select(pl.concat_str([pl.col(name).cast(pl.String) for name in names], separator="\0"))
+    digests = [hashlib.sha256(key.encode()).digest()[:8] for key in keys.to_series().to_list()]
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)

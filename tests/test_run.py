@@ -162,6 +162,44 @@ def test_threads_and_shards_change_nothing(night: Night, setting: str, value: in
         assert store.runs().height == runs
 
 
+@pytest.mark.parametrize(("threads", "size"), [(2, 7), (1, 512)])
+def test_the_published_bytes_depend_on_the_samples_alone(night: Night, tmp_path: Path, threads: int, size: int) -> None:
+    """Not on threads or shards, nor on the order in which the store came to know the series."""
+    settings = {"limits.file": night.config.limits.file, "run.threads": threads, "run.shard_series": size}
+    config = load(None, settings)
+    store = tmp_path / "store"
+    for host in (*HOSTS[4:], *HOSTS[:4]):
+        take(store, night.samples.filter(pl.col("host") == host), host, config, night.now_us)
+    with Store.open(store) as opened:
+        sids = opened.series().get_column("sid").to_list()
+    result = nightly(store, config, now_us=night.now_us, as_of_us=night.now_us)
+
+    assert sids != sorted(sids)
+    assert result.published.files == night.result.published.files
+    assert same(night.result.tables, result.tables, *TABLES)
+
+
+def test_rows_stand_in_the_order_that_is_promised(night: Night) -> None:
+    """Breaches by urgency, where what is not known comes last; all other tables by name."""
+    tables = night.result.tables
+    calm = pl.col("status").is_in(["ok", "no_trend"])
+    keys = ["severity_rank", "breach_date_p10", "p_breach_30d", ~calm, "headroom_pct", "host", "metric", "instance",
+            "threshold", "threshold_name"]  # fmt: skip
+    order = [False, False, True, *[False] * 7]
+    assert tables["breaches"].equals(tables["breaches"].sort(keys, descending=order, nulls_last=True), null_equal=True)
+    for name, more in (("series", []), ("forecasts", ["direction", "day"]), ("backtests", ["direction"])):
+        by_name = tables[name].sort("host", "metric", "instance", *more, maintain_order=True)
+        assert tables[name].equals(by_name, null_equal=True), name
+
+
+def test_a_run_says_where_the_time_went(night: Night) -> None:
+    """Seconds per stage, the whole run among them, in the result and not in what is published."""
+    seconds = night.result.seconds
+    assert {"read", "forecast", "tables", "write", "all"} <= set(seconds)
+    assert all(0.0 <= value <= seconds["all"] for value in seconds.values())
+    assert night.result.most_urgent == night.result.tables["breaches"]["severity_rank"].min()
+
+
 def _surveyed(night: Night, config: Config) -> Mapping[str, pl.DataFrame]:
     from capforecast.survey import survey
     from capforecast.tables import Stamp

@@ -18,7 +18,7 @@ from tables import RUN, breach_tables
 from capforecast.errors import CapforecastError, StoreError
 from capforecast.store import Store, durable, publish, read_published
 
-STEPS = ("fsync", "replace", "rename", "mkdir", "open")
+STEPS = ("fsync", "replace", "rename", "mkdir", "open", "link")
 OLD = [Row("a", START + i * 5 * MINUTE, float(i)) for i in range(40)]
 NEW = [Row(h, START + i * 7 * MINUTE, float(i)) for h in ("a", "b") for i in range(40)] + [
     Row("c", START + 400 * DAY, 1.0)
@@ -257,14 +257,18 @@ def test_a_kill_while_another_content_is_published_leaves_the_older_generation_a
 def test_the_pointer_is_written_after_everything_it_names(start, tmp_path, monkeypatch, file):
     shutil.copytree(start[0], tmp_path / "s")
     written = []
-    real = durable.atomic_write
 
-    def write(path, data, *, private=True):
-        real(path, data, private=private)
-        written.append(path.relative_to(tmp_path / "s").as_posix())
+    def telling(real):
+        def step(first, second, **options):
+            real(first, second, **options)
+            path = second if real.__name__ in ("atomic_link", "rename_directory") else first
+            written.append(path.relative_to(tmp_path / "s").as_posix())
+
+        return step
 
     with Store.open(tmp_path / "s", writable=True) as store:
-        monkeypatch.setattr(durable, "atomic_write", write)
+        for name in ("atomic_write", "atomic_link", "rename_directory"):
+            monkeypatch.setattr(durable, name, telling(getattr(durable, name)))
         _publish(store)
     latest = [name for name in written if name.startswith("reports/latest")]
     assert latest[-1] == f"{publish.LATEST}/latest.json"

@@ -262,7 +262,10 @@ def test_a_run_without_identity_is_refused(store):
 def test_a_changed_published_file_is_found_and_not_read_and_publishing_again_repairs(store):
     published = store.publish(IDENTITY, breach_tables(3), {"report.html": b"<p>"})
     file = store.path / published.path / "breaches.parquet"
-    file.write_bytes(file.read_bytes().replace(b"host-0000", b"host-0009"))
+    changed = file.read_bytes().replace(b"host-0000", b"host-0009")
+    # The file of that name under reports/latest is the same one until it is replaced.
+    file.unlink()
+    file.write_bytes(changed)
     (store.path / "reports/latest/report.html").write_bytes(b"<q>")
     assert sorted(p.split(":")[0] for p in store.verify()) == [
         "reports/history/run_date=2026-03-01/run_id=r-1/breaches.parquet",

@@ -205,8 +205,7 @@ def _now_us() -> int:
 
 def _exit_code(result: RunResult, fail_on: str | None) -> int:
     """Return 3 when what was asked to be watched has come, else 4 when something was left out, else 0."""
-    ranks = result.tables["breaches"].get_column("severity_rank")
-    if fail_on is not None and (ranks <= SEVERITIES.index(fail_on) + 1).any():
+    if fail_on is not None and result.most_urgent <= SEVERITIES.index(fail_on) + 1:
         return MET
     return PARTLY if result.rows_quarantined or result.sources_failed else PUBLISHED
 
@@ -231,6 +230,8 @@ def _show_run(
     published = {name: str(latest / name) for name in result.published.files}
     for message in result.messages:
         common.say(f"Warning: {printable(message)}")
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.seconds.items())
+    common.detail(f"Seconds, summed over threads: {stages}")
     _tell_lost(store, result.rows_quarantined, result.sources_failed)
     if common.json:
         print_json({**(extra or {}), **facts, "published": published, "messages": result.messages,

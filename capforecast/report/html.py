@@ -29,13 +29,15 @@ SERIES = ("host", "metric", "instance", "direction")
 CHANGES = ("new", "worse", "better", "cleared")
 
 
-def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+def render(tables: Mapping[str, pl.DataFrame | pl.LazyFrame], options: RenderOptions) -> bytes:
     """Return the run as a self-contained page: rows in the order of the table, charts for the first ones.
 
-    The page lists at most `ROWS` rows and draws at most `CHARTS` of them, and says so.
+    The page lists at most `ROWS` rows and draws at most `CHARTS` of them, and says so. Of tables that lie
+    in files no more is read than the page shows.
     """
-    breaches, runs = tables["breaches"], tables["run"]
-    listed = breaches.head(ROWS if options.top is None else min(options.top, ROWS))
+    breaches, runs = tables["breaches"].lazy(), tables["run"].lazy().collect()
+    listed = breaches.head(ROWS if options.top is None else min(options.top, ROWS)).collect()
+    counted = breaches.select("days_bucket", "status", "change_class").collect()
     run = runs.row(0, named=True) if runs.height else {}
     style, script = _asset("page.css"), _asset("page.js")
     page = _PAGES.get_template("page.html").render(
@@ -43,15 +45,15 @@ def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
         facts=list(_facts(run)),
         warnings=list(_warnings(run)),
         counts=[
-            {"title": title, "counts": _counts(breaches[column], words)}
+            {"title": title, "counts": _counts(counted[column], words)}
             for title, column, words in (
                 ("Days to the breach, by its median date", "days_bucket", DAYS_BUCKETS),
                 ("Status", "status", STATUSES),
                 ("Against the previous run", "change_class", CHANGES),
             )
         ],
-        caption=_caption(breaches.height, listed.height),
-        rows=_rows(listed, breaches, tables["forecasts"]),
+        caption=_caption(counted.height, listed.height),
+        rows=_rows(listed, breaches, tables["forecasts"].lazy()),
         style=style,
         style_hash=_hash(style),
         script=script,
@@ -126,11 +128,11 @@ def _caption(rows: int, listed: int) -> str:
     return f"{which}, most urgent first, {charts}; the table breaches holds every column."
 
 
-def _rows(listed: pl.DataFrame, breaches: pl.DataFrame, forecasts: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def _rows(listed: pl.DataFrame, breaches: pl.LazyFrame, forecasts: pl.LazyFrame) -> Iterator[dict[str, Any]]:
     """Yield what the page shows of each row, formatted but not yet escaped."""
     drawn = listed.head(CHARTS).select(SERIES).unique()
-    days = _by_series(forecasts.join(drawn, on=SERIES, how="semi").sort("day"))
-    limits = _by_series(breaches.join(drawn, on=SERIES, how="semi"))
+    days = _by_series(_of(drawn, forecasts).sort("day"))
+    limits = _by_series(_of(drawn, breaches.select(*SERIES, "threshold_name", "threshold")))
     for rank, row in enumerate(listed.iter_rows(named=True), start=1):
         key = tuple(row[column] for column in SERIES)
         yield {
@@ -147,6 +149,12 @@ def _rows(listed: pl.DataFrame, breaches: pl.DataFrame, forecasts: pl.DataFrame)
             "facts": _details(row),
             "chart": _chart(row, days[key], limits[key]) if rank <= CHARTS and key in days else "",
         }
+
+
+def _of(drawn: pl.DataFrame, rows: pl.LazyFrame) -> pl.DataFrame:
+    """Return the rows of the series that are drawn; by their hosts a reader of files leaves most of them out."""
+    near = rows.filter(pl.col("host").is_in(drawn["host"].unique().to_list()))
+    return near.collect().join(drawn, on=SERIES, how="semi", maintain_order="left")
 
 
 def _by_series(frame: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import numpy as np
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from capforecast.errors import LockedError, StoreError
 
 LOCK_POLL_SECONDS = 0.05
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 CATALOG_SETTINGS: dict[str, Any] = {
     "threads": 2,
     "memory_limit": "1GB",
@@ -40,7 +41,8 @@ CATALOG_SETTINGS: dict[str, Any] = {
 
 
 @contextmanager
-def _telling(action: str, path: Path) -> Iterator[None]:
+def telling(action: str, path: Path) -> Iterator[None]:
+    """Tell an error of the operating system as one of the store."""
     try:
         yield
     except OSError as error:
@@ -66,9 +68,25 @@ def make_directory(path: Path, *, private: bool = True) -> None:
     if path.is_dir():
         return
     make_directory(path.parent, private=private)
-    with _telling("make a directory", path):
+    with telling("make a directory", path):
         with suppress(FileExistsError):
             os.mkdir(path, 0o700 if private else 0o777)
+        sync_directory(path.parent)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, and put what was made under it in the place of `path`."""
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    with telling("write a file", path):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        # Replacing a name by another one of the same file leaves both.
+        temporary.unlink(missing_ok=True)
         sync_directory(path.parent)
 
 
@@ -80,31 +98,64 @@ def atomic_write(path: Path, data: Any, *, private: bool = True) -> None:
     StoreError
         The operating system refused; the file of that name is as it was.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with _telling("write a file", path):
+    with _replacing(path) as temporary, os.fdopen(os.open(temporary, _NEW, 0o600 if private else 0o666), "wb") as file:
+        file.write(data)
+        settle(file)
+
+
+def atomic_link(source: Path, path: Path) -> None:
+    """Give a durable file a second name in the place of what had it; a copy where the file system has no links.
+
+    Raises
+    ------
+    StoreError
+        The operating system refused; the file of that name is as it was.
+    """
+    with _replacing(path) as temporary:
         try:
-            with os.fdopen(os.open(temporary, flags, 0o600 if private else 0o666), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_directory(path.parent)
+            os.link(source, temporary)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV):
+                raise
+            with open(source, "rb") as old, new_file(temporary) as file:
+                shutil.copyfileobj(old, file, 1 << 20)
+                settle(file)
+
+
+def new_file(path: Path) -> BinaryIO:
+    """Return a new file of a name that is not there yet, to be written and then given to `settle`.
+
+    Its directory must be synced or renamed durably afterwards.
+    """
+    return os.fdopen(os.open(path, _NEW, 0o666), "wb")
+
+
+def settle(file: BinaryIO) -> None:
+    """Bring what was written to the disk and close the file."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+
+
+def scratch_file(folder: Path) -> BinaryIO:
+    """Return a file for this process alone, to write and read; it has no name and is lost when it is closed."""
+    path = folder / f".scratch.{secrets.token_hex(8)}.tmp"
+    with telling("write a scratch file", path):
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "w+b")
+        path.unlink()
+    return file
 
 
 def write_scratch(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays one after another for this process alone; lost with it, so without fsync."""
-    with _telling("write a scratch file", path), open(path, "xb") as file:
+    with telling("write a scratch file", path), open(path, "xb") as file:
         for array in arrays.values():
             np.ascontiguousarray(array).tofile(file)
 
 
 def rename_directory(source: Path, target: Path) -> None:
     """Give a whole directory its final name, durably."""
-    with _telling("rename a directory", target):
+    with telling("rename a directory", target):
         sync_directory(source)
         os.rename(source, target)
         sync_directory(target.parent)
@@ -112,7 +163,7 @@ def rename_directory(source: Path, target: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file or a directory with all it holds; nothing there is fine."""
-    with _telling("remove a leftover", path):
+    with telling("remove a leftover", path):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -157,7 +208,7 @@ def run_lock(path: Path, *, exclusive: bool, wait_seconds: float = 0.0) -> RunLo
     LockedError
         Another process holds it; the message names the process.
     """
-    with _telling("open its lock", path):
+    with telling("open its lock", path):
         fd = _open_lock(path, exclusive=exclusive)
     if fd < 0:
         return RunLock(fd, exclusive=False)
@@ -238,7 +289,7 @@ def create_catalog(path: Path, statements: list[str]) -> None:
         ) from error
     finally:
         con.close()
-    with _telling("write its catalog", path):
+    with telling("write its catalog", path):
         fd = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(fd)

@@ -1,19 +1,17 @@
-"""An edition: the tables and pages of a run, checked against the schema and encoded."""
+"""What fits into a published file: names, and rows checked against the schema."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from capforecast.errors import ConfigError, SchemaError, UnknownNameError
-from capforecast.schema import SCHEMA_VERSION, TABLES, Table
-from capforecast.store.parquet import encode
+from capforecast.schema import TABLES, Table
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 POLARS: dict[str, pl.DataType] = {
@@ -24,7 +22,7 @@ POLARS: dict[str, pl.DataType] = {
     "date": pl.Date(),
     "timestamp": pl.Datetime("us", "UTC"),
 }
-_ARROW = {
+ARROW: dict[str, Any] = {
     "text": pa.string(),
     "double": pa.float64(),
     "int64": pa.int64(),
@@ -32,23 +30,7 @@ _ARROW = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
 }
-_CODEC: dict[str, Any] = {"compression": "snappy", "version": "2.6"}
-
-
-@dataclass(frozen=True, slots=True)
-class Edition:
-    """The bytes of a run, ready to be written."""
-
-    tables: dict[str, bytes]
-    rows: dict[str, int]
-    pages: dict[str, bytes]
-
-    def manifest(self) -> dict[str, dict[str, Any]]:
-        """Return file name to rows, bytes and sha256 of each table."""
-        return {
-            name: {"rows": self.rows[name], "bytes": len(data), "sha256": sha256_of(data)}
-            for name, data in self.tables.items()
-        }
+_TEXTS = (pa.string(), pa.large_string(), pa.string_view())
 
 
 def file_name(name: str, what: str) -> str:
@@ -68,59 +50,67 @@ def file_name(name: str, what: str) -> str:
     return name
 
 
-def edition(tables: Mapping[str, pl.DataFrame], pages: Mapping[str, bytes]) -> Edition:
-    """Check and encode what is to be published; tables that are not given are published empty.
+def page_names(pages: Mapping[str, bytes]) -> None:
+    """Check that pages have names of files.
 
     Raises
     ------
-    UnknownNameError, SchemaError, ConfigError
-        A table is unknown, a frame does not fit its table, or a page's name is no file name.
+    ConfigError
+        One has not.
+    """
+    for name in pages:
+        file_name(name, "page's name")
+
+
+def fitted_tables(tables: Mapping[str, pl.DataFrame]) -> dict[str, pa.Table]:
+    """Return frames in the types of their tables.
+
+    Raises
+    ------
+    UnknownNameError, SchemaError
+        A table is unknown, or a frame does not fit its table.
     """
     for name in tables:
         if name not in TABLES:
             raise UnknownNameError("table", name, TABLES)
-    encoded, rows = {}, {}
-    for name, table in TABLES.items():
-        frame = tables.get(name, pl.DataFrame(schema={c.name: POLARS[c.type] for c in table.columns}))
-        arrow = _to_arrow(table, _checked(table, frame))
-        encoded[f"{name}.parquet"] = encode(arrow, **_CODEC).to_pybytes()
-        rows[f"{name}.parquet"] = frame.height
-    return Edition(encoded, rows, {file_name(name, "page's name"): pages[name] for name in sorted(pages)})
+    return {name: fitted(TABLES[name], frame.to_arrow()) for name, frame in tables.items()}
 
 
-def _checked(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    if tuple(frame.columns) != table.names:
-        missing = [name for name in table.names if name not in frame.columns]
-        extra = [name for name in frame.columns if name not in table.names]
+def fitted(table: Table, rows: pa.Table) -> pa.Table:
+    """Return rows in the types of a published table; texts may stay run-end encoded.
+
+    Raises
+    ------
+    SchemaError
+        A column is missing, extra, elsewhere or of another type, or holds NaN or an infinity.
+    """
+    if tuple(rows.column_names) != table.names:
+        missing = [name for name in table.names if name not in rows.column_names]
+        extra = [name for name in rows.column_names if name not in table.names]
         raise SchemaError(
             f"table {table.name} must have exactly the columns of the schema, in its order",
             got=f"missing {missing}, extra {extra}" if missing or extra else "another order",
         )
-    for column in table.columns:
-        got, want = frame.schema[column.name], POLARS[column.type]
-        if got not in (want, pl.Null()):
+    columns = []
+    for column, found in zip(table.columns, rows.columns, strict=True):
+        runs = pa.types.is_run_end_encoded(found.type)
+        kind = found.type.value_type if runs else found.type
+        want = ARROW[column.type]
+        if kind not in (*(_TEXTS if column.type == "text" else (want,)), pa.null()):
             raise SchemaError(
-                f"column {column.name} must be {column.type} ({want})",
-                got=str(got),
-                where=f"table {table.name}",
+                f"column {column.name} must be {column.type} ({want})", got=str(kind), where=f"table {table.name}"
             )
-        if column.type == "double" and got == want and not frame[column.name].is_finite().all():
-            raise SchemaError(
-                f"column {column.name} must hold finite values or null",
-                got="NaN or infinity",
-                where=f"table {table.name}, row {frame[column.name].is_finite().fill_null(True).arg_min()}",
-            )
-    return frame.cast({column.name: POLARS[column.type] for column in table.columns})
+        if column.type == "double":
+            _check_finite(table, column.name, found)
+        columns.append(found if kind == want else (pc.run_end_decode(found) if runs else found).cast(want))
+    return pa.table(dict(zip(table.names, columns, strict=True)))
 
 
-def _to_arrow(table: Table, frame: pl.DataFrame) -> pa.Table:
-    schema = pa.schema(
-        [(column.name, _ARROW[column.type]) for column in table.columns],
-        metadata={"schema_version": str(SCHEMA_VERSION), "table": table.name},
-    )
-    return frame.to_arrow().cast(schema.remove_metadata()).replace_schema_metadata(schema.metadata)
-
-
-def sha256_of(data: bytes) -> str:
-    """Return the sha256 of bytes as hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
+def _check_finite(table: Table, name: str, column: pa.ChunkedArray) -> None:
+    finite = pc.is_finite(column.cast(pa.float64()))
+    if not pc.all(finite, min_count=0).as_py():
+        raise SchemaError(
+            f"column {name} must hold finite values or null",
+            got="NaN or infinity",
+            where=f"table {table.name}, row {pc.index(finite, False).as_py()}",
+        )

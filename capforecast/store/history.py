@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -35,7 +35,9 @@ class Generation:
     path: str
 
 
-def read_published(store: Path | str, run_id: str | None = None) -> dict[str, pl.DataFrame]:
+def read_published(
+    store: Path | str, run_id: str | None = None, *, columns: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, pl.DataFrame]:
     """Return the tables of a published run, each file checked against its sha256.
 
     Parameters
@@ -45,11 +47,13 @@ def read_published(store: Path | str, run_id: str | None = None) -> dict[str, pl
     run_id : str, optional
         Which run, in its newest generation; the one that ``latest.json`` names without it. What a writer
         was killed over is in history until the next writer removes it, and is found by its run too.
+    columns : mapping of str to sequence of str, optional
+        Only these tables and columns.
 
     Returns
     -------
     dict of str to DataFrame
-        Every table of `capforecast.schema`.
+        Every table of `capforecast.schema`, or those that were asked for.
 
     Raises
     ------
@@ -64,19 +68,25 @@ def read_published(store: Path | str, run_id: str | None = None) -> dict[str, pl
     if run_id is None:
         if pointer is None:
             raise StoreError("a run must have been published", got="none", where=str(store), do="Run `capforecast run`")
-        return read_files(store, str(pointer["path"]), pointer["files"])
+        return _read_files(store / str(pointer["path"]), pointer["files"], columns)
     found = generations(store)
     mine = [generation for generation in found if generation.run_id == run_id]
     if not mine:
         raise UnknownNameError("run", run_id, {generation.run_id for generation in found})
     newest = max(mine, key=lambda generation: generation.number)
-    return read_files(store, newest.path, _read_json(store / newest.path / RUN_MANIFEST, {"files": dict})["files"])
+    manifest = _read_json(store / newest.path / RUN_MANIFEST, {"files": dict})["files"]
+    return _read_files(store / newest.path, manifest, columns)
 
 
 def history_path(run_id: str, run_date: date, generation: int) -> str:
     """Return the directory of a run, relative to the store."""
     suffix = f"~{generation}" if generation > 1 else ""
     return f"{HISTORY}/run_date={run_date.isoformat()}/run_id={file_name(run_id, 'run_id')}{suffix}"
+
+
+def staging_path(run_id: str, run_date: date) -> str:
+    """Return the directory in which a run is written, relative to the store."""
+    return f"{HISTORY}/run_date={run_date.isoformat()}/.run_id={file_name(run_id, 'run_id')}.tmp"
 
 
 def generations(store: Path) -> list[Generation]:
@@ -121,23 +131,62 @@ def _read_json(path: Path, must_hold: Mapping[str, type]) -> dict[str, Any]:
     return content
 
 
-def read_files(store: Path, path: str, manifest: Mapping[str, Mapping[str, Any]]) -> dict[str, pl.DataFrame]:
-    """Read the tables of a run and check each file against its sha256.
+def _read_files(
+    folder: Path, manifest: Mapping[str, Mapping[str, Any]], columns: Mapping[str, Sequence[str]] | None
+) -> dict[str, pl.DataFrame]:
+    everything = dict.fromkeys(name.removesuffix(".parquet") for name in manifest)
+    wanted: Mapping[str, Sequence[str] | None] = everything if columns is None else columns
+    return {
+        name: read_table(folder, name, str(manifest[f"{name}.parquet"]["sha256"]), some)
+        for name, some in wanted.items()
+    }
+
+
+def read_table(folder: Path, name: str, sha256: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read a table of a run, or some columns of it, and check the file against its sha256.
 
     Raises
     ------
     StoreError
-        A file is missing or is not what was published.
+        The file is missing or is not what was published.
     """
-    out = {}
-    for name, expected in manifest.items():
-        problem = check_file(store / path / name, str(expected["sha256"]))
-        if problem:
-            raise damaged(store / path / name, problem)
-        table = TABLES[name.removesuffix(".parquet")]
-        frame = pl.DataFrame(pl.from_arrow(read(store / path / name, list(table.names))))
-        out[table.name] = frame.cast({column.name: POLARS[column.type] for column in table.columns})
-    return out
+    path, table = folder / f"{name}.parquet", TABLES[name]
+    problem = check_file(path, sha256)
+    if problem:
+        raise damaged(path, problem)
+    types = {column.name: POLARS[column.type] for column in table.columns}
+    wanted = list(columns or table.names)
+    return pl.DataFrame(pl.from_arrow(read(path, wanted))).cast({column: types[column] for column in wanted})
+
+
+class PublishedTables(Mapping[str, pl.DataFrame]):
+    """The tables of one published run, each read when it is first asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's directory in history.
+    files : mapping of str to str
+        Name of each file to its sha256.
+    known : mapping of DataFrame
+        Tables that need not be read.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, str], known: Mapping[str, pl.DataFrame]):
+        self._folder = folder
+        self._sha256 = {name.removesuffix(".parquet"): files[name] for name in files if name.endswith(".parquet")}
+        self._read = dict(known)
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        if name not in self._read:
+            self._read[name] = read_table(self._folder, name, self._sha256[name])
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sha256)
+
+    def __len__(self) -> int:
+        return len(self._sha256)
 
 
 def check_file(path: Path, sha256: str) -> str:

@@ -2,9 +2,10 @@
 
 Order, and what a kill at each point leaves:
 
-1. history directory, made under a temporary name and renamed whole - a leftover until step 2;
+1. history directory, written under a temporary name and renamed whole - a leftover until step 2;
 2. the catalog names the run - from here on it is part of history for good;
-3. ``reports/latest`` file by file - ``latest.json`` still names the run before;
+3. ``reports/latest`` file by file, the tables as second names of the files in history - ``latest.json``
+   still names the run before;
 4. ``latest.json`` - the run is the latest.
 
 A run that looks at an earlier moment than the latest one (its as_of is older) goes into history only, and
@@ -15,9 +16,10 @@ counts what this very repetition did; a repetition that differs in nothing else 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,14 +28,32 @@ from capforecast.errors import StoreError
 from capforecast.schema import SCHEMA_VERSION
 from capforecast.store import durable
 from capforecast.store.catalog import Catalog
-from capforecast.store.edition import Edition, sha256_of
 from capforecast.store.history import RUN_MANIFEST, damaged_files, history_path, read_latest
 from capforecast.store.layout import LATEST
-from capforecast.store.parquet import damaged
 from capforecast.times import format_moment, parse_moment
 
 IDENTITY = ("run_id", "run_date", "as_of_us", "run_us")
 _COUNTERS = "run.parquet"
+Manifest = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What is published.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the files of the tables lie, on disk but for their names.
+    manifest : dict
+        Name of each file to its rows, bytes and sha256.
+    pages : mapping of file name to bytes
+        Further files for ``reports/latest``.
+    """
+
+    folder: Path
+    manifest: Manifest
+    pages: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +112,9 @@ def publish_run(
     before = catalog.run(run_id)
     broken = ""
     if before and _is_same(before, content, (run_date, as_of_us)):
-        if not damaged_files(store / before["path"], json.loads(before["manifest"])):
-            return _show(store, run, before["path"], before["generation"], _stored(store, before, content), False)
+        then = json.loads(before["manifest"])
+        if not damaged_files(store / before["path"], then):
+            return _show(store, run, before["path"], before["generation"], replace(content, manifest=then), False)
         broken = before["path"]
     generation = _next_generation(store, before, run_id, run_date)
     path = history_path(run_id, run_date, generation)
@@ -105,7 +126,7 @@ def publish_run(
         "run_us": run_us,
         "generation": generation,
         "path": path,
-        "manifest": json.dumps(content.manifest(), sort_keys=True),
+        "manifest": json.dumps(content.manifest, sort_keys=True),
         "details": json.dumps({key: run[key] for key in sorted(run) if key not in IDENTITY}, default=str),
     }
     with catalog.transaction() as number:
@@ -119,30 +140,26 @@ def publish_run(
 
 
 def write_history(store: Path, path: str, run: Mapping[str, object], content: Edition) -> None:
-    """Write the immutable files of a run: the directory appears whole."""
-    target = store / path
-    temporary = target.with_name(f".{target.name}.tmp")
-    durable.remove(temporary)
+    """Give the immutable files of a run their place: the directory appears whole."""
     # A directory of that name that the catalog does not know was left by a killed run.
-    durable.remove(target)
-    durable.make_directory(temporary, private=False)
-    for name, data in content.tables.items():
-        durable.atomic_write(temporary / name, data, private=False)
-    told = json.dumps({**_about(run, path), "files": content.manifest()}, indent=2, sort_keys=True) + "\n"
-    durable.atomic_write(temporary / RUN_MANIFEST, told.encode(), private=False)
-    durable.rename_directory(temporary, target)
+    durable.remove(store / path)
+    told = json.dumps({**_about(run, path), "files": content.manifest}, indent=2, sort_keys=True) + "\n"
+    durable.atomic_write(content.folder / RUN_MANIFEST, told.encode(), private=False)
+    durable.rename_directory(content.folder, store / path)
 
 
 def write_latest(store: Path, run: Mapping[str, object], path: str, content: Edition) -> None:
     """Replace the files of ``reports/latest``, the pointer last."""
     latest = store / LATEST
     durable.make_directory(latest, private=False)
-    for name, data in {**content.tables, **content.pages}.items():
+    for name in content.manifest:
+        durable.atomic_link(store / path / name, latest / name)
+    for name, data in content.pages.items():
         durable.atomic_write(latest / name, data, private=False)
     pointer = {
         **_about(run, path),
-        "files": content.manifest(),
-        "pages": {name: {"bytes": len(data), "sha256": sha256_of(data)} for name, data in content.pages.items()},
+        "files": content.manifest,
+        "pages": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in content.pages.items()},
     }
     text = json.dumps(pointer, indent=2, sort_keys=True) + "\n"
     durable.atomic_write(latest / "latest.json", text.encode(), private=False)
@@ -170,7 +187,8 @@ def _show(  # noqa: PLR0913 - what `Published` says
                 durable.atomic_write(store / path / name, data, private=False)
     elif changed or pointer is None or not _is_shown(store, pointer, path, content):
         write_latest(store, run, path, content)
-    files = {name: sha256_of(data) for name, data in {**content.tables, **content.pages}.items()}
+    files = {name: str(told["sha256"]) for name, told in content.manifest.items()}
+    files |= {name: _sha256(data) for name, data in content.pages.items()}
     folder = LATEST if latest else path
     paths = {name: f"{folder}/{name}" for name in files}
     return Published(str(run["run_id"]), path, generation, changed, files, latest, paths)
@@ -180,7 +198,7 @@ def _is_shown(store: Path, pointer: Mapping[str, Any], path: str, content: Editi
     """Tell whether ``reports/latest`` shows the content of a history directory, whole."""
     return (
         pointer["path"] == path
-        and pointer["files"] == content.manifest()
+        and pointer["files"] == content.manifest
         and set(content.pages) <= set(pointer["pages"])
         and not damaged_files(store / LATEST, {**pointer["files"], **pointer["pages"]})
     )
@@ -188,21 +206,12 @@ def _is_shown(store: Path, pointer: Mapping[str, Any], path: str, content: Editi
 
 def _is_same(before: Mapping[str, Any], content: Edition, moment: tuple[date, int]) -> bool:
     """Tell whether a run was published with this content, its counters apart."""
-    then, now = ({**files, _COUNTERS: None} for files in (json.loads(before["manifest"]), content.manifest()))
+    then, now = ({**files, _COUNTERS: None} for files in (json.loads(before["manifest"]), content.manifest))
     return then == now and (before["run_date"], before["as_of_us"]) == moment
 
 
-def _stored(store: Path, before: Mapping[str, Any], content: Edition) -> Edition:
-    """Return the edition with the tables that history holds."""
-    rows = {name: int(told["rows"]) for name, told in json.loads(before["manifest"]).items()}
-    tables = {}
-    for name in rows:
-        file = store / before["path"] / name
-        try:
-            tables[name] = file.read_bytes()
-        except OSError as error:
-            raise damaged(file, error) from error
-    return Edition(tables, rows, content.pages)
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _next_generation(store: Path, before: Mapping[str, Any] | None, run_id: str, run_date: date) -> int:

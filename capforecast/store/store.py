@@ -13,12 +13,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from capforecast.errors import StoreError
-from capforecast.store import layout, limits, opening, publish, samples, spans
-from capforecast.store.edition import edition
+from capforecast.store import layout, limits, opening, samples, spans
+from capforecast.store.edition import fitted_tables
 from capforecast.store.history import read_published
 from capforecast.store.intake import Batch
 from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
 from capforecast.store.parquet import Part
+from capforecast.store.publication import Publication
 from capforecast.store.publish import Published
 from capforecast.store.reading import Reader
 from capforecast.store.retention import prune_samples
@@ -289,16 +290,9 @@ class Store:
     ) -> Published:
         """Publish a run: history first, the fixed names next, ``latest.json`` last.
 
-        A run with an older as_of than the latest one goes into history only.
-
-        Parameters
-        ----------
-        run : mapping
-            run_id, run_date (date), as_of_us, run_us; anything else is kept as JSON.
-        tables : mapping of name to DataFrame
-            Tables of `capforecast.schema`; those that are not given are published empty.
-        pages : mapping of file name to bytes
-            Further files for ``reports/latest``, such as report.html.
+        A run with an older as_of than the latest one goes into history only. `run` has run_id, run_date (date),
+        as_of_us and run_us, anything else is kept as JSON; `tables` are those of `capforecast.schema`, published
+        empty where they are not given; `pages` are further files for ``reports/latest``, such as report.html.
 
         Raises
         ------
@@ -307,9 +301,16 @@ class Store:
         StoreError
             The files could not be written; what was published before stands.
         """
+        rows = fitted_tables(tables)
+        with self.publication(run) as publication:
+            for name, table in rows.items():
+                publication.write(name, table)
+            return publication.publish(pages)
+
+    def publication(self, run: Mapping[str, object]) -> Publication:
+        """Begin to publish a run, as in `publish`, whose tables are written as they are made."""
         self._check_writable()
-        content = edition(tables, pages)
-        return publish.publish_run(self.path, self._catalog, self._committed, run, content)
+        return Publication(self.path, self._catalog, self._committed, run)
 
     def published(self, run_id: str | None = None) -> dict[str, pl.DataFrame]:
         """Return the tables of a published run, the latest by default; see `read_published`."""

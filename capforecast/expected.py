@@ -1,0 +1,179 @@
+"""What a run is expected to say: its series by name, what is forecast of each, the thresholds that watch it.
+
+A million series stay in memory while they are forecast, so names that repeat are kept once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from capforecast.config import Config
+from capforecast.globs import Names
+from capforecast.history import Items
+from capforecast.kinds import Kind, by_name
+from capforecast.limits import Resolved
+from capforecast.panel import Floats, Ints
+from capforecast.schema import LABELS
+
+REPEATED = 8
+"""A name that stands for so many rows on average is kept once."""
+
+LIMIT_COLUMNS = ("threshold_name", "threshold", "threshold_source", "capacity", "lead_time_days")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The series of a run, one item per series and direction, and the thresholds.
+
+    Attributes
+    ----------
+    series : DataFrame
+        host, metric, instance, unit, kind and the labels, by host, metric and instance; the number of a
+        row is the place of the series, and all that is published of series is in this order.
+    sid, first_us, last_us : int64 (S,)
+        Number in the store; first and last sample.
+    excluded : bool (S,)
+        Is it not to be forecast.
+    kind : int64 (S,)
+        Place in `kinds`.
+    kinds : tuple of Kind
+        All metric kinds.
+    first_item : int64 (S + 1,)
+        Items ``first_item[s]:first_item[s + 1]`` are those of series s.
+    owner : int64 (I,)
+        Series of each item.
+    below : bool (I,)
+        Do low values hurt.
+    thresholds : DataFrame
+        threshold_name, threshold, threshold_source, capacity and lead_time_days, by series.
+    first_threshold : int64 (S + 1,)
+        Thresholds of each series.
+    item : int64 (R,)
+        Item that each threshold watches.
+    """
+
+    series: pl.DataFrame
+    sid: Ints
+    first_us: Ints
+    last_us: Ints
+    excluded: np.ndarray
+    kind: Ints
+    kinds: tuple[Kind, ...]
+    first_item: Ints
+    owner: Ints
+    below: np.ndarray
+    thresholds: pl.DataFrame
+    first_threshold: Ints
+    item: Ints
+
+    def statistics(self, items: Ints) -> np.ndarray:
+        """Return the rollup column that is forecast of each item."""
+        high = np.array(["max" if kind.statistic == "min" else kind.statistic for kind in self.kinds], object)
+        return np.where(self.below[items], "min", high[self.kind[self.owner[items]]])
+
+    def arrays(self, items: Ints, series: Ints) -> Items:
+        """Return items as a shard sees them; `series` is the place of their series within the shard."""
+        kind = self.kind[self.owner[items]]
+        lower, upper, k, n = (
+            np.array(column)
+            for column in zip(*((one.lower, one.upper, *one.sustain) for one in self.kinds), strict=True)
+        )
+        return Items(
+            series=series,
+            sign=np.where(self.below[items], -1.0, 1.0),
+            statistic=self.statistics(items),
+            lower=lower[kind].astype(np.float64),
+            upper=upper[kind].astype(np.float64),
+            k=k[kind].astype(np.int64),
+            n=n[kind].astype(np.int64),
+        )
+
+
+def expect(series: pl.DataFrame, limits: Resolved, config: Config) -> Expected:
+    """Return what is expected of some series.
+
+    Parameters
+    ----------
+    series : DataFrame
+        Rows of ``store.series()``, in the order of host, metric and instance.
+    limits : Resolved
+        What the limits say about them.
+    config : Config
+        Kinds and exclusions.
+    """
+    kinds = tuple(by_name(config.metric_kinds).values())
+    kind = limits.series.get_column("kind").cast(pl.Enum([one.name for one in kinds])).to_physical().to_numpy()
+    usual = np.array([one.direction == "below" for one in kinds])[kind]
+    watched = limits.thresholds.get_column("series").to_numpy().astype(np.int64)
+    low = (limits.thresholds.get_column("direction") == "below").to_numpy()
+    # Which directions each series has: that of its kind where no threshold watches it.
+    has = np.zeros((series.height, 2), bool)
+    has[watched, low.astype(np.int64)] = True
+    bare = ~has.any(axis=1)
+    has[bare, usual[bare].astype(np.int64)] = True
+    owner, below = np.nonzero(has)
+    first_item = _starts(has.sum(axis=1))
+    ceiling = pl.when(pl.col("upper").is_finite()).then("upper")
+    upper = np.array([one.upper for one in kinds])[kind[watched]]
+    thresholds = limits.thresholds.with_columns(pl.Series("upper", upper)).select(
+        *(name for name in LIMIT_COLUMNS if name != "capacity"), pl.coalesce("capacity", ceiling).alias("capacity")
+    )
+    return Expected(
+        series=lean(pl.concat([series, limits.series], how="horizontal"), ("unit", "kind", *LABELS)).select(
+            "host", "metric", "instance", "unit", "kind", *LABELS
+        ),
+        sid=_whole(series, "sid"),
+        first_us=series.get_column("first_ts").dt.epoch("us").to_numpy().astype(np.int64),
+        last_us=series.get_column("last_ts").dt.epoch("us").to_numpy().astype(np.int64),
+        excluded=_excluded(series, config),
+        kind=kind.astype(np.int64),
+        kinds=kinds,
+        first_item=first_item,
+        owner=owner,
+        below=below.astype(bool),
+        thresholds=lean(thresholds, ("threshold_name", "threshold_source")),
+        first_threshold=np.searchsorted(watched, np.arange(series.height + 1)).astype(np.int64),
+        item=first_item[watched] + (low & has[watched, 0]),
+    )
+
+
+def ranges(starts: Ints, counts: Ints) -> Ints:
+    """Return the numbers of all ranges, one after the other."""
+    before: Ints = np.cumsum(counts) - counts
+    return np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+
+
+def lean(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Keep the texts of columns once where they repeat."""
+    kept = []
+    for column in frame.select(columns):
+        words = column.drop_nulls().unique()
+        if words.len() * REPEATED <= max(column.len(), REPEATED):
+            kept.append(column.cast(pl.Enum(words.sort())))
+    return frame.with_columns(kept)
+
+
+def _starts(counts: np.ndarray) -> Ints:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _whole(frame: pl.DataFrame, name: str) -> Ints:
+    return frame.get_column(name).to_numpy().astype(np.int64)
+
+
+def _excluded(series: pl.DataFrame, config: Config) -> np.ndarray:
+    names = Names(series)
+    out = np.zeros(series.height, bool)
+    for rule in config.exclude:
+        out[names.match(rule.host, rule.metric, rule.instance)] = True
+    return out
+
+
+def levels(column: pl.Series) -> Floats:
+    """Return a column of numbers as floats, NaN for NULL; without copying floats that are all known."""
+    out: Floats = column.cast(pl.Float64).to_numpy()
+    return out
