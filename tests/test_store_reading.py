@@ -1,5 +1,6 @@
 """Reading rollups: whatever the row groups, the range and the threads, the same as from a plain list."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -14,7 +15,7 @@ from store_rows import HOUR, MINUTE, START, Row, batch, put, state
 
 from capforecast.errors import StoreError
 from capforecast.history import Rollups, newest_us
-from capforecast.store import Store, reading, rollups, shards, spans
+from capforecast.store import Store, parquet, reading, rollups, shards, spans
 from capforecast.store.reading import Reader
 from capforecast.store.rollups import row_groups, write_rollups
 from capforecast.store.spans import Span
@@ -169,6 +170,27 @@ def test_any_shards_in_any_threads_read_the_same(store, monkeypatch):
             assert np.concatenate([getattr(part, name) for part in parts]).tolist() == getattr(whole, name).tolist()
         values = np.concatenate([part.values["p95"] for part in parts])
         assert values.tobytes() == whole.values["p95"].tobytes()
+
+
+def test_the_system_is_told_what_will_be_read_and_nothing_else(store, monkeypatch):
+    monkeypatch.setattr(rollups, "GROUP_SERIES", 4)
+    monkeypatch.setattr(rollups, "GROUP_LEAST", 1)
+    fleet(store, 12, 50, without=[(9, 20)])
+    (path,) = store.path.glob("rollups/*.parquet")
+    told = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda fd, start, size, advice: told.append((start, size)), raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_WILLNEED", 3, raising=False)
+    store.rollups(np.arange(4, 12), ["max"])
+    groups = [pq.read_metadata(path).row_group(g) for g in (1, 2)]
+    want = []
+    for group, columns in zip(groups, ((4,), (4, 1, 0)), strict=True):
+        for column in map(group.column, columns):
+            start = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
+            want.append((start, column.total_compressed_size))
+    assert told == [(0, parquet.TAIL), *want]
+    monkeypatch.delattr(os, "posix_fadvise")
+    store._reader = None
+    assert len(store.rollups(None, ["max"])) == 12 * 50 - 1
 
 
 def test_what_was_ingested_after_the_first_reading_is_read_too(store):

@@ -6,7 +6,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ SEAL = b"CFfs"
 No reader of Parquet looks there. Files of early versions have none.
 """
 _SEAL_SIZE = len(SEAL) + 4
-_TAIL = 1 << 16
+TAIL = 1 << 16
+"""Bytes at the end of a file that are read first: most footers are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,29 @@ def opened(path: Path, found: Any) -> Iterator[Any]:
         raise damaged(path, error) from error
 
 
+def expect(path: Path, stretches: Sequence[tuple[int, int]]) -> None:
+    """Let the operating system fetch stretches (start, bytes) of a file while others are read.
+
+    A disk that takes its time for each of many small reads does them at once then. A file that is not there is
+    left to the one who reads it, and not every system can be told.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with suppress(FileNotFoundError), open(path, "rb") as file:
+        for start, size in stretches:
+            os.posix_fadvise(file.fileno(), start, size, os.POSIX_FADV_WILLNEED)
+
+
+def stretches(found: Any, group: int, columns: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where columns of a row group lie in their file: (start, bytes) of each."""
+    names, rows, out = found.schema.names, found.row_group(group), []
+    for name in columns:
+        column = rows.column(names.index(name))
+        start = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
+        out.append((start, column.total_compressed_size))
+    return out
+
+
 def footer(path: Path, columns: Sequence[str]) -> tuple[Any, list[list[tuple[int, int]]]]:
     """Return the footer of a data file, and the smallest and largest number of columns for each row group.
 
@@ -192,7 +216,7 @@ def footer(path: Path, columns: Sequence[str]) -> tuple[Any, list[list[tuple[int
 def _footer(path: Path) -> Any:
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - _TAIL, 0))
+        file.seek(max(size - TAIL, 0))
         tail = file.read()
         if _footer_size(tail) + _SEAL_SIZE > len(tail):
             file.seek(max(size - _footer_size(tail) - _SEAL_SIZE, 0))

@@ -20,65 +20,14 @@ from numpy.typing import NDArray
 
 from capforecast.kernels.stitch import stitch, stitch_rising
 from capforecast.store import spans
-from capforecast.store.parquet import Part, footer, numbers, opened
+from capforecast.store.index import Buckets, Index, Ints, Sids
+from capforecast.store.parquet import TAIL, Part, expect, numbers, opened, stretches
 from capforecast.store.pieces import Columns
 from capforecast.store.rollups import DTYPES, Rollups, checked
 from capforecast.store.spans import Span
 
 BLOCKS_KEPT = 4
 """Blocks of series whose footers stay in memory: threads work on neighbours."""
-
-Ints = NDArray[np.int64]
-Sids = NDArray[np.int32]
-Buckets = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """What the footer of a part says about its row groups, one entry for each.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    footer : FileMetaData
-        As the file has it, so that it is parsed once.
-    rows : int64 (G,)
-        Rows.
-    sid, bucket, count : int32, int64, int64 (G, 2)
-        Smallest and largest value of these columns.
-    """
-
-    path: Path
-    footer: Any
-    rows: Ints
-    sid: Sids
-    bucket: Ints
-    count: Ints
-
-    @classmethod
-    def of(cls, path: Path) -> Index:
-        """Read the footer of a part."""
-        found, bounds = footer(path, ("sid", "bucket", "count"))
-        rows = np.array([found.row_group(g).num_rows for g in range(found.num_row_groups)], np.int64)
-        sid, bucket, count = np.array(bounds, np.int64).reshape(-1, 3, 2).swapaxes(0, 1)
-        return cls(path, found, rows, sid.astype(np.int32), bucket, count)
-
-    def chosen(self, sids: Sids, buckets: Buckets) -> list[int]:
-        """Return the row groups that may hold one of some rising sids in a range of buckets."""
-        at = np.searchsorted(sids, self.sid[:, 0])
-        holds = (at < sids.size) & (sids[np.minimum(at, sids.size - 1)] <= self.sid[:, 1])
-        return np.flatnonzero(holds & (self.bucket[:, 0] < buckets[1]) & (self.bucket[:, 1] >= buckets[0])).tolist()
-
-    def whole(self, group: int) -> bool:
-        """Tell whether a row group has a row for each of its series in each of its buckets."""
-        (low, high), (first, last) = self.sid[group].tolist(), self.bucket[group].tolist()
-        return bool(self.rows[group] == (high - low + 1) * (last - first + 1))
-
-    def within(self, group: int, buckets: Buckets) -> bool:
-        """Tell whether all rows of a row group lie in a range of buckets."""
-        first, last = self.bucket[group].tolist()
-        return bool(first >= buckets[0] and last < buckets[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +57,6 @@ class _Piece:
     bucket: int
     width: int
     place: Any
-
-    @property
-    def even(self) -> bool:
-        """Have all rows of the row group the same count."""
-        low, high = self.index.count[self.group].tolist()
-        return bool(low == high)
 
     def cut(self, column: NDArray[Any]) -> NDArray[Any]:
         """Return what a column of the row group has for these rows."""
@@ -163,12 +106,12 @@ class Reader:
         """
         names, buckets = checked(columns), (buckets[0], max(buckets))
         wanted = self._all() if sids is None else np.unique(np.asarray(sids, np.int32))
-        pieces = [
-            piece
-            for block in np.unique(wanted // spans.BLOCK).tolist()
-            for index in self._of_block(block, days)
-            for piece in _pieces(index, wanted, buckets)
-        ]
+        blocks = np.unique(wanted // spans.BLOCK).tolist()
+        indexes = [index for block in blocks for index in self._of_block(block, days)]
+        if len(blocks) == 1:
+            for index in indexes:
+                _expect(index, wanted, names, buckets)
+        pieces = [piece for index in indexes for piece in _pieces(index, wanted, buckets)]
         found = _laid_out(wanted, names, pieces)
         ends = found.starts[:-1].copy()
         for _, those in groupby(pieces, lambda piece: piece.index.path):
@@ -187,10 +130,22 @@ class Reader:
             self._indexes.move_to_end(block)
             if len(self._indexes) > BLOCKS_KEPT:
                 self._indexes.popitem(last=False)
-            for part in parts:
-                if part.path not in known:
-                    known[part.path] = Index.of(self._store / part.path)
+            new = [part for part in parts if part.path not in known]
+            for part in new:
+                expect(self._store / part.path, [(max(part.bytes - TAIL, 0), TAIL)])
+            for part in new:
+                known[part.path] = Index.of(self._store / part.path)
             return [known[part.path] for part in parts]
+
+
+def _expect(index: Index, wanted: Sids, names: Sequence[str], buckets: Buckets) -> None:
+    """Have the operating system fetch what will be read of a part."""
+    coming = []
+    for group in index.chosen(wanted, buckets):
+        keys = () if index.whole(group) else ("sid",)
+        coming += stretches(index.footer, group, (*index.needed(group, names), *keys))
+    if coming:
+        expect(index.path, coming)
 
 
 def _pieces(index: Index, wanted: Sids, buckets: Buckets) -> list[_Piece]:
@@ -267,15 +222,14 @@ def _fill(found: Rollups, ends: Ints, pieces: Sequence[_Piece]) -> None:
         for piece in pieces:
             those = slice(piece.first, piece.first + piece.lengths.size)
             whole = piece.width >= 0
-            needed = [*found.values, *(() if whole else ("bucket",)), *(() if piece.even else ("count",))]
-            columns = _read(file, piece.group, list(dict.fromkeys(needed)))
+            columns = _read(file, piece.group, index.needed(piece.group, list(found.values)))
             if whole:
                 stitch_rising(piece.lengths, piece.bucket, ends[those], found.bucket)
             else:
                 _stitch(piece.lengths, piece.cut(columns["bucket"]), ends[those], found.bucket)
             for name, out in found.values.items():
                 _stitch(piece.lengths, piece.cut(columns[name]), ends[those], out)
-            if piece.even:
+            if index.even(piece.group):
                 found.samples[those] += piece.lengths * index.count[piece.group, 0]
             else:
                 found.samples[those] += _totals(piece.cut(columns["count"]), piece.lengths)
