@@ -97,4 +97,6 @@ class DataError(CapforecastError, ValueError):
 
 def printable(text: str) -> str:
     r"""Return `text` with control characters shown as escapes (``\x1b``), since names are data."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

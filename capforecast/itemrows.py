@@ -43,7 +43,7 @@ def forecast_rows(expected: Expected, stamp: Stamp, start: int, daily: Floats) -
     day = np.broadcast_to(np.arange(first, first + 2 * days, dtype=np.int32), shown.shape)[shown]
     values = {name: _doubles(levels_of[i][shown]) for i, name in enumerate(("actual", "q10", "q50", "q90"))}
     named = _named(expected, start, start + items, ("unit", "statistic"))
-    return _arrow("forecasts", named, shown.sum(axis=1), {"day": _plain(day).cast(pa.date32()), **values}, stamp)
+    return _arrow("forecasts", named, shown.sum(axis=1), {"day": _plain(day).view(pa.date32()), **values}, stamp)
 
 
 def score_rows(
@@ -98,7 +98,7 @@ def _arrow(
     """Return rows that belong to items, so many to each, whose names are kept once."""
     some = counts > 0
     ends, kept = _plain(np.cumsum(counts[some]).astype(np.int32)), np.flatnonzero(some)
-    moment = _plain(np.full(int(counts.sum()), stamp.as_of_us)).cast(pa.timestamp("us", "UTC"))
+    rows = int(counts.sum())
     own = pl.Series([stamp.run_id], dtype=pl.String).new_from_index(0, kept.size)
     texts = {
         name: column.to_arrow().cast(pa.string())
@@ -107,8 +107,8 @@ def _arrow(
     columns = {
         **values,
         **{name: _run_ends(ends, text) for name, text in texts.items()},
-        "run_date": moment.cast(pa.date32()),
-        "as_of": moment,
+        "run_date": _plain(np.full(rows, stamp.day, np.int32)).view(pa.date32()),
+        "as_of": _plain(np.full(rows, stamp.as_of_us)).view(pa.timestamp("us", "UTC")),
     }
     return pa.table({name: columns[name] for name in TABLES[table].names})
 

@@ -23,7 +23,7 @@ from capforecast.settings import SourceSettings
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import head
 from capforecast.sources.recognise import choose, resolve
-from capforecast.store import Ingested, Published, PublishedTables, Store, read_published
+from capforecast.store import Ingested, Published, Store, published_tables, read_published
 from capforecast.survey import Progress, survey
 from capforecast.tables import Stamp, conform
 from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment, parse_duration, parse_moment
@@ -150,7 +150,7 @@ def nightly(
                 published = publication.publish({"report.html": page})
         if config.ingest.samples_days is not None:
             store.prune_samples(config.ingest.samples_days)
-        tables = PublishedTables(store.path / published.path, published.files, {"run": row})
+        tables = published_tables(store.path / published.path, published.files, {"run": row})
     return RunResult(
         stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
         (*notes, *found.messages), found.counts["most_urgent"], timings.seconds(),

@@ -14,7 +14,7 @@ from tables import breach_tables
 
 from capforecast.errors import SchemaError, StoreError, UnknownNameError
 from capforecast.schema import TABLES
-from capforecast.store import Store, durable, tablefile
+from capforecast.store import Store, durable, published_tables, read_published, scan_published, tablefile
 from capforecast.store.tablefile import TableFile
 
 IDENTITY = {"run_id": "r-1", "run_date": date(2026, 3, 1), "as_of_us": AS_OF, "run_us": AS_OF + DAY}
@@ -178,16 +178,19 @@ def test_the_fixed_names_are_second_names_of_the_files_in_history(store, monkeyp
 
 def test_only_what_is_asked_for_is_read(store):
     """Columns of one table; a damaged file of another table does not matter."""
-    from capforecast.store import PublishedTables, read_published
-
     published = store.publish(IDENTITY, breach_tables(3), {"report.html": b"<p>"})
     (store.path / published.path / "forecasts.parquet").write_bytes(b"x")
     frame = read_published(store.path, "r-1", columns={"breaches": ["host", "status"]})["breaches"]
     assert frame.equals(breach_tables(3)["breaches"].select("host", "status"))
-    tables = PublishedTables(store.path / published.path, published.files, {"run": pl.DataFrame({"a": [1]})})
+    tables = published_tables(store.path / published.path, published.files, {"run": pl.DataFrame({"a": [1]})})
     assert set(tables) == set(TABLES)
     assert len(tables) == len(TABLES)
     assert tables["breaches"].height == 3
     assert tables["run"].item() == 1
-    with pytest.raises(StoreError, match="differs from its sha256"):
-        tables["forecasts"]
+    scans = scan_published(store.path)
+    assert scans["breaches"].head(2).collect().equals(breach_tables(3)["breaches"].head(2), null_equal=True)
+    for lazily in (tables, scans):
+        with pytest.raises(StoreError, match="differs from its sha256"):
+            lazily["forecasts"]
+        with pytest.raises(KeyError):
+            lazily["breachs"]

@@ -59,14 +59,14 @@ def report_command(
     """  # noqa: D301
     from capforecast.cli.files import write_bytes
     from capforecast.report import RenderOptions
-    from capforecast.store import read_published
+    from capforecast.store import scan_published
 
     report_format = _format(common, report_format, output)
     if report_format in BINARY and output is None and sys.stdout.isatty():
         raise ConfigError(f"{report_format} must go to a file", do="Add --output FILE, or pipe it")
     if report_format not in ANY_TABLE and given(click.get_current_context(), "name"):
         raise ConfigError("--table must go with a format for any table", got=report_format, do=f"Take {_listed()}")
-    tables = read_published(common.settings().store.path, run_id)
+    tables = scan_published(common.settings().store.path, run_id)
     options = RenderOptions(top=top, width=_width(), colour=common.color and output is None, table=name)
     content: bytes = load("report", report_format)(tables, options)
     if output is None:

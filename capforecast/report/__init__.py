@@ -10,6 +10,9 @@ import polars as pl
 
 from capforecast.errors import UnknownNameError
 
+Tables = Mapping[str, pl.DataFrame] | Mapping[str, pl.LazyFrame]
+"""The published tables by name: in memory, or in files."""
+
 
 @dataclass(frozen=True, slots=True)
 class RenderOptions:
@@ -32,7 +35,7 @@ class RenderOptions:
     colour: bool = False
     table: str = "breaches"
 
-    def chosen(self, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    def chosen(self, tables: Tables) -> pl.DataFrame:
         """Return the first rows of the table asked for.
 
         Raises
@@ -42,13 +45,16 @@ class RenderOptions:
         """
         if self.table not in tables:
             raise UnknownNameError("table", self.table, tables)
-        frame = tables[self.table]
-        return frame if self.top is None else frame.head(self.top)
+        rows = tables[self.table].lazy()
+        return (rows if self.top is None else rows.head(self.top)).collect()
 
 
 class Renderer(Protocol):
     """One output format."""
 
-    def __call__(self, tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
-        """Return the rendering of the published tables (names and columns of `capforecast.schema`)."""
+    def __call__(self, tables: Tables, options: RenderOptions) -> bytes:
+        """Return the rendering of the published tables (names and columns of `capforecast.schema`).
+
+        No more should be read of tables that lie in files than is shown.
+        """
         ...

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from io import BytesIO
 
 import polars as pl
 
-from capforecast.report import RenderOptions
+from capforecast.report import RenderOptions, Tables
 
 # A spreadsheet takes a cell that begins like this for a formula, whatever the file says.
 FORMULA_START = r"^[=+\-@\t\r]"
 
 
-def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+def render(tables: Tables, options: RenderOptions) -> bytes:
     """Return the chosen table as CSV.
 
     Text that a spreadsheet would take for a formula gets a leading apostrophe; numbers do not.

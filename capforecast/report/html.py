@@ -19,7 +19,7 @@ from markupsafe import Markup
 from capforecast import chart
 from capforecast.errors import printable
 from capforecast.numbers import NOTHING, date_range, number, probability
-from capforecast.report import RenderOptions
+from capforecast.report import RenderOptions, Tables
 from capforecast.schema import DAYS_BUCKETS, SEVERITIES, STATUSES
 
 CHARTS = 150
@@ -29,7 +29,7 @@ SERIES = ("host", "metric", "instance", "direction")
 CHANGES = ("new", "worse", "better", "cleared")
 
 
-def render(tables: Mapping[str, pl.DataFrame | pl.LazyFrame], options: RenderOptions) -> bytes:
+def render(tables: Tables, options: RenderOptions) -> bytes:
     """Return the run as a self-contained page: rows in the order of the table, charts for the first ones.
 
     The page lists at most `ROWS` rows and draws at most `CHARTS` of them, and says so. Of tables that lie

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 
 import polars as pl
 
-from capforecast.report import RenderOptions
+from capforecast.report import RenderOptions, Tables
 
 # Legal inside a JSON string, but terminals obey some of them and line readers break at others.
 _UNSAFE = re.compile("[\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
-def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+def render(tables: Tables, options: RenderOptions) -> bytes:
     """Return the chosen table as JSON lines."""
     frame = options.chosen(tables).with_columns(
         pl.col(pl.Date).dt.strftime("%Y-%m-%d"),

@@ -10,7 +10,7 @@ import polars as pl
 
 from capforecast.errors import printable
 from capforecast.numbers import NOTHING, date_range, number, probability
-from capforecast.report import RenderOptions
+from capforecast.report import RenderOptions, Tables
 from capforecast.schema import DAYS_BUCKETS, STATUSES
 
 CHANGES = ("new", "worse", "better", "cleared")
@@ -20,15 +20,21 @@ HEADS = (
     "Start by", "Grade", "Reason",
 )  # fmt: skip
 
+COUNTED = (
+    "status", "days_bucket", "change_class", "host", "metric", "instance", "threshold_name", "days_slipped",
+)  # fmt: skip
+"""Columns of which all rows are looked at."""
+
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~#!])")
 # Inside a word an underscore is only itself, and metric names are full of them.
 _UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 
 
-def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+def render(tables: Tables, options: RenderOptions) -> bytes:
     """Return the digest: every row in the order of the table unless `options.top` says fewer."""
-    breaches, runs = tables["breaches"], tables["run"]
-    listed = breaches if options.top is None else breaches.head(options.top)
+    rows, runs = tables["breaches"].lazy(), tables["run"].lazy().collect()
+    listed = (rows if options.top is None else rows.head(options.top)).collect()
+    breaches = rows.select(COUNTED).collect()
     lines = [*_head(runs, breaches), ""]
     if listed.height < breaches.height:
         lines += [f"The first {listed.height} of {breaches.height} rows, most urgent first:", ""]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from io import BytesIO
 
 import polars as pl
 
-from capforecast.report import RenderOptions
+from capforecast.report import RenderOptions, Tables
 from capforecast.schema import SCHEMA_VERSION, table
 
 TYPES: dict[str, pl.DataType] = {
@@ -20,7 +19,7 @@ TYPES: dict[str, pl.DataType] = {
 }
 
 
-def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+def render(tables: Tables, options: RenderOptions) -> bytes:
     """Return the chosen table as a Parquet file that names the version of its schema."""
     columns = [pl.col(column.name).cast(TYPES[column.type]) for column in table(options.table).columns]
     buffer = BytesIO()

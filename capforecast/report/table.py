@@ -16,7 +16,7 @@ from rich.style import Style
 
 from capforecast.errors import printable
 from capforecast.numbers import NOTHING, date_range, number, probability
-from capforecast.report import RenderOptions
+from capforecast.report import RenderOptions, Tables
 from capforecast.schema import DAYS_BUCKETS, STATUSES
 
 REASONS = 5
@@ -38,15 +38,15 @@ STYLES = {
 }
 
 
-def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+def render(tables: Tables, options: RenderOptions) -> bytes:
     """Return the ranked table, the reasons of its first rows and one line that counts all rows."""
-    breaches = tables["breaches"]
-    listed = breaches if options.top is None else breaches.head(options.top)
+    breaches = tables["breaches"].lazy()
+    listed = (breaches if options.top is None else breaches.head(options.top)).collect()
     rows = [_texts(row) for row in listed.iter_rows(named=True)]
     width = max(options.width, 40)
     lines = list(_table(rows, width, options.colour)) if rows else []
     lines += _reasons(listed, width)
-    lines += _wrapped(_summary(breaches, listed.height), width)
+    lines += _wrapped(_summary(breaches.select("status", "days_bucket").collect(), listed.height), width)
     return "".join(line.rstrip() + "\n" for line in lines).encode()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from capforecast.errors import ConfigError, DataError
-from capforecast.report import RenderOptions
+from capforecast.report import RenderOptions, Tables
 from capforecast.schema import Table, table
 
 try:
@@ -30,7 +30,7 @@ _SETTINGS = {
 }
 
 
-def render(tables: Mapping[str, pl.DataFrame], options: RenderOptions) -> bytes:
+def render(tables: Tables, options: RenderOptions) -> bytes:
     """Return the chosen table as a workbook.
 
     Moments lose their time zone, which a workbook cannot hold: they are UTC. Text longer than a cell

@@ -5,10 +5,19 @@ the next state, then one transaction of the catalog makes them the state. See `d
 kill can leave, `append` for an ingest, `publish` for a report.
 """
 
-from capforecast.store.history import PublishedTables, read_published
+from capforecast.store.history import published_tables, read_published, scan_published
 from capforecast.store.ledger import Ingested
 from capforecast.store.publish import Published
 from capforecast.store.rollups import Rollups, shards
 from capforecast.store.store import Store
 
-__all__ = ["Ingested", "Published", "PublishedTables", "Rollups", "Store", "read_published", "shards"]
+__all__ = [
+    "Ingested",
+    "Published",
+    "Rollups",
+    "Store",
+    "published_tables",
+    "read_published",
+    "scan_published",
+    "shards",
+]

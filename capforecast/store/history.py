@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -23,6 +23,7 @@ from capforecast.store.layout import HISTORY, LATEST, read_manifest
 from capforecast.store.parquet import damaged, read
 
 RUN_MANIFEST = "manifest.json"
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 _POINTER = {"run_id": str, "as_of": str, "path": str, "files": dict, "pages": dict}
 
 
@@ -62,20 +63,59 @@ def read_published(
     UnknownNameError
         There is no run of that name; the message names the known ones.
     """
-    store = Path(store)
+    folder, sha256 = _files_of(Path(store), run_id)
+    everything = dict.fromkeys(sha256)
+    wanted: Mapping[str, Sequence[str] | None] = everything if columns is None else columns
+    return {name: read_table(folder, name, sha256[name], some) for name, some in wanted.items()}
+
+
+def scan_published(store: Path | str, run_id: str | None = None) -> Mapping[str, pl.LazyFrame]:
+    """Return the tables of a published run to be read in part, each checked when it is first asked for.
+
+    Parameters and errors are those of `read_published`.
+    """
+    folder, sha256 = _files_of(Path(store), run_id)
+
+    def scan(name: str) -> pl.LazyFrame:
+        return pl.scan_parquet(_checked(folder, name, sha256[name]))
+
+    return OnDemand(sha256, scan)
+
+
+def published_tables(
+    folder: Path, files: Mapping[str, str], known: Mapping[str, pl.DataFrame]
+) -> Mapping[str, pl.DataFrame]:
+    """Return the tables of one directory in history, each read when it is first asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        The directory.
+    files : mapping of str to str
+        Name of each file to its sha256.
+    known : mapping of DataFrame
+        Tables that need not be read.
+    """
+    sha256 = {name: files[f"{name}.parquet"] for name in TABLES}
+    return OnDemand(sha256, lambda name: known[name] if name in known else read_table(folder, name, sha256[name]))
+
+
+def _files_of(store: Path, run_id: str | None) -> tuple[Path, dict[str, str]]:
+    """Return the directory of a run, and the sha256 of each table."""
     read_manifest(store)
     pointer = read_latest(store)
     if run_id is None:
         if pointer is None:
             raise StoreError("a run must have been published", got="none", where=str(store), do="Run `capforecast run`")
-        return _read_files(store / str(pointer["path"]), pointer["files"], columns)
-    found = generations(store)
-    mine = [generation for generation in found if generation.run_id == run_id]
-    if not mine:
-        raise UnknownNameError("run", run_id, {generation.run_id for generation in found})
-    newest = max(mine, key=lambda generation: generation.number)
-    manifest = _read_json(store / newest.path / RUN_MANIFEST, {"files": dict})["files"]
-    return _read_files(store / newest.path, manifest, columns)
+        folder, files = store / str(pointer["path"]), pointer["files"]
+    else:
+        found = generations(store)
+        mine = [generation for generation in found if generation.run_id == run_id]
+        if not mine:
+            raise UnknownNameError("run", run_id, {generation.run_id for generation in found})
+        folder = store / max(mine, key=lambda generation: generation.number).path
+        files = _read_json(folder / RUN_MANIFEST, {"files": dict})["files"]
+    return folder, {name.removesuffix(".parquet"): str(told["sha256"]) for name, told in files.items()}
 
 
 def history_path(run_id: str, run_date: date, generation: int) -> str:
@@ -131,17 +171,6 @@ def _read_json(path: Path, must_hold: Mapping[str, type]) -> dict[str, Any]:
     return content
 
 
-def _read_files(
-    folder: Path, manifest: Mapping[str, Mapping[str, Any]], columns: Mapping[str, Sequence[str]] | None
-) -> dict[str, pl.DataFrame]:
-    everything = dict.fromkeys(name.removesuffix(".parquet") for name in manifest)
-    wanted: Mapping[str, Sequence[str] | None] = everything if columns is None else columns
-    return {
-        name: read_table(folder, name, str(manifest[f"{name}.parquet"]["sha256"]), some)
-        for name, some in wanted.items()
-    }
-
-
 def read_table(folder: Path, name: str, sha256: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Read a table of a run, or some columns of it, and check the file against its sha256.
 
@@ -150,43 +179,49 @@ def read_table(folder: Path, name: str, sha256: str, columns: Sequence[str] | No
     StoreError
         The file is missing or is not what was published.
     """
-    path, table = folder / f"{name}.parquet", TABLES[name]
+    types = {column.name: POLARS[column.type] for column in TABLES[name].columns}
+    wanted = list(columns or types)
+    frame = pl.DataFrame(pl.from_arrow(read(_checked(folder, name, sha256), wanted)))
+    return frame.cast({column: types[column] for column in wanted})
+
+
+def _checked(folder: Path, name: str, sha256: str) -> Path:
+    """Return the file of a table, which is what was published."""
+    path = folder / f"{name}.parquet"
     problem = check_file(path, sha256)
     if problem:
         raise damaged(path, problem)
-    types = {column.name: POLARS[column.type] for column in table.columns}
-    wanted = list(columns or table.names)
-    return pl.DataFrame(pl.from_arrow(read(path, wanted))).cast({column: types[column] for column in wanted})
+    return path
 
 
-class PublishedTables(Mapping[str, pl.DataFrame]):
-    """The tables of one published run, each read when it is first asked for.
+class OnDemand(Mapping[str, Frame]):
+    """Tables by name, each opened when it is first asked for.
 
     Parameters
     ----------
-    folder : Path
-        The run's directory in history.
-    files : mapping of str to str
-        Name of each file to its sha256.
-    known : mapping of DataFrame
-        Tables that need not be read.
+    names : iterable of str
+        Their names.
+    opened : callable
+        Returns the table of a name.
     """
 
-    def __init__(self, folder: Path, files: Mapping[str, str], known: Mapping[str, pl.DataFrame]):
-        self._folder = folder
-        self._sha256 = {name.removesuffix(".parquet"): files[name] for name in files if name.endswith(".parquet")}
-        self._read = dict(known)
+    def __init__(self, names: Iterable[str], opened: Callable[[str], Frame]):
+        self._names = tuple(names)
+        self._opened: Callable[[str], Frame] = opened
+        self._open: dict[str, Frame] = {}
 
-    def __getitem__(self, name: str) -> pl.DataFrame:
-        if name not in self._read:
-            self._read[name] = read_table(self._folder, name, self._sha256[name])
-        return self._read[name]
+    def __getitem__(self, name: str) -> Frame:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._open:
+            self._open[name] = self._opened(name)
+        return self._open[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._sha256)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._sha256)
+        return len(self._names)
 
 
 def check_file(path: Path, sha256: str) -> str:

@@ -170,3 +170,14 @@ def test_the_tables_given_stay_as_they_are(name: str) -> None:
     tables, before = _hostile(), _hostile()
     registry.load("report", name)(tables, WIDE)
     assert all(tables[table].equals(before[table]) for table in before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("top", [None, 3])
+def test_tables_in_files_are_rendered_like_tables_in_memory(name: str, top: int | None) -> None:
+    """A rendering reads what it needs of tables that are not in memory, and says the same."""
+    tables = breach_tables(7)
+    render = registry.load("report", name)
+    options = RenderOptions(width=200, top=top)
+    told, lazily = (render(some, options) for some in (tables, {key: frame.lazy() for key, frame in tables.items()}))
+    assert told == lazily if name != "xlsx" else _xlsx(told) == _xlsx(lazily)
