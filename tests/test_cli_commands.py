@@ -64,6 +64,15 @@ def test_run_without_words_prints_nothing(with_project: Path) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
+def test_run_says_where_the_time_went_when_asked(with_project: Path) -> None:
+    """With --verbose: on stderr for people, in the JSON for programs; nothing of it otherwise."""
+    told = call("run", "--as-of", AS_OF, "--json", "--verbose")
+    seconds = json.loads(told.stdout)["seconds"]
+    assert {"read", "forecast", "tables", "write", "all"} <= set(seconds)
+    assert f"all {seconds['all']:.1f}" in told.stderr
+    assert "seconds" not in json.loads(call("run", "--as-of", AS_OF, "--json").stdout)
+
+
 def test_fail_on_is_exit_3_only_when_it_is_met(with_project: Path) -> None:
     """The severity that is named and all that is worse."""
     ranks = pl.read_parquet("capforecast-store/reports/latest/breaches.parquet").get_column("severity_rank")

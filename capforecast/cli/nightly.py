@@ -234,8 +234,9 @@ def _show_run(
     common.detail(f"Seconds, summed over threads: {stages}")
     _tell_lost(store, result.rows_quarantined, result.sources_failed)
     if common.json:
+        seconds = {"seconds": {stage: round(value, 3) for stage, value in result.seconds.items()}}
         print_json({**(extra or {}), **facts, "published": published, "messages": result.messages,
-                    "failed_sources": result.sources_failed})  # fmt: skip
+                    "failed_sources": result.sources_failed, **(seconds if common.verbose else {})})  # fmt: skip
         return
     if common.quiet:
         return
