@@ -93,7 +93,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     before : DataFrame, optional
         risk_id, status and breach_date_p50 of the table ``breaches`` of the run before.
     progress : callable, optional
-        Called with ("forecast", series done, all series).
+        Called with stage, done and total: series for "forecast", rows for "breaches" and "series".
     sink : Sink, optional
         Where the tables go; into the result without it.
     timings : Timings, optional
@@ -120,9 +120,11 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
             return series_rows(found, start, min(start + CHUNK, expected.sid.size)).to_arrow()
 
     for name, make, rows in (("breaches", breaches, order.size), ("series", quality, expected.sid.size)):
-        for table in _engine(config)(make, range(0, rows, CHUNK), config.run.threads):
+        for number, table in enumerate(_engine(config)(make, range(0, rows, CHUNK), config.run.threads)):
             with timings.stage("write"):
                 sink.write(name, table)
+            if progress is not None:
+                progress(name, min((number + 1) * CHUNK, rows), rows)
     return Survey(memory.tables() if sink is memory else {}, messages, _counts(found))
 
 
@@ -176,6 +178,7 @@ class _Shards:
         states = np.zeros(expected.owner.size, STATE)
         verdicts = np.zeros(expected.item.size, VERDICT)
         names: dict[str, int] = {}
+        done = 0
         by_sid = np.argsort(expected.sid, kind="stable")
         steady = longest_rising(by_sid)
         waits = np.zeros(by_sid.size, bool)
@@ -188,9 +191,10 @@ class _Shards:
             with self.timings.stage("write"):
                 sink.write("forecasts", days)
                 sink.write("backtests", tests)
+            if progress is not None:
+                progress("forecast", done, by_sid.size)
 
         tasks = [*self._tasks(by_sid[~steady]), *self._tasks(by_sid[steady])]
-        done = 0
         with sink.scratch() as scratch:
             ordered = InOrder(waits[expected.owner], 4 * plan.horizon_days, scratch, emit)
             for part in _engine(self.config)(lambda chosen: self.part(chosen, plan), tasks, self.config.run.threads):

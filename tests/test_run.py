@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -200,13 +201,27 @@ def test_a_run_says_where_the_time_went(night: Night) -> None:
     assert night.result.most_urgent == night.result.tables["breaches"]["severity_rank"].min()
 
 
-def _surveyed(night: Night, config: Config) -> Mapping[str, pl.DataFrame]:
+def test_progress_goes_on_to_the_end_of_each_stage(night: Night) -> None:
+    """Whoever listens hears of every stage, never backwards, until all of it is done."""
+    told: dict[str, list[tuple[int, int | None]]] = {}
+
+    def listen(stage: str, done: int, total: int | None) -> None:
+        told.setdefault(stage, []).append((done, total))
+
+    tables = _surveyed(night, night.config, progress=listen)
+    assert list(told) == ["forecast", "breaches", "series"]
+    for stage, rows in (("forecast", "series"), ("breaches", "breaches"), ("series", "series")):
+        assert told[stage] == sorted(told[stage])
+        assert told[stage][-1] == (tables[rows].height, tables[rows].height)
+
+
+def _surveyed(night: Night, config: Config, **options: Any) -> Mapping[str, pl.DataFrame]:
     from capforecast.survey import survey
     from capforecast.tables import Stamp
 
     with Store.open(night.path) as store:
         stamp = Stamp(night.result.run_id, night.result.as_of_us)
-        return survey(store, config, stamp, series=store.series()).tables
+        return survey(store, config, stamp, series=store.series(), **options).tables
 
 
 def test_as_of_replays_the_night(night: Night, tmp_path: Path) -> None:
