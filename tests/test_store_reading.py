@@ -1,5 +1,6 @@
 """Reading rollups: whatever the row groups, the range and the threads, the same as from a plain list."""
 
+import gc
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -191,6 +192,20 @@ def test_the_system_is_told_what_will_be_read_and_nothing_else(store, monkeypatc
     monkeypatch.delattr(os, "posix_fadvise")
     store._reader = None
     assert len(store.rollups(None, ["max"])) == 12 * 50 - 1
+
+
+def test_footers_that_are_not_kept_leave_memory_at_once(store):
+    """Nothing of a part stays in a cycle of references, which are looked for too seldom for so large things."""
+    fleet(store, 3, 10)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            store.rollups(np.arange(3), ["max"])
+            store._reader = None
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, pq.FileMetaData)]
+    finally:
+        gc.enable()
 
 
 def test_what_was_ingested_after_the_first_reading_is_read_too(store):

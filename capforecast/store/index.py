@@ -27,6 +27,8 @@ class Index:
         The file.
     footer : FileMetaData
         As the file has it, so that it is parsed once.
+    names : list of str
+        Columns.
     rows : int64 (G,)
         Rows.
     sid, bucket, count : int32, int64, int64 (G, 2)
@@ -35,6 +37,7 @@ class Index:
 
     path: Path
     footer: Any
+    names: list[str]
     rows: Ints
     sid: Sids
     bucket: Ints
@@ -43,10 +46,10 @@ class Index:
     @classmethod
     def of(cls, path: Path) -> Index:
         """Read the footer of a part."""
-        found, bounds = footer(path, ("sid", "bucket", "count"))
+        found, names, bounds = footer(path, ("sid", "bucket", "count"))
         rows = np.array([found.row_group(g).num_rows for g in range(found.num_row_groups)], np.int64)
         sid, bucket, count = np.array(bounds, np.int64).reshape(-1, 3, 2).swapaxes(0, 1)
-        return cls(path, found, rows, sid.astype(np.int32), bucket, count)
+        return cls(path, found, names, rows, sid.astype(np.int32), bucket, count)
 
     def chosen(self, sids: Sids, buckets: Buckets) -> list[int]:
         """Return the row groups that may hold one of some rising sids in a range of buckets."""

@@ -182,35 +182,43 @@ def expect(path: Path, stretches: Sequence[tuple[int, int]]) -> None:
             os.posix_fadvise(file.fileno(), start, size, os.POSIX_FADV_WILLNEED)
 
 
-def stretches(found: Any, group: int, columns: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where columns of a row group lie in their file: (start, bytes) of each."""
-    names, rows, out = found.schema.names, found.row_group(group), []
-    for name in columns:
-        column = rows.column(names.index(name))
+def stretches(found: Any, group: int, places: Sequence[int]) -> list[tuple[int, int]]:
+    """Return where columns of a row group, told by their places, lie in their file: (start, bytes) of each."""
+    rows, out = found.row_group(group), []
+    for place in places:
+        column = rows.column(place)
         start = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
         out.append((start, column.total_compressed_size))
     return out
 
 
-def footer(path: Path, columns: Sequence[str]) -> tuple[Any, list[list[tuple[int, int]]]]:
-    """Return the footer of a data file, and the smallest and largest number of columns for each row group.
+def footer(path: Path, columns: Sequence[str]) -> tuple[Any, list[str], list[list[tuple[int, int]]]]:
+    """Return what the end of a data file tells.
+
+    Returns
+    -------
+    (footer, names, bounds)
+        The footer as Arrow has it, the names of all columns, and for each row group the smallest and largest
+        number of each of `columns`.
 
     Raises
     ------
     StoreError
         The file is missing or damaged.
     """
+    names: list[str] = []
+    bounds = []
     try:
         found = _footer(path)
-        places = [found.schema.names.index(name) for name in columns]
-        bounds = []
         for number in range(found.num_row_groups):
             group = found.row_group(number)
-            known = [group.column(place).statistics for place in places]
+            # The footer's schema would refer back to it, and both stay in memory until cycles are looked for.
+            names = names or [group.column(i).path_in_schema for i in range(group.num_columns)]
+            known = [group.column(names.index(name)).statistics for name in columns]
             bounds.append([(one.min, one.max) for one in known])
     except (OSError, pa.ArrowException, ValueError, AttributeError) as error:
         raise damaged(path, error) from error
-    return found, bounds
+    return found, names, bounds
 
 
 def _footer(path: Path) -> Any:

@@ -143,7 +143,8 @@ def _expect(index: Index, wanted: Sids, names: Sequence[str], buckets: Buckets) 
     coming = []
     for group in index.chosen(wanted, buckets):
         keys = () if index.whole(group) else ("sid",)
-        coming += stretches(index.footer, group, (*index.needed(group, names), *keys))
+        places = [index.names.index(name) for name in (*index.needed(group, names), *keys)]
+        coming += stretches(index.footer, group, places)
     if coming:
         expect(index.path, coming)
 
