@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import math
 import os
 import subprocess
@@ -98,35 +99,33 @@ def read(path: Path) -> None:
                 f"{sids.size:>9} series: reading alone, {threads} thread{'s' * (threads > 1)}: {wall:.1f} s wall, "
                 f"{used:.1f} s of processor, {used / rows * 1e9:.1f} ns per rollup, "
                 f"{used / sids.size * 1e6:.0f} us per series",
-                flush=True,
             )
 
 
-def child(*command: str, cwd: Path | None = None) -> tuple[float, float]:
-    """Run Python; return wall seconds and peak memory of the process in MB."""
-    begin = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command], cwd=cwd)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed: {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
-
-
-def timings(store: Path) -> str:
-    """Return the seconds that the run itself wrote down, if any."""
-    row = pl.read_parquet(store / "reports" / "latest" / "run.parquet")
-    parts = [f"{name.removesuffix('_seconds')} {row.item(0, name):.1f}" for name in row.columns if "_seconds" in name]
-    return "  of which " + ", ".join(parts) if parts else "  (the run does not say where the time goes)"
+def child(*command: str, cwd: Path | None = None) -> tuple[float, float, str]:
+    """Run Python; return wall seconds, peak memory of the process in MB, and what it printed."""
+    with tempfile.TemporaryFile("w+") as printed:
+        begin = time.perf_counter()
+        process = subprocess.Popen([sys.executable, *command], cwd=cwd, stdout=printed)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+        if status:
+            raise SystemExit(f"{' '.join(command)} failed: {os.waitstatus_to_exitcode(status)}")
+        printed.seek(0)
+        return seconds, usage.ru_maxrss / 1024, printed.read()
 
 
 def run(store: Path, series: int) -> float:
-    """Run the nightly job and say what it took."""
-    seconds, memory = child("-m", "capforecast", "run", "--store", str(store), "--quiet", cwd=store.parent)
+    """Run the nightly job and say what it took and where the time went."""
+    seconds, memory, printed = child(
+        "-m", "capforecast", "run", "--store", str(store), "--quiet", "--json", "--verbose", cwd=store.parent
+    )
+    stages = json.loads(printed)["seconds"]
     print(
-        f"{series:>9} series: run {seconds:.1f} s, {seconds / series * 1e6:.0f} us per series, peak {memory:.0f} MB",
+        f"{series:>9} series: run {seconds:.1f} s, {seconds / series * 1e6:.0f} us per series, peak {memory:.0f} MB; "
+        "seconds, summed over threads: " + ", ".join(f"{name} {value:.1f}" for name, value in stages.items()),
         flush=True,
     )
-    print(timings(store), flush=True)
     return seconds
 
 
@@ -147,13 +146,13 @@ def main() -> None:
     for series in sorted(options.series):
         store = options.directory.resolve() / f"store-{series}"
         this = (str(Path(__file__).resolve()), str(series), "--directory", str(store), "--child")
-        seconds, memory = child(*this, "make")
+        seconds, memory, _ = child(*this, "make")
         size = sum(file.stat().st_size for file in store.rglob("*.parquet")) / 1e9
         print(f"{series:>9} series: store of {size:.2f} GB looked at or made in {seconds:.0f} s, peak {memory:.0f} MB")
         if options.make:
             continue
-        _, memory = child(*this, "read")
-        print(f"{series:>9} series: reading alone, peak {memory:.0f} MB", flush=True)
+        _, memory, printed = child(*this, "read")
+        print(f"{printed}{series:>9} series: reading alone, peak {memory:.0f} MB", flush=True)
         if not options.read:
             took[series] = run(store, series)
     for few, many in zip(sorted(took), sorted(took)[1:], strict=False):
