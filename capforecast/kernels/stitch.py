@@ -29,21 +29,3 @@ def stitch(lengths: Ints, rows: NDArray[np.generic], ends: Ints, out: NDArray[np
         length = lengths[s]
         out[ends[s] : ends[s] + length] = rows[row : row + length]
         row += length
-
-
-@njit(cache=True, nogil=True)
-def stitch_rising(lengths: Ints, first: int, ends: Ints, out: Ints) -> None:
-    """Do the same for rows that count up from one number, anew in each series.
-
-    Parameters
-    ----------
-    lengths : int64 (S,)
-        Rows of each series in the piece.
-    first : int
-        The first number of each series.
-    ends, out : int64
-        As for `stitch`.
-    """
-    for s in range(lengths.shape[0]):
-        for i in range(lengths[s]):
-            out[ends[s] + i] = first + i

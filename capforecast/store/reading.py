@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capforecast.kernels.stitch import stitch, stitch_rising
+from capforecast.kernels.stitch import stitch
 from capforecast.store import spans
 from capforecast.store.index import Buckets, Index, Ints, Sids
 from capforecast.store.parquet import TAIL, Part, expect, numbers, opened, stretches
@@ -222,12 +222,13 @@ def _fill(found: Rollups, ends: Ints, pieces: Sequence[_Piece]) -> None:
     with opened(index.path, index.footer) as file:
         for piece in pieces:
             those = slice(piece.first, piece.first + piece.lengths.size)
-            whole = piece.width >= 0
             columns = _read(file, piece.group, index.needed(piece.group, list(found.values)))
-            if whole:
-                stitch_rising(piece.lengths, piece.bucket, ends[those], found.bucket)
+            if piece.width >= 0:
+                rising = np.arange(piece.bucket, piece.bucket + int(piece.lengths[0]))
+                rows = np.tile(rising, piece.lengths.size)
             else:
-                _stitch(piece.lengths, piece.cut(columns["bucket"]), ends[those], found.bucket)
+                rows = piece.cut(columns["bucket"])
+            _stitch(piece.lengths, rows, ends[those], found.bucket)
             for name, out in found.values.items():
                 _stitch(piece.lengths, piece.cut(columns[name]), ends[those], out)
             if index.even(piece.group):
