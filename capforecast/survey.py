@@ -43,7 +43,7 @@ Counts = dict[str, int]
 HISTORY_DAYS = 800
 """How far back rollups are read."""
 
-CHUNK = 16_384
+CHUNK = 8_192
 """Rows of a table that are made at a time."""
 
 

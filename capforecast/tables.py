@@ -161,21 +161,10 @@ def urgency(found: Found) -> Ints:
     level = levels(expected.thresholds.get_column("threshold"))
     headroom = _headroom_pct(level, found.states["current"][expected.item], _sign(expected, expected.item))
     calm = np.isin(verdicts["status"], [STATUSES.index(name) for name in ("ok", "no_trend")])
-    keys = pl.DataFrame(
-        {
-            "severity": verdicts["severity"],
-            "date": _whole(verdicts["days"][:, 0]),
-            "chance": pl.Series(verdicts["chance"][:, 1]).fill_nan(None),
-            "calm": ~calm,
-            "headroom": pl.Series(headroom).fill_nan(None),
-            "series": expected.owner[expected.item],
-            "threshold": level,
-            # Thresholds of a series stand in the order of their names, and a name is there once.
-            "row": np.arange(level.size),
-        }
-    )
-    order = keys.sort(keys.columns, descending=[name == "chance" for name in keys.columns], nulls_last=True)
-    return order.get_column("row").to_numpy()
+    early = np.where(verdicts["days"][:, 0] == NEVER, np.iinfo(np.int32).max, verdicts["days"][:, 0])
+    # NaN comes last, and thresholds of a series stand in the order of their names already.
+    keys = (level, expected.owner[expected.item], headroom, ~calm, -verdicts["chance"][:, 1], early)
+    return np.lexsort((*keys, verdicts["severity"]))
 
 
 def _sign(expected: Expected, items: Ints) -> Floats:

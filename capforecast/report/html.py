@@ -27,6 +27,11 @@ ROWS = 5_000
 HISTORY_DAYS = 120
 SERIES = ("host", "metric", "instance", "direction")
 CHANGES = ("new", "worse", "better", "cleared")
+COUNTED = (
+    ("Days to the breach, by its median date", "days_bucket", DAYS_BUCKETS),
+    ("Status", "status", STATUSES),
+    ("Against the previous run", "change_class", CHANGES),
+)
 
 
 def render(tables: Tables, options: RenderOptions) -> bytes:
@@ -37,22 +42,16 @@ def render(tables: Tables, options: RenderOptions) -> bytes:
     """
     breaches, runs = tables["breaches"].lazy(), tables["run"].lazy().collect()
     listed = breaches.head(ROWS if options.top is None else min(options.top, ROWS)).collect()
-    counted = breaches.select("days_bucket", "status", "change_class").collect()
+    counted = {column: breaches.group_by(column).len().collect() for _, column, _ in COUNTED}
+    rows = int(counted["status"]["len"].sum())
     run = runs.row(0, named=True) if runs.height else {}
     style, script = _asset("page.css"), _asset("page.js")
     page = _PAGES.get_template("page.html").render(
         as_of=_moment(run.get("as_of")),
         facts=list(_facts(run)),
         warnings=list(_warnings(run)),
-        counts=[
-            {"title": title, "counts": _counts(counted[column], words)}
-            for title, column, words in (
-                ("Days to the breach, by its median date", "days_bucket", DAYS_BUCKETS),
-                ("Status", "status", STATUSES),
-                ("Against the previous run", "change_class", CHANGES),
-            )
-        ],
-        caption=_caption(counted.height, listed.height),
+        counts=[{"title": title, "counts": _counts(counted[column], words)} for title, column, words in COUNTED],
+        caption=_caption(rows, listed.height),
         rows=_rows(listed, breaches, tables["forecasts"].lazy()),
         style=style,
         style_hash=_hash(style),
@@ -115,9 +114,9 @@ def _warnings(run: Mapping[str, Any]) -> Iterator[str]:
             yield f"{run[column]} {words}."
 
 
-def _counts(column: pl.Series, words: Iterable[str]) -> list[tuple[str, int]]:
-    """Return how often each word stands in the column, in the order of the words."""
-    found = dict(column.value_counts().iter_rows())
+def _counts(counted: pl.DataFrame, words: Iterable[str]) -> list[tuple[str, int]]:
+    """Return how often each word is there, in the order of the words."""
+    found = dict(counted.iter_rows())
     return [(word, found.get(word, 0)) for word in words]
 
 

@@ -29,6 +29,9 @@ _BOUNDS = ("host", "metric", "day")
 """Columns by whose smallest and largest values readers skip row groups."""
 
 
+WIDE = 40
+"""Tables of so many columns have smaller row groups, since a group is in memory until it is written."""
+
 _BATCH = 1 << 16
 """Values that are encoded at a time."""
 
@@ -48,7 +51,7 @@ class TableFile:
         self.rows = 0
         self._table, self._file = table, _Hashed(path)
         self._waiting: list[pa.Table] = []
-        self._height = 0
+        self._height, self._group = 0, ROW_GROUP if len(table.columns) < WIDE else ROW_GROUP // 4
         try:
             self._writer = _writer(table, self._file)
         except BaseException:
@@ -67,8 +70,8 @@ class TableFile:
         """
         self._waiting.append(fitted(self._table, rows))
         self._height += rows.num_rows
-        while self._height >= ROW_GROUP:
-            self._write_group(ROW_GROUP)
+        while self._height >= self._group:
+            self._write_group(self._group)
 
     def finish(self) -> dict[str, Any]:
         """Bring the whole file to the disk; return its rows, bytes and sha256."""
