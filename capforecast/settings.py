@@ -153,7 +153,7 @@ class RunSettings(Section):
     )
     stale_after: Duration = Field(default="2d", description="a series without samples for this long is stale")
     min_history: Duration = Field(default="2d", description="a series with less history is too_short")
-    shard_series: Whole = Field(default=512, ge=1, le=1_000_000, description="series in memory at a time")
+    shard_series: Whole = Field(default=1024, ge=1, le=1_000_000, description="series in memory at a time")
 
     @property
     def horizon_us(self) -> int:

@@ -123,10 +123,47 @@ def _empty(count: int, thresholds: int, days: int) -> Outcome:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Items alike in step, statistic and rule that can be forecast, high hurts."""
+
+    keep: Ints
+    sign: Floats
+    values: Floats
+    lower: Floats
+    upper: Floats
+    step_us: int
+    rule: tuple[int, int]
+
+    @property
+    def per_day(self) -> int:
+        """Steps of a day; 1 where a step is a day or more."""
+        return max(DAY_US // self.step_us, 1)
+
+
 def _block(
     rollups: Rollups, items: Items, chosen: Ints, owner: Ints, threshold: Floats, plan: Plan, out: Outcome
 ) -> None:
     """Forecast one block of items and write its part of the outcome."""
+    with plan.timings.stage("panel"):
+        block = _measured(rollups, items, chosen, plan, out)
+    if block.keep.size == 0:
+        return
+    with plan.timings.stage("kernels"):
+        near, daily, far = _legs(block, plan)
+    with plan.timings.stage("breach"):
+        future = _conclude(block, daily, (near, far), plan, out)
+        _judge(near, far, block.keep, out)
+        position = np.full(items.series.size, -1, np.int64)
+        position[block.keep] = np.arange(block.keep.size)
+        rows = np.flatnonzero(position[owner] >= 0)
+        if rows.size:
+            level = threshold[rows] * items.sign[owner[rows]]
+            out.cumulative[rows] = breach.probabilities(future, position[owner[rows]], level)
+
+
+def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Outcome) -> _Block:
+    """Put the levels of a block on their grid, record what was measured, keep the items with enough of it."""
     step_us = int(out.step_us[chosen[0]])
     sign, k, n = items.sign[chosen], int(items.k[chosen[0]]), int(items.n[chosen[0]])
     values = grid(rollups, items, chosen, step_us, plan.end_us)
@@ -135,43 +172,30 @@ def _block(
     _observe(values, known, items, chosen, step_us, (k, n), out)
     ready = known.sum(axis=1) >= plan.minimum_steps
     out.enough[chosen] = ready
-    keep = chosen[ready]
-    if keep.size == 0:
-        return
-    values, sign = np.ascontiguousarray(values[ready]), sign[ready]
+    keep, sign = chosen[ready], sign[ready]
+    values = np.ascontiguousarray(values[ready])
     lower = np.where(sign > 0, items.lower[keep], -items.upper[keep])
     upper = np.where(sign > 0, items.upper[keep], -items.lower[keep])
-    # A metric that was seen beyond its bound is not bounded there.
-    lower = np.fmin(lower, np.nanmin(values, axis=1))
-    upper = np.fmax(upper, np.nanmax(values, axis=1))
-    per_day = max(DAY_US // step_us, 1)
-    daily = values
-    near, near_result = None, None
-    if step_us < DAY_US:
-        recent = np.ascontiguousarray(values[:, -NEAR_HISTORY_DAYS * per_day :])
-        panel = Panel(recent, step_us, np.full(keep.size, plan.end_us), lower, upper)
-        near_result = forecast(panel, plan.near, min(NEAR_DAYS, plan.horizon_days) * per_day, plan.recipe_near)
-        near = breach.outlook(near_result, _tail(values, n - 1), k, n)
-        daily = np.empty((keep.size, -(-values.shape[1] // per_day)))
-        sustained_peaks(values, per_day, k, n, daily)
-    far_step = max(step_us, DAY_US)
-    horizon = -(-plan.horizon_days * DAY_US // far_step)
-    panel = Panel(daily, far_step, np.full(keep.size, plan.end_us), lower, upper)
-    far_result = forecast(panel, plan.far, horizon, plan.recipe_far)
-    future = breach.outlook(far_result, _tail(daily, 0), k, n)
-    future = breach.Outlook(np.ascontiguousarray(future.peaks[:, :, : plan.horizon_days]), future.weights)
-    bands = breach.levels(near, future)
-    if near is not None:
-        future = breach.joined(near, future)
-    _conclude(values, daily, bands, keep, sign, out)
-    out.needed[keep] = breach.level_needed(future, plan.target) * sign
-    _judge(near_result, far_result, keep, out)
-    position = np.full(items.series.size, -1, np.int64)
-    position[keep] = np.arange(keep.size)
-    rows = np.flatnonzero(position[owner] >= 0)
-    if rows.size:
-        level = threshold[rows] * items.sign[owner[rows]]
-        out.cumulative[rows] = breach.probabilities(future, position[owner[rows]], level)
+    if keep.size:
+        # A metric that was seen beyond its bound is not bounded there.
+        lower = np.fmin(lower, np.nanmin(values, axis=1))
+        upper = np.fmax(upper, np.nanmax(values, axis=1))
+    return _Block(keep, sign, values, lower, upper, step_us, (k, n))
+
+
+def _legs(block: _Block, plan: Plan) -> tuple[Forecast | None, Floats, Forecast]:
+    """Return the forecast on the natural step below a day, the daily peaks, and their forecast."""
+    ends = np.full(block.keep.size, plan.end_us)
+    daily, near = block.values, None
+    if block.step_us < DAY_US:
+        recent = np.ascontiguousarray(block.values[:, -NEAR_HISTORY_DAYS * block.per_day :])
+        panel = Panel(recent, block.step_us, ends, block.lower, block.upper)
+        near = forecast(panel, plan.near, min(NEAR_DAYS, plan.horizon_days) * block.per_day, plan.recipe_near)
+        daily = np.empty((block.keep.size, -(-block.values.shape[1] // block.per_day)))
+        sustained_peaks(block.values, block.per_day, *block.rule, daily)
+    step_us = max(block.step_us, DAY_US)
+    panel = Panel(daily, step_us, ends, block.lower, block.upper)
+    return near, daily, forecast(panel, plan.far, -(-plan.horizon_days * DAY_US // step_us), plan.recipe_far)
 
 
 def _observe(
@@ -202,9 +226,25 @@ def _observe(
 
 
 def _conclude(
-    values: Floats, daily: Floats, bands: Floats, keep: Ints, sign: Floats, out: Outcome
-) -> None:  # fmt: skip
+    block: _Block, daily: Floats, legs: tuple[Forecast | None, Forecast], plan: Plan, out: Outcome
+) -> breach.Outlook:
     """Record growth, recent daily peaks and the quantiles of the futures, back in the unit of the series."""
+    near, far = legs
+    keep, sign, (k, n) = block.keep, block.sign, block.rule
+    fine = None if near is None else breach.outlook(near, _tail(block.values, n - 1), k, n)
+    future = breach.outlook(far, _tail(daily, 0), k, n)
+    future = breach.Outlook(np.ascontiguousarray(future.peaks[:, :, : plan.horizon_days]), future.weights)
+    band = breach.levels(fine, future) * sign[:, None, None]
+    out.quantiles[keep] = np.where(sign[:, None, None] > 0, band, band[:, :, ::-1])
+    if fine is not None:
+        future = breach.joined(fine, future)
+    out.needed[keep] = breach.level_needed(future, plan.target) * sign
+    _record_growth(daily, keep, sign, out)
+    return future
+
+
+def _record_growth(daily: Floats, keep: Ints, sign: Floats, out: Outcome) -> None:
+    """Record the growth of the daily peaks, their last jump, and the newest of them."""
     filled, first = np.empty_like(daily), np.empty(keep.size, np.int64)
     fill_gaps(daily, 1, filled, first)
     slope, change = np.empty(keep.size), np.empty(keep.size, np.int64)
@@ -222,8 +262,6 @@ def _conclude(
         weeks = min(daily.shape[1], out.history.shape[1] // 7)
         places = out.history.shape[1] - 1 - 7 * np.arange(weeks)
         out.history[np.ix_(keep, places)] = daily[:, ::-1][:, :weeks] * sign[:, None]
-    band = bands * sign[:, None, None]
-    out.quantiles[keep] = np.where(sign[:, None, None] > 0, band, band[:, :, ::-1])
 
 
 def _judge(near: Forecast | None, far: Forecast, keep: Ints, out: Outcome) -> None:

@@ -237,9 +237,9 @@ class _Shards:
         with self.timings.stage("read"):
             statistics = sorted(set(expected.statistics(items)))
             rollups, samples = self._rollups(pl.DataFrame({"sid": expected.sid[chosen].astype(np.int32)}), statistics)
-        with self.timings.stage("forecast"):
-            level = levels(expected.thresholds.get_column("threshold"))[rows]
-            out = run(rollups, expected.arrays(items, local), owner, level, plan)
+        # Its stages are panel, kernels and breach.
+        level = levels(expected.thresholds.get_column("threshold"))[rows]
+        out = run(rollups, expected.arrays(items, local), owner, level, plan)
         with self.timings.stage("judge"):
             states = item_states(out, expected, items, samples.to_numpy()[local], self._terms())
             verdicts = threshold_verdicts(out, states, expected, rows, owner, self._terms())

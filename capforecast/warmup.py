@@ -23,7 +23,7 @@ from capforecast.times import DAY_US, HOUR_US
 
 STEPS = {"1h": (HOUR_US, 1080), "1d": (DAY_US, 120), "7d": (7 * DAY_US, 60)}
 """Steps of the simulated series and how many of each: every recipe, season and splice that there is."""
-METRICS = ("cpu_util_pct", "disk_used_pct", "mem_available_bytes")
+METRICS = ("cpu_util_pct", "mem_available_bytes")
 """Metrics that hurt when they are high or low, bounded and not."""
 NOT_COMPILED = ("statsforecast",)
 """Models of others."""
@@ -52,7 +52,8 @@ def warmup(progress: Callable[[str, int, int | None], None] | None = None) -> Co
         for step, (step_us, _) in STEPS.items():
             frame = samples.filter(host=step)
             forecast_frame(frame, horizon=f"{3 * step_us // DAY_US or 2}d", step=step, model=model)
-            replay(_cases(step, step_us), frame, model=model)
+            if model == models[0]:
+                replay(_cases(step, step_us), frame)
     return counts()
 
 
@@ -60,10 +61,13 @@ def _every_night(folder: Path, samples: pl.DataFrame) -> None:
     """Take samples into a store and do the job of a night, twice."""
     path = str(folder / "samples.parquet")
     samples.write_parquet(path)
-    config = load(
-        None, {"store.path": str(folder / "store"), "limits.file": str(folder / "limits.csv"), "run.threads": 1},
-        environ={},
-    )  # fmt: skip
+    options = {
+        "store.path": str(folder / "store"),
+        "limits.file": str(folder / "limits.csv"),
+        "run.horizon": "30d",
+        "run.threads": 1,
+    }
+    config = load(None, options, environ={})
     (folder / "limits.csv").write_text(
         "host,metric,instance,threshold_name,threshold,direction\n*,mem_available_bytes,,warning,10,below\n"
     )

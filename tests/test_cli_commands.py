@@ -68,7 +68,7 @@ def test_run_says_where_the_time_went_when_asked(with_project: Path) -> None:
     """With --verbose: on stderr for people, in the JSON for programs; nothing of it otherwise."""
     told = call("run", "--as-of", AS_OF, "--json", "--verbose")
     seconds = json.loads(told.stdout)["seconds"]
-    assert {"read", "forecast", "tables", "write", "all"} <= set(seconds)
+    assert {"read", "panel", "kernels", "breach", "tables", "write", "all"} <= set(seconds)
     assert f"all {seconds['all']:.1f}" in told.stderr
     assert "seconds" not in json.loads(call("run", "--as-of", AS_OF, "--json").stdout)
 
