@@ -196,7 +196,7 @@ def test_rows_stand_in_the_order_that_is_promised(night: Night) -> None:
 def test_a_run_says_where_the_time_went(night: Night) -> None:
     """Seconds per stage, the whole run among them, in the result and not in what is published."""
     seconds = night.result.seconds
-    assert {"read", "forecast", "tables", "write", "all"} <= set(seconds)
+    assert {"read", "panel", "kernels", "breach", "tables", "write", "all"} <= set(seconds)
     assert all(0.0 <= value <= seconds["all"] for value in seconds.values())
     assert night.result.most_urgent == night.result.tables["breaches"]["severity_rank"].min()
 
