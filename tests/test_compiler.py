@@ -19,7 +19,6 @@ import capforecast
 from capforecast import compiler, kernel_cache
 
 KERNELS = Path(capforecast.__file__).parent / "kernels"
-WIRED = any("capforecast.compiler" in path.read_text(encoding="utf-8") for path in KERNELS.glob("*.py"))
 SOURCE = """
 from capforecast.compiler import kernel
 @kernel()
@@ -164,7 +163,6 @@ def test_options_of_the_compiler_reach_it(load: Load) -> None:
     assert module.total.targetoptions["nogil"]
 
 
-@pytest.mark.skipif(not WIRED, reason="the kernels take numba's own cache")
 @pytest.mark.parametrize("path", sorted(KERNELS.glob("[a-z]*.py")), ids=lambda path: path.stem)
 def test_every_kernel_is_kept_like_this(path: Path) -> None:
     """Kernels know the compiler by `capforecast.compiler` alone."""

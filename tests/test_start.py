@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_compiler import WIRED
-
 ROOT = Path(__file__).parents[1]
-UNWANTED = {"pandas", "statsforecast", "matplotlib", "numba.cuda", "rich"} | ({"scipy.linalg"} if WIRED else set())
+UNWANTED = {"pandas", "statsforecast", "matplotlib", "numba.cuda", "rich", "scipy.linalg"}
 
 PROGRAM = """
 import atexit, sys

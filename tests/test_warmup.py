@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from capforecast import kernel_cache
 from capforecast.cli import main
 from capforecast.compiler import Counts
-from tests.test_compiler import WIRED
 
 ROOT = Path(__file__).parents[1]
 NIGHT = """
@@ -79,7 +78,6 @@ def test_it_tells_what_it_did(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not WIRED, reason="the kernels take numba's own cache")
 def test_after_it_nothing_is_compiled(tmp_path: Path) -> None:
     """Nights and forecasts on demand, of stores and files on every step, find all kernels in the cache."""
     first = capforecast(tmp_path, "warmup")
@@ -122,7 +120,6 @@ def test_after_it_nothing_is_compiled(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not WIRED, reason="the kernels take numba's own cache")
 def test_two_first_uses_at_once_and_a_damaged_cache_change_no_result(tmp_path: Path) -> None:
     """The same bytes from two processes that compile at the same time, from kept kernels and from damaged ones."""
     command = [sys.executable, "-m", "capforecast", "forecast", "data/samples.csv", "--horizon", "24h", "--quiet"]

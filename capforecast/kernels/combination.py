@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
+@kernel("reassoc")
 def _misses(row: Floats, truth: Floats, known: Floats, low: float, high: float) -> tuple[float, float]:
     """Return the sums of absolute and of symmetric relative errors over the known steps."""
     total, relative = 0.0, 0.0
@@ -21,7 +21,7 @@ def _misses(row: Floats, truth: Floats, known: Floats, low: float, high: float) 
     return total, 2.0 * relative
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _add_distances(each: Floats, plain: int, distance: Floats) -> None:
     """Add one origin to the number, sum and sum of squares of the members' distances to the plain one."""
     for k in range(each.shape[0]):
@@ -32,7 +32,7 @@ def _add_distances(each: Floats, plain: int, distance: Floats) -> None:
             distance[2, k] += apart * apart
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _standard_error(sums: Floats) -> float:
     """Return the standard error of a mean from number, sum and sum of squares; 0 without any."""
     if sums[0] < 1.0:
@@ -41,7 +41,7 @@ def _standard_error(sums: Floats) -> float:
     return float(np.sqrt(max(sums[2] / sums[0] - mean * mean, 0.0) / sums[0]))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _weights_of(error: Floats, able: np.ndarray, temperature: float, weights: Floats) -> None:
     """Turn the errors of the members that are able into weights that sum to one."""
     least = np.inf
@@ -54,7 +54,7 @@ def _weights_of(error: Floats, able: np.ndarray, temperature: float, weights: Fl
         weights[k] = np.exp(-temperature * (error[k] - least) / floor) if able[k] else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _without_crumbs(weights: Floats) -> None:
     """Divide weights by their sum, drop those below one hundredth, and divide again."""
     for _ in range(2):
@@ -66,7 +66,7 @@ def _without_crumbs(weights: Floats) -> None:
                     weights[k] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def weigh(
     candidates: Floats,
     values: Floats,
@@ -184,7 +184,7 @@ def weigh(
             _without_crumbs(weights[s, b])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def combine(candidates: Floats, weights: Floats, edges: Ints, lower: Floats, upper: Floats, combined: Floats) -> None:
     """Average the members of each origin with the weights of the step's bucket.
 

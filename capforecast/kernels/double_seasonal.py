@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _start(y: Floats, first: int, span: int, m1: int, m2: int, level: Floats, day: Floats, week: Floats) -> None:
     """Set the states of all cells from the first ``span`` values by plain averages."""
     mean = 0.0
@@ -38,7 +38,7 @@ def _start(y: Floats, first: int, span: int, m1: int, m2: int, level: Floats, da
             week[q, :] = sums2[q] / max(counts2[q], 1.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _span(length: int, m1: int, m2: int) -> int:
     """Return how many first values initialise the states of a series of ``length`` values."""
     if m2 > 1 and length >= 4 * m2:
@@ -48,7 +48,7 @@ def _span(length: int, m1: int, m2: int) -> int:
     return 2 * m1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _exponentials(row: Floats, bits: Ints, powers: Floats) -> None:
     """Replace values by their exponentials, kept from overflowing; `powers` are `bits` read as floats.
 
@@ -77,7 +77,7 @@ def _exponentials(row: Floats, bits: Ints, powers: Floats) -> None:
         row[h] *= powers[h]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _ahead(
     t: int, level: Floats, day: Floats, week: Floats, carry: Floats, phi: Floats, rows: Floats, out: Floats
 ) -> None:
@@ -97,7 +97,7 @@ def _ahead(
             out[c, h] = rows[h, c]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _back(low: float, high: float, bits: Ints, powers: Floats, out: Floats) -> None:
     """Map logarithms above ``low``, or logits between it and ``high``, back to levels."""
     for c in range(out.shape[0]):
@@ -109,7 +109,7 @@ def _back(low: float, high: float, bits: Ints, powers: Floats, out: Floats) -> N
             row[h] = low + ((high - low) * (row[h] / (1.0 + row[h])) if high < np.inf else row[h])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def double_seasonal(
     values: Floats,
     scaled: Floats,
@@ -210,7 +210,7 @@ def double_seasonal(
             p2 = p2 + 1 if p2 + 1 < m2 else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def to_scale(
     values: Floats,
     first: Ints,

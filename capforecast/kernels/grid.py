@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def natural_gaps(starts: Ints, buckets: Ints, end: int, gaps: Ints) -> None:
     """Find the usual distance between neighbouring rollups of each series.
 
@@ -40,7 +40,7 @@ def natural_gaps(starts: Ints, buckets: Ints, end: int, gaps: Ints) -> None:
             gaps[s] = max(steps[(count - 1) // 2], 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def scatter(
     starts: Ints, buckets: Ints, values: Floats, chosen: Ints, end: int, width: int, sign: Floats, out: Floats
 ) -> None:
@@ -84,13 +84,13 @@ def scatter(
                     out[i, t] = level
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _two_of_three(a: float, b: float, c: float) -> float:
     """Return the second largest of three known levels."""
     return max(min(a, b), min(max(a, b), c))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _sustained(row: Floats, start: int, stop: int, best: Floats) -> float:
     """Return the k-th largest known value of ``row[start:stop]``, k the size of ``best``; NaN when fewer are known."""
     k = best.shape[0]
@@ -114,7 +114,7 @@ def _sustained(row: Floats, start: int, stop: int, best: Floats) -> float:
     return float(best[k - 1]) if known >= k else np.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def sustained_peaks(values: Floats, per_day: int, k: int, n: int, out: Floats) -> None:
     """Reduce each day to the highest level that was held in k of n consecutive steps.
 
@@ -155,7 +155,7 @@ def sustained_peaks(values: Floats, per_day: int, k: int, n: int, out: Floats) -
             out[s, d] = peak
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def path_peaks(recent: Floats, paths: Floats, weights: Floats, per_day: int, k: int, n: int, out: Floats) -> None:
     """Do the same for every path, continuing the newest measured steps.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def fill_gaps(values: Floats, season: int, filled: Floats, first: Ints) -> None:
     """Fill missing steps from the past only.
 
@@ -42,7 +42,7 @@ def fill_gaps(values: Floats, season: int, filled: Floats, first: Ints) -> None:
             filled[s, t] = v
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def place_origins(first: Ints, columns: int, horizon: int, spacing: int, training: int, back: Ints) -> None:
     """Choose the rolling origins of each series.
 
@@ -70,7 +70,7 @@ def place_origins(first: Ints, columns: int, horizon: int, spacing: int, trainin
             o += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def seasonal_scale(filled: Floats, first: Ints, season: int, scale: Floats) -> None:
     """Measure the mean absolute difference of values one season apart.
 
@@ -93,7 +93,7 @@ def seasonal_scale(filled: Floats, first: Ints, season: int, scale: Floats) -> N
         scale[s] = total / count if total > 0.0 else 1.0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def naive_errors(
     values: Floats,
     filled: Floats,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def passage(peaks: Floats, weights: Floats, owner: Ints, threshold: Floats, out: Floats) -> None:
     """Accumulate the probability that a threshold has been met, step by step.
 
@@ -45,7 +45,7 @@ def passage(peaks: Floats, weights: Floats, owner: Ints, threshold: Floats, out:
             out[r, d] = min(np.round(below * 1e12) / 1e12, 1.0) if total > 0.0 else np.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _order(peaks: Floats, weights: Floats, start: int, stop: int) -> Ints:
     """Return the paths that have weight, by their mean level over some days, lowest first."""
     chosen = np.flatnonzero(weights > 0.0)
@@ -57,7 +57,7 @@ def _order(peaks: Floats, weights: Floats, start: int, stop: int) -> Ints:
     return chosen[np.argsort(level, kind="mergesort")]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def couple(near: Floats, near_weights: Floats, far: Floats, far_weights: Floats, out: Floats, weights: Floats) -> None:
     """Continue fine paths over a few days with coarse ones over many, high ones with high ones.
 
@@ -107,7 +107,7 @@ def couple(near: Floats, near_weights: Floats, far: Floats, far_weights: Floats,
                 right = far_weights[s, second[j]] if j < second.size else 0.0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def path_maxima(peaks: Floats, weights: Floats, probability: float, out: Floats) -> None:
     """Find the level that paths exceed anywhere in the horizon with at most the given probability.
 

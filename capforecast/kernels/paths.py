@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _average(y: Floats, start: int, stop: int) -> float:
     """Return the mean of ``y[start:stop]``; equal values give that value exactly."""
     total = 0.0
@@ -17,7 +17,7 @@ def _average(y: Floats, start: int, stop: int) -> float:
     return float(y[start] + total / (stop - start))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
     """Return how much of a difference of level is kept, from 0 (levels return) to 1 (they stay).
 
@@ -56,7 +56,7 @@ def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
     return float(min(max(cross / square, 0.0), 1.0))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _residuals(y: Floats, start: int, back: int, combined: Floats, widen: float, kept: float, out: Floats) -> int:
     """Fill ``out`` with the residual path of one origin, repeated to its length; return the steps that were known."""
     known = 0
@@ -73,7 +73,7 @@ def _residuals(y: Floats, start: int, back: int, combined: Floats, widen: float,
     return known
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def make_paths(
     filled: Floats,
     first: Ints,
@@ -193,7 +193,7 @@ def make_paths(
             weights[s, 0] = 1.0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _sort(values: Floats, bins: Ints, ends: Ints, order: Ints, column: Floats) -> None:
     """Fill ``order`` with the places of the values in rising order, ``column`` with these: bins, then insertion."""
     count = values.size
@@ -221,7 +221,7 @@ def _sort(values: Floats, bins: Ints, ends: Ints, order: Ints, column: Floats) -
         column[j], order[j] = value, p
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _interpolate(column: Floats, order: Ints, weights: Floats, probabilities: Floats, out: Floats) -> None:
     """Fill ``out`` with the quantiles of sorted values, their weights in the order of their places."""
     below, middle_before, value_before = 0.0, 0.0, column[0]
@@ -246,7 +246,7 @@ def _interpolate(column: Floats, order: Ints, weights: Floats, probabilities: Fl
         q += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, start: int, out: Floats) -> None:
     """Take quantiles of weighted paths at every step.
 
@@ -282,7 +282,7 @@ def weighted_quantiles(paths: Floats, weights: Floats, probabilities: Floats, st
             _interpolate(column[:count], order[:count], shares, probabilities, out[s, h])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def covered(
     values: Floats, back: Ints, combined: Floats, edges: Ints, widen: float, most: int, coverage: Floats
 ) -> None:

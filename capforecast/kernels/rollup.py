@@ -7,8 +7,9 @@ on how the samples arrived.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from capforecast.compiler import kernel
 
 Ints32 = NDArray[np.int32]
 Ints = NDArray[np.int64]
@@ -18,7 +19,7 @@ TOP = 8
 """Largest number of top values that is kept by insertion; beyond it the bucket is sorted."""
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _count_buckets(series: Ints32, ts: Ints, step_us: int) -> int:
     buckets = 0
     end = np.int64(0)
@@ -29,7 +30,7 @@ def _count_buckets(series: Ints32, ts: Ints, step_us: int) -> int:
     return buckets
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _p95(values: Floats) -> float:
     # Nearest rank: the m-th largest value, with m - 1 = floor(n / 20) values above it.
     m = values.size - (95 * values.size + 99) // 100 + 1
@@ -46,7 +47,7 @@ def _p95(values: Floats) -> float:
     return float(top[m - 1])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _mean(values: Floats, low: float, high: float) -> float:
     total = 0.0
     for value in values:
@@ -61,7 +62,7 @@ def _mean(values: Floats, low: float, high: float) -> float:
     return min(max(mean, low), high)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def rollup(
     series: Ints32, ts: Ints, value: Floats, step_us: int
 ) -> tuple[Ints32, Ints, Ints32, Floats, Floats, Floats, Floats, Floats]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _mean(y: Floats, start: int, stop: int) -> float:
     """Return the mean of ``y[start:stop]``; equal values give that value exactly."""
     total = 0.0
@@ -17,7 +17,7 @@ def _mean(y: Floats, start: int, stop: int) -> float:
     return float(y[start] + total / (stop - start))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _one(y: Floats, first: int, known: int, m1: int, m2: int, apart: int, out: Floats) -> None:
     """Fill ``out`` (5, H) for one series and origin; ``known`` is the number of known columns."""
     horizon = out.shape[1]
@@ -41,7 +41,7 @@ def _one(y: Floats, first: int, known: int, m1: int, m2: int, apart: int, out: F
         out[4, :] = np.median(y[known - m2 : known : apart])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def seasonal_naive(values: Floats, first: Ints, back: Ints, m1: int, m2: int, start: int, out: Floats) -> None:
     """Forecast by repeating the past.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _explained(y: Floats, season: int) -> float:
     """Return the share of the variance of ``y`` that repeats with a season, adjusted for chance."""
     n = y.shape[0]
@@ -39,7 +39,7 @@ def _explained(y: Floats, season: int) -> float:
     return 1.0 - (rest / (known - season)) / (total / (known - 1))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _sample(known: Floats, most: int) -> Floats:
     """Return every so many-th value, at most about ``most``; the distance has no divisor with a day or a week."""
     apart = max(known.size // most, 1)
@@ -48,7 +48,7 @@ def _sample(known: Floats, most: int) -> Floats:
     return known[::apart].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def describe(values: Floats, first: Ints, m1: int, m2: int, seasons: int, most: int, out: Floats) -> None:
     """Measure each series over its known columns.
 
@@ -103,7 +103,7 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, seasons: int, most: 
         out[s, 7] = top / upper if upper > 0.0 else (np.inf if top > 0.0 else 0.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def newest(values: Floats, first: Ints, last: Ints, window: int, k: int, n: int, ceiling: Floats, out: Floats) -> None:
     """Measure where each series stands now.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from capforecast.compiler import kernel
 from capforecast.panel import Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def stitch(lengths: Ints, rows: NDArray[np.generic], ends: Ints, out: NDArray[np.generic]) -> None:
     """Copy each series' rows of a piece to where its rows end so far.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from capforecast.compiler import kernel
 from capforecast.panel import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _line(y: Floats, start: int, stop: int) -> tuple[float, float]:
     """Return the least-squares level at ``stop - 1`` and slope of ``y[start:stop]``."""
     n = stop - start
@@ -25,7 +25,7 @@ def _line(y: Floats, start: int, stop: int) -> tuple[float, float]:
     return mean + slope * middle, slope
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _suffix(y: Floats, first: int, known: int, shortest: int) -> int:
     """Return the start of the longest suffix whose line fits nearly as well as the best suffix does.
 
@@ -58,7 +58,7 @@ def _suffix(y: Floats, first: int, known: int, shortest: int) -> int:
     return known - chosen
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _last_change(y: Floats, first: int, known: int, width: int) -> int:
     """Return the first index after the last lasting jump, or ``first`` when there is none."""
     n = known - first
@@ -77,7 +77,7 @@ def _last_change(y: Floats, first: int, known: int, width: int) -> int:
     return first
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _median_slope(y: Floats, start: int, stop: int) -> float:
     """Return the median of all pairwise slopes (Theil-Sen)."""
     n = stop - start
@@ -92,7 +92,7 @@ def _median_slope(y: Floats, start: int, stop: int) -> float:
     return float(np.median(slopes))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _holt(y: Floats, start: int, stop: int, alpha: float, beta: float, phi: float) -> tuple[float, float]:
     """Return level and slope of damped exponential smoothing over ``y[start:stop]``."""
     level, slope = y[start], 0.0
@@ -107,7 +107,7 @@ def _holt(y: Floats, start: int, stop: int, alpha: float, beta: float, phi: floa
     return level, slope
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _straight(out: Floats, level: float, slope: float, damping: float) -> None:
     total, weight = 0.0, 1.0
     for h in range(out.shape[0]):
@@ -116,7 +116,7 @@ def _straight(out: Floats, level: float, slope: float, damping: float) -> None:
         out[h] = level + slope * total
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _one(y: Floats, first: int, known: int, window: int, pairs: int, out: Floats) -> None:
     """Fill ``out`` (7, H) for one series and origin."""
     out[:, :] = np.nan
@@ -140,7 +140,7 @@ def _one(y: Floats, first: int, known: int, window: int, pairs: int, out: Floats
     _straight(out[6], level, slope, 0.9)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def trend(values: Floats, first: Ints, back: Ints, window: int, pairs: int, start: int, out: Floats) -> None:
     """Forecast along lines.
 
@@ -177,7 +177,7 @@ def trend(values: Floats, first: Ints, back: Ints, window: int, pairs: int, star
                 _one(values[s], first[s], columns - back[s, o], window, pairs, out[s, o, start:stop])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def slopes(values: Floats, first: Ints, window: int, pairs: int, slope: Floats, change: Ints) -> None:
     """Measure the growth of each series since its last lasting jump.
 
@@ -200,7 +200,7 @@ def slopes(values: Floats, first: Ints, window: int, pairs: int, slope: Floats, 
             slope[s] = _median_slope(values[s], max(change[s], known - pairs), known)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def cut_history(values: Floats, width: int, least: int, first: Ints) -> None:
     """Move the start of each history behind its only lasting jump.
 
