@@ -49,7 +49,8 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         monkeypatch.setattr(compiler, "_said", False)
         monkeypatch.setattr(kernel_cache, "_warned", False)
         path.write_text(source, encoding="utf-8")
-        os.utime(path, ns=(0, next(_numbers)))
+        # Python tells versions of a source apart by whole seconds.
+        os.utime(path, (0, next(_numbers)))
         spec = importlib.util.spec_from_file_location(f"sums_{next(_numbers)}", path)
         assert spec is not None
         assert spec.loader is not None
