@@ -20,9 +20,10 @@ from statsforecast import models
 from capforecast import breach
 from capforecast.forecast import forecast, quantiles
 from capforecast.history import Items, Rollups
+from capforecast.outcome import Plan
 from capforecast.panel import HOUR_US, Panel
 from capforecast.pool import FAR, NEAR, families
-from capforecast.shard import Plan, run
+from capforecast.shard import run
 from capforecast.simulate import matrix
 
 HOURS = 1440

@@ -120,6 +120,7 @@ def run(
     as_of: Moment = None,
     wait_seconds: float = 0.0,
     progress: Progress | None = None,
+    refit: bool = False,
 ) -> RunResult:
     """Do the nightly job: ingest the configured sources, forecast, publish.
 
@@ -135,6 +136,8 @@ def run(
         How long to wait for another run.
     progress : callable, optional
         Called with stage, done and total.
+    refit : bool
+        Fit every series anew, also those whose last forecast still holds.
 
     Raises
     ------
@@ -149,6 +152,7 @@ def run(
         now_us=_now_us(),
         wait_seconds=wait_seconds,
         progress=progress,
+        refit=refit,
     )
 
 

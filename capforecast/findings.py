@@ -9,9 +9,9 @@ import numpy as np
 from capforecast.breach import days_to
 from capforecast.expected import Expected, levels
 from capforecast.grades import grades, is_unknown, severity, status_code
+from capforecast.outcome import Outcome
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.scores import LEGS, MIX, Records
-from capforecast.shard import Outcome
 
 NEVER = np.iinfo(np.int32).min
 """A day that there is none of."""
@@ -19,7 +19,8 @@ NEVER = np.iinfo(np.int32).min
 STATE = np.dtype(
     [
         ("status", np.int8), ("grade", np.int8), ("pattern", np.int8), ("reasons", np.int16),
-        ("last_change", np.int32), ("step_us", np.int64), ("last_us", np.int64), ("samples", np.int64),
+        ("last_change", np.int32), ("fitted", np.int32),
+        ("step_us", np.int64), ("last_us", np.int64), ("samples", np.int64),
         *((name, np.float64) for name in (
             "history_days", "gap_pct", "above_bound_pct", "current", "current_p95", "growth_per_day",
             "skill_vs_naive", "coverage_80", "peak", "needed",
@@ -103,6 +104,7 @@ def item_states(out: Outcome, expected: Expected, items: Ints, samples: Ints, te
         out.pattern, out.step_us, last_us, samples,
     )  # fmt: skip
     state["last_change"] = _day(terms.day - out.change_days)
+    state["fitted"] = np.where(out.enough, terms.day - out.age, NEVER)
     state["history_days"] = np.round(history, 3)
     state["gap_pct"] = np.where(out.step_us > 0, 100.0 * out.gap, np.nan)
     state["above_bound_pct"] = 100.0 * out.beyond

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from capforecast.outcome import Outcome
 from capforecast.panel import Floats, Ints
 from capforecast.schema import STATUSES
-from capforecast.shard import Outcome
 
 GRADES = "ABCDEF"
 FULL_GRADE_DAYS = (56.0, 28.0, 14.0, 3.0)

@@ -15,6 +15,7 @@ from capforecast.changes import NEEDED
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DataError, SourceError, UnknownNameError
 from capforecast.ingest import ingest, taken_before
+from capforecast.kept import kept_before
 from capforecast.limits import read as read_limits
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
@@ -99,6 +100,7 @@ def nightly(
     as_of_us: int | None = None,
     wait_seconds: float = 0.0,
     progress: Progress | None = None,
+    refit: bool = False,
 ) -> RunResult:
     """Run the nightly job: ingest the configured sources, forecast, find breaches, publish.
 
@@ -117,6 +119,8 @@ def nightly(
         How long to wait for the lock.
     progress : callable, optional
         Called with stage, done and total.
+    refit : bool
+        Fit every series anew instead of using forecasts of the nights before where they hold.
 
     Raises
     ------
@@ -130,10 +134,11 @@ def nightly(
         moment, source, notes = _as_of(store, config, now_us, as_of_us)
         stamp = Stamp(_run_id(moment, config), moment)
         identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
+        kept = None if refit else kept_before(store, config, moment)
         with store.publication(identity) as publication:
             found = survey(
                 store, config, stamp, series=store.series(), before=_breaches_before(store, stamp), progress=progress,
-                sink=publication, timings=timings,
+                sink=publication, timings=timings, kept=kept,
             )  # fmt: skip
             if not found.counts["series"]:
                 raise DataError(

@@ -23,6 +23,8 @@ CANONICAL = ("host", "metric", "instance", "unit", "ts", "value")
 """Columns of samples, which a source may call otherwise."""
 HORIZON_DAYS = 730
 """Furthest that a run looks ahead."""
+REFIT_DAYS = 28
+"""Nights after which every series must have been fitted anew, at most."""
 MOST_STEPS = 100_000
 
 
@@ -37,6 +39,13 @@ def whole_days(text: str) -> str:
         raise ConfigError(
             f"the horizon of a run must be whole days, 1d to {HORIZON_DAYS}d", got=repr(text), do="Write 30d or 90d"
         )
+    return text
+
+
+def _nights(text: str) -> str:
+    """Return how often every series is fitted anew, or raise `ConfigError`: it counts nights."""
+    if parse_duration(text) % DAY_US or not DAY_US <= parse_duration(text) <= REFIT_DAYS * DAY_US:
+        raise ConfigError(f"refit_every must be whole days, 1d to {REFIT_DAYS}d", got=repr(text), do="Write 7d")
     return text
 
 
@@ -153,12 +162,22 @@ class RunSettings(Section):
     )
     stale_after: Duration = Field(default="2d", description="a series without samples for this long is stale")
     min_history: Duration = Field(default="2d", description="a series with less history is too_short")
+    refit_every: Annotated[str, AfterValidator(_nights)] = Field(
+        default="7d",
+        description="a quiet series is fitted anew after this long at the latest, others every night; "
+        "whole days, 1d: all every night",
+    )
     shard_series: Whole = Field(default=1024, ge=1, le=1_000_000, description="series in memory at a time")
 
     @property
     def horizon_us(self) -> int:
         """The horizon in microseconds."""
         return parse_duration(self.horizon)
+
+    @property
+    def refit_every_us(self) -> int:
+        """`refit_every` in microseconds."""
+        return parse_duration(self.refit_every)
 
     @property
     def stale_after_us(self) -> int:

@@ -7,24 +7,23 @@ joined (series whose natural step is a day or more have the far one only).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from capforecast import breach
-from capforecast.forecast import Recipe, forecast, seasons_of
+from capforecast.carry import Kept, foretold, moved_probabilities, moved_quantiles, undated
+from capforecast.forecast import forecast, seasons_of
 from capforecast.history import Items, Rollups, grid, groups, natural_steps, newest_us, patterns
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.kernels.origins import fill_gaps
 from capforecast.kernels.shape import describe, newest
 from capforecast.kernels.trend import slopes
-from capforecast.models import Model
 from capforecast.models.trend import PAIRS, WINDOW
+from capforecast.outcome import Outcome, Plan, empty
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 from capforecast.schema import PATTERNS
-from capforecast.scores import Records, heaviest, no_mixes, numbered, scored
-from capforecast.timings import Timings
+from capforecast.scores import heaviest, numbered, scored
 
 NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
@@ -32,54 +31,9 @@ SHAPE = (4, 128)
 """Newest long seasons and number of values from which a pattern is named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a run forecasts."""
-
-    end_us: int
-    horizon_days: int
-    near: Sequence[Model]
-    far: Sequence[Model]
-    recipe_near: Recipe
-    recipe_far: Recipe
-    target: float = 0.1
-    minimum_steps: int = 14
-    timings: Timings = field(default_factory=Timings)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """Results of a shard: per item (I), per threshold (R); NaN where nothing can be said.
-
-    Levels are in the unit of the series. `enough` tells whether an item was forecast. `mixes` are those of
-    the near and the far forecast; `names` numbers the members in them and in `scores`.
-    """
-
-    enough: np.ndarray
-    step_us: Ints
-    last: Floats
-    last_us: Ints
-    distance_us: Ints
-    recent_p95: Floats
-    sustained_now: Floats
-    growth: Floats
-    change_days: Floats
-    gap: Floats
-    beyond: Floats
-    constant: np.ndarray
-    pattern: Ints
-    skill: Floats
-    coverage: Floats
-    history: Floats
-    quantiles: Floats
-    needed: Floats
-    cumulative: Floats
-    mixes: Records
-    scores: list[Records]
-    names: dict[str, int]
-
-
-def run(rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Plan) -> Outcome:
+def run(  # noqa: PLR0913 - what a shard is
+    rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Plan, kept: Kept | None = None
+) -> Outcome:
     """Forecast the items of a shard and pass their futures over the thresholds.
 
     Parameters
@@ -94,33 +48,25 @@ def run(rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Pl
         Level of each threshold, in the unit of the series.
     plan : Plan
         Settings.
+    kept : Kept, optional
+        Forecasts of nights before, which are used again where they hold.
     """
-    out = _empty(items.series.size, owner.size, plan.horizon_days)
+    out = empty(items.series.size, owner.size, plan.horizon_days)
     gaps = np.empty(rollups.starts.size - 1, np.int64)
     natural_gaps(rollups.starts, rollups.buckets, plan.end_us // rollups.step_us, gaps)
     steps = natural_steps(gaps * rollups.step_us, rollups.step_us)
     seen = np.diff(rollups.starts)[items.series] > 0
     out.step_us[:] = steps[items.series]
     out.distance_us[:] = (gaps * rollups.step_us)[items.series]
-    for chosen in groups(items, out.step_us, rollups):
+    fit = np.ones(items.series.size, bool)
+    if kept is not None:
+        for chosen in groups(items, out.step_us, rollups, np.flatnonzero(kept.age > 0)):
+            fit[_carry(rollups, items, chosen, owner, plan, kept, out)] = False
+        _take_over(kept, ~fit, out)
+    for chosen in groups(items, out.step_us, rollups, np.flatnonzero(fit)):
         _block(rollups, items, chosen, owner, threshold, plan, out)
     out.step_us[~seen] = 0
     return out
-
-
-def _empty(count: int, thresholds: int, days: int) -> Outcome:
-    def blank(*shape: int) -> Floats:
-        return np.full(shape, np.nan)
-
-    return Outcome(
-        enough=np.zeros(count, bool), step_us=np.zeros(count, np.int64), last=blank(count),
-        last_us=np.zeros(count, np.int64), distance_us=np.zeros(count, np.int64),
-        recent_p95=blank(count), sustained_now=blank(count),
-        growth=blank(count), change_days=blank(count), gap=blank(count), beyond=blank(count),
-        constant=np.zeros(count, bool), pattern=np.full(count, -1, np.int64), skill=blank(count),
-        coverage=blank(count), history=blank(count, days), quantiles=blank(count, days, 3),
-        needed=blank(count), cumulative=blank(thresholds, days), mixes=no_mixes(count), scores=[], names={},
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +86,11 @@ class _Block:
         """Steps of a day; 1 where a step is a day or more."""
         return max(DAY_US // self.step_us, 1)
 
+    def only(self, which: np.ndarray) -> _Block:
+        """Return some of the items."""
+        keep, sign, values = self.keep[which], self.sign[which], self.values[which]
+        return _Block(keep, sign, values, self.lower[which], self.upper[which], self.step_us, self.rule)
+
 
 def _block(
     rollups: Rollups, items: Items, chosen: Ints, owner: Ints, threshold: Floats, plan: Plan, out: Outcome
@@ -150,7 +101,8 @@ def _block(
     if block.keep.size == 0:
         return
     with plan.timings.stage("kernels"):
-        near, daily, far = _legs(block, plan)
+        daily = _daily(block)
+        near, far = _legs(block, daily, plan)
     with plan.timings.stage("breach"):
         future = _conclude(block, daily, (near, far), plan, out)
         _judge(near, far, block.keep, out)
@@ -172,6 +124,7 @@ def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Out
     _observe(values, known, items, chosen, step_us, (k, n), out)
     ready = known.sum(axis=1) >= plan.minimum_steps
     out.enough[chosen] = ready
+    out.known[chosen] = known[:, -NEAR_HISTORY_DAYS * max(DAY_US // step_us, 1) :].sum(axis=1)
     keep, sign = chosen[ready], sign[ready]
     values = np.ascontiguousarray(values[ready])
     lower = np.where(sign > 0, items.lower[keep], -items.upper[keep])
@@ -183,19 +136,84 @@ def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Out
     return _Block(keep, sign, values, lower, upper, step_us, (k, n))
 
 
-def _legs(block: _Block, plan: Plan) -> tuple[Forecast | None, Floats, Forecast]:
-    """Return the forecast on the natural step below a day, the daily peaks, and their forecast."""
-    ends = np.full(block.keep.size, plan.end_us)
-    daily, near = block.values, None
+def _carry(
+    rollups: Rollups, items: Items, chosen: Ints, owner: Ints, plan: Plan, kept: Kept, out: Outcome
+) -> Ints:  # fmt: skip
+    """Use the kept forecasts of a block where they still hold, and return for which items."""
+    with plan.timings.stage("panel"):
+        block = _measured(rollups, items, chosen, plan, out)
+    if block.keep.size == 0 or block.step_us > DAY_US:
+        return np.empty(0, np.int64)
+    with plan.timings.stage("carry"):
+        daily, columns = _daily(block), block.values.shape[1]
+        known = ~np.isnan(block.values)
+        holds = undated(kept.cumulative, owner, items.series.size)[block.keep]
+        for age in np.unique(kept.age[block.keep]).tolist():
+            mine = np.flatnonzero(kept.age[block.keep] == age)
+            then = slice(
+                max(columns - (NEAR_HISTORY_DAYS + age) * block.per_day, 0), max(columns - age * block.per_day, 0)
+            )
+            record = kept.items[block.keep[mine]]
+            holds[mine] &= known[mine, then].sum(axis=1) == record["known"]
+            holds[mine] &= foretold(record["quantiles"], daily[mine, -age:] * block.sign[mine, None])
+        block = block.only(holds)
+        _record_past(daily[holds], block.keep, block.sign, out)
+        _move(block, kept, out)
+        rows = np.flatnonzero(np.isin(owner, block.keep))
+        for age in np.unique(kept.age[owner[rows]]).tolist():
+            mine = rows[kept.age[owner[rows]] == age]
+            out.cumulative[mine] = moved_probabilities(kept.cumulative[mine], age)
+    return block.keep
+
+
+def _move(block: _Block, kept: Kept, out: Outcome) -> None:
+    """Record kept forecasts as of now."""
+    for age in np.unique(kept.age[block.keep]).tolist():
+        mine = kept.age[block.keep] == age
+        keep, sign, record = block.keep[mine], block.sign[mine], kept.items[block.keep[mine]]
+        moved = moved_quantiles(record["quantiles"], age)
+        low, high = (
+            np.where(sign > 0, a[mine], -b[mine]) for a, b in ((block.lower, block.upper), (block.upper, block.lower))
+        )
+        out.quantiles[keep] = np.clip(moved, low[:, None, None], high[:, None, None])
+        worst = np.where(sign > 0, record["quantiles"][:, -1, 2], record["quantiles"][:, -1, 0])
+        later = np.where(sign > 0, moved[:, -1, 2], moved[:, -1, 0])
+        out.needed[keep] = np.clip(record["needed"] + later - worst, low, high)
+        out.age[keep], out.known[keep] = age, record["known"]
+        out.growth[keep], out.change_days[keep] = record["growth"], record["change_days"] + age
+        out.skill[keep], out.coverage[keep] = record["skill"], record["coverage"]
+    _name_steps(block.keep, out)
+
+
+def _take_over(kept: Kept, used: np.ndarray, out: Outcome) -> None:
+    """Take over members and scores of the kept forecasts that are used."""
+    codes = numbered(kept.names, out.names)
+    mixes, scores = kept.items["mixes"][used].copy(), kept.scores[used[kept.scores["item"]]].copy()
+    for members in (mixes["member"], scores["mix"]["member"]):
+        members[members >= 0] = codes[members[members >= 0]]
+    out.mixes[used] = mixes
+    out.scores.append(scores)
+
+
+def _daily(block: _Block) -> Floats:
+    """Return the sustained peak of each day, or the values where a step is a day or more."""
+    if block.step_us >= DAY_US:
+        return block.values
+    daily = np.empty((block.keep.size, -(-block.values.shape[1] // block.per_day)))
+    sustained_peaks(block.values, block.per_day, *block.rule, daily)
+    return daily
+
+
+def _legs(block: _Block, daily: Floats, plan: Plan) -> tuple[Forecast | None, Forecast]:
+    """Return the forecast on the natural step below a day, and that of the daily peaks."""
+    ends, near = np.full(block.keep.size, plan.end_us), None
     if block.step_us < DAY_US:
         recent = np.ascontiguousarray(block.values[:, -NEAR_HISTORY_DAYS * block.per_day :])
         panel = Panel(recent, block.step_us, ends, block.lower, block.upper)
         near = forecast(panel, plan.near, min(NEAR_DAYS, plan.horizon_days) * block.per_day, plan.recipe_near)
-        daily = np.empty((block.keep.size, -(-block.values.shape[1] // block.per_day)))
-        sustained_peaks(block.values, block.per_day, *block.rule, daily)
     step_us = max(block.step_us, DAY_US)
     panel = Panel(daily, step_us, ends, block.lower, block.upper)
-    return near, daily, forecast(panel, plan.far, -(-plan.horizon_days * DAY_US // step_us), plan.recipe_far)
+    return near, forecast(panel, plan.far, -(-plan.horizon_days * DAY_US // step_us), plan.recipe_far)
 
 
 def _observe(
@@ -244,7 +262,7 @@ def _conclude(
 
 
 def _record_growth(daily: Floats, keep: Ints, sign: Floats, out: Outcome) -> None:
-    """Record the growth of the daily peaks, their last jump, and the newest of them."""
+    """Record the growth of the daily peaks and their last jump."""
     filled, first = np.empty_like(daily), np.empty(keep.size, np.int64)
     fill_gaps(daily, 1, filled, first)
     slope, change = np.empty(keep.size), np.empty(keep.size, np.int64)
@@ -253,8 +271,21 @@ def _record_growth(daily: Floats, keep: Ints, sign: Floats, out: Outcome) -> Non
     out.growth[keep] = slope * sign * (DAY_US / far_step)
     changed = change > np.maximum(first, daily.shape[1] - 365)
     out.change_days[keep] = np.where(changed, (daily.shape[1] - change) * (far_step / DAY_US), np.nan)
+    _name_steps(keep, out)
+    _record_past(daily, keep, sign, out)
+
+
+def _name_steps(keep: Ints, out: Outcome) -> None:
+    """Call items stepped that have no shape of their own and jumped."""
     steady = np.isin(out.pattern[keep], (PATTERNS.index("steady"), PATTERNS.index("bursty")))
-    out.pattern[keep[changed & steady]] = PATTERNS.index("stepped")
+    out.pattern[keep[~np.isnan(out.change_days[keep]) & steady]] = PATTERNS.index("stepped")
+
+
+def _record_past(daily: Floats, keep: Ints, sign: Floats, out: Outcome) -> None:
+    """Record the newest daily peaks."""
+    if keep.size == 0:
+        return
+    far_step = max(int(out.step_us[keep[0]]), DAY_US)
     if far_step == DAY_US:
         shown = min(daily.shape[1], out.history.shape[1])
         out.history[keep, out.history.shape[1] - shown :] = daily[:, daily.shape[1] - shown :] * sign[:, None]

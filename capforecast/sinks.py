@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from capforecast.schema import TABLES
+from capforecast.store import Piece
 from capforecast.tables import conform, empty
 
 
@@ -19,6 +20,10 @@ class Sink(Protocol):
 
     def write(self, table: str, rows: pa.Table) -> None:
         """Append rows to a table: its columns in their order, texts plain or run-end encoded."""
+        ...
+
+    def keep(self, piece: Piece, about: Mapping[str, str]) -> None:
+        """Keep forecasts for the next run."""
         ...
 
     def scratch(self) -> BinaryIO:
@@ -39,6 +44,9 @@ class InMemory:
             for name, column in zip(rows.column_names, rows.columns, strict=True)
         }
         self._parts.setdefault(table, []).append(conform(pl.DataFrame(pa.table(plain)), TABLES[table]))
+
+    def keep(self, piece: Piece, about: Mapping[str, str]) -> None:
+        """Keep nothing: what is not published has no next run."""
 
     def scratch(self) -> BinaryIO:
         """Return a file in memory."""

@@ -10,23 +10,26 @@ import polars as pl
 import pyarrow as pa
 
 from capforecast import registry
+from capforecast.carry import Kept
 from capforecast.changes import Before, with_changes
 from capforecast.config import Config
 from capforecast.engine import Engine
 from capforecast.expected import Expected, expect, levels, ranges
-from capforecast.findings import STATE, VERDICT, Terms, daily_levels, item_states, threshold_verdicts
+from capforecast.findings import NEVER, STATE, VERDICT, Terms, daily_levels, item_states, threshold_verdicts
 from capforecast.history import Rollups
 from capforecast.inorder import InOrder, longest_rising
 from capforecast.itemrows import forecast_rows, score_rows
+from capforecast.kept import Asked, recall, remember, terms_of
 from capforecast.limits import Resolved, resolve
+from capforecast.outcome import Plan
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.pool import families, recipes
 from capforecast.reasons import with_reasons
 from capforecast.schema import BREACHES, SEVERITIES, STATUSES
 from capforecast.scores import Records, joined, numbered
-from capforecast.shard import Plan, run
+from capforecast.shard import run
 from capforecast.sinks import InMemory, Sink
-from capforecast.store import Store, shards
+from capforecast.store import KeptForecasts, Piece, Store, shards
 from capforecast.tables import (
     Found,
     Stamp,
@@ -77,6 +80,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     progress: Progress | None = None,
     sink: Sink | None = None,
     timings: Timings | None = None,
+    kept: KeptForecasts | None = None,
 ) -> Survey:
     """Forecast the expected series and lay their futures against their thresholds.
 
@@ -98,6 +102,8 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         Where the tables go; into the result without it.
     timings : Timings, optional
         Where the time of the stages is added up.
+    kept : KeptForecasts, optional
+        Forecasts that an earlier run with these settings kept; used again where they hold.
     """
     memory = InMemory()
     sink, timings = sink or memory, timings or Timings()
@@ -106,7 +112,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         past = None if before is None else Before.of(before)
         # Frames of a million rows are large; from here on what was made of them is enough.
         del series, before
-    found = _Shards(store, config, stamp, expected, timings).found(sink, progress)
+    found = _Shards(store, config, stamp, expected, timings, kept).found(sink, progress)
     with timings.stage("rank"):
         order = urgency(found)
 
@@ -152,6 +158,7 @@ class _Part:
     daily: Floats
     scores: Records
     names: Sequence[str]
+    piece: Piece | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,7 @@ class _Shards:
     stamp: Stamp
     expected: Expected
     timings: Timings
+    kept: KeptForecasts | None = None
 
     @property
     def plan(self) -> Plan:
@@ -203,6 +211,9 @@ class _Shards:
                 _renumber(part.scores["mix"]["member"], codes)
                 states[part.items], verdicts[part.thresholds] = part.states, part.verdicts
                 ordered.put(part.items, part.daily, part.scores)
+                if part.piece is not None:
+                    with self.timings.stage("write"):
+                        sink.keep(part.piece, terms_of(self.config))
                 done += np.unique(expected.owner[part.items]).size
                 if progress is not None:
                     progress("forecast", done, by_sid.size)
@@ -239,13 +250,20 @@ class _Shards:
             rollups, samples = self._rollups(pl.DataFrame({"sid": expected.sid[chosen].astype(np.int32)}), statistics)
         # Its stages are panel, kernels and breach.
         level = levels(expected.thresholds.get_column("threshold"))[rows]
-        out = run(rollups, expected.arrays(items, local), owner, level, plan)
+        asked = Asked(expected.sid[expected.owner[items]], expected.below[items], owner, level)
+        with self.timings.stage("carry"):
+            kept = None if self.kept is None else self._recalled(self.kept, asked, plan)
+        out = run(rollups, expected.arrays(items, local), owner, level, plan, kept)
         with self.timings.stage("judge"):
             states = item_states(out, expected, items, samples.to_numpy()[local], self._terms())
             verdicts = threshold_verdicts(out, states, expected, rows, owner, self._terms())
             scores = joined(out.scores)
             scores["item"] = items[scores["item"]]
-            return _Part(items, rows, states, verdicts, daily_levels(out, states), scores, list(out.names))
+            piece = remember(asked, out, kept, plan.end_us)
+            return _Part(items, rows, states, verdicts, daily_levels(out, states), scores, list(out.names), piece)
+
+    def _recalled(self, source: KeptForecasts, asked: Asked, plan: Plan) -> Kept | None:
+        return recall(source, asked, plan.end_us, plan.horizon_days, self.config.run.refit_every_us // DAY_US)
 
     def _terms(self) -> Terms:
         settings = self.config.run
@@ -279,6 +297,7 @@ def _counts(found: Found) -> Counts:
         "breach_rows": found.verdicts.size,
         "breached": rows["breached"],
         "will_breach": rows["will_breach"],
+        "series_carried": int(((first["fitted"] > NEVER) & (first["fitted"] < found.stamp.day)).sum()),
         "without_threshold": int((np.diff(found.expected.first_threshold) == 0).sum()),
         "errors": status["error"],
         "last_us": int(first["last_us"].max(initial=0)),

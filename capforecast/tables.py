@@ -120,6 +120,7 @@ def series_rows(found: Found, start: int, stop: int) -> pl.DataFrame:
         pl.Series("samples", state["samples"]),
         pl.Series("above_bound_pct", state["above_bound_pct"]),
         _dates(state["last_change"]).alias("last_change"),
+        _dates(state["fitted"]).alias("fitted"),
         pl.Series("thresholds", watched),
         worded(state["status"], STATUSES).alias("status"),
         *stamp.columns(),

@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from capforecast.history import Items, Rollups
+from capforecast.outcome import Outcome, Plan
 from capforecast.panel import DAY_US, HOUR_US, WEEK_US, Floats, Ints
 from capforecast.pool import FAR, NEAR, families
 from capforecast.scores import SCORE, Records, joined
-from capforecast.shard import Outcome, Plan, run
+from capforecast.shard import run
 
 END_US = 2_900 * WEEK_US
 """Where all series end: midnight of a day that also begins a week since the epoch."""

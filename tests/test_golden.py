@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from capforecast.breach import days_to
+from capforecast.outcome import Outcome
 from capforecast.schema import PATTERNS
-from capforecast.shard import Outcome
 from capforecast.times import parse_duration
 from tests.shards import Row, run_rows
 

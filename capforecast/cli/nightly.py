@@ -161,6 +161,7 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
     metavar="SEVERITY",
     help="Exit with 3 when a row is that urgent or more: critical, high, medium or low.",
 )
+@click.option("--refit", is_flag=True, help="Fit every series anew, also those whose last forecast still holds.")
 @click.option(
     "--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Wait for another run this long."
 )
@@ -171,6 +172,7 @@ def run_command(
     horizon: str | None,
     threads: int | None,
     fail_on: str | None,
+    refit: bool,
     wait: float,
 ) -> None:
     """Do the nightly job: ingest, forecast, publish.
@@ -194,6 +196,7 @@ def run_command(
         result = nightly(
             config.store.path, config,
             as_of_us=common.as_of_us, now_us=_now_us(), wait_seconds=wait, progress=report,
+            refit=refit,
         )  # fmt: skip
     _show_run(common, config.store.path, result)
     leave(_exit_code(result, fail_on))

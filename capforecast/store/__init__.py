@@ -6,6 +6,7 @@ kill can leave, `append` for an ingest, `publish` for a report.
 """
 
 from capforecast.store.history import published_tables, read_published, scan_published
+from capforecast.store.keeping import KeptForecasts, Piece, read_kept
 from capforecast.store.ledger import Ingested
 from capforecast.store.publish import Published
 from capforecast.store.rollups import Rollups, shards
@@ -13,10 +14,13 @@ from capforecast.store.store import Store
 
 __all__ = [
     "Ingested",
+    "KeptForecasts",
+    "Piece",
     "Published",
     "Rollups",
     "Store",
     "published_tables",
+    "read_kept",
     "read_published",
     "scan_published",
     "shards",

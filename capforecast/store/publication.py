@@ -16,6 +16,7 @@ from capforecast.store import durable, publish
 from capforecast.store.catalog import Catalog
 from capforecast.store.edition import page_names
 from capforecast.store.history import staging_path
+from capforecast.store.keeping import FILE, KeepingFile, Piece, forget
 from capforecast.store.publish import Edition, Published
 from capforecast.store.tablefile import TableFile
 
@@ -48,6 +49,7 @@ class Publication:
         durable.make_directory(self._folder, private=False)
         self._open: dict[str, TableFile] = {}
         self._manifest: dict[str, dict[str, Any]] = {}
+        self._keeping: KeepingFile | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +60,8 @@ class Publication:
         for file in self._open.values():
             file.abandon()
         self._open.clear()
+        if self._keeping is not None:
+            self._keeping.abandon()
         durable.remove(self._folder)
 
     def write(self, table: str, rows: pa.Table) -> None:
@@ -81,6 +85,18 @@ class Publication:
     def scratch(self) -> BinaryIO:
         """Return a file to write and read that is gone when it is closed."""
         return durable.scratch_file(self._folder)
+
+    def keep(self, piece: Piece, about: Mapping[str, str]) -> None:
+        """Keep forecasts for the next run; `about` is the same for all pieces.
+
+        Raises
+        ------
+        StoreError
+            They could not be written.
+        """
+        if self._keeping is None:
+            self._keeping = KeepingFile(self._folder / FILE, about)
+        self._keeping.write(piece)
 
     def finish(self, table: str) -> pl.LazyFrame:
         """Finish a table, empty if there were no rows, and return it to be read."""
@@ -106,7 +122,11 @@ class Publication:
         page_names(pages)
         for table in TABLES:
             self.finish(table)
+        if self._keeping is not None:
+            self._keeping.finish()
         content = Edition(
             self._folder, {f"{table}.parquet": self._manifest[f"{table}.parquet"] for table in TABLES}, pages
         )
-        return publish.publish_run(self._store, self._catalog, self._committed, self._run, content)
+        published = publish.publish_run(self._store, self._catalog, self._committed, self._run, content)
+        forget(self._store, self._catalog)
+        return published

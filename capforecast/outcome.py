@@ -1,0 +1,82 @@
+"""What a shard is asked and what it answers, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from capforecast.forecast import Recipe
+from capforecast.models import Model
+from capforecast.panel import Floats, Ints
+from capforecast.scores import Records, no_mixes
+from capforecast.timings import Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run forecasts."""
+
+    end_us: int
+    horizon_days: int
+    near: Sequence[Model]
+    far: Sequence[Model]
+    recipe_near: Recipe
+    recipe_far: Recipe
+    target: float = 0.1
+    minimum_steps: int = 14
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Results of a shard: per item (I), per threshold (R); NaN where nothing can be said.
+
+    Levels are in the unit of the series. `enough` tells whether an item was forecast, and `age` how many days
+    ago: 0 for a forecast of now. `known` counts the steps of the last sixty days that hold a value. `mixes` are
+    those of the near and the far forecast; `names` numbers the members in them and in `scores`.
+    """
+
+    enough: np.ndarray
+    age: Ints
+    known: Ints
+    step_us: Ints
+    last: Floats
+    last_us: Ints
+    distance_us: Ints
+    recent_p95: Floats
+    sustained_now: Floats
+    growth: Floats
+    change_days: Floats
+    gap: Floats
+    beyond: Floats
+    constant: np.ndarray
+    pattern: Ints
+    skill: Floats
+    coverage: Floats
+    history: Floats
+    quantiles: Floats
+    needed: Floats
+    cumulative: Floats
+    mixes: Records
+    scores: list[Records]
+    names: dict[str, int]
+
+
+def empty(count: int, thresholds: int, days: int) -> Outcome:
+    """Return the outcome of so many items and thresholds of which nothing is known."""
+
+    def blank(*shape: int) -> Floats:
+        return np.full(shape, np.nan)
+
+    return Outcome(
+        enough=np.zeros(count, bool), age=np.zeros(count, np.int64), known=np.zeros(count, np.int64),
+        step_us=np.zeros(count, np.int64), last=blank(count),
+        last_us=np.zeros(count, np.int64), distance_us=np.zeros(count, np.int64),
+        recent_p95=blank(count), sustained_now=blank(count),
+        growth=blank(count), change_days=blank(count), gap=blank(count), beyond=blank(count),
+        constant=np.zeros(count, bool), pattern=np.full(count, -1, np.int64), skill=blank(count),
+        coverage=blank(count), history=blank(count, days), quantiles=blank(count, days, 3),
+        needed=blank(count), cumulative=blank(thresholds, days), mixes=no_mixes(count), scores=[], names={},
+    )  # fmt: skip
