@@ -1,8 +1,8 @@
 """Forecasts of the nights before that still hold: what is kept of a forecast, and when it may be used again.
 
 A forecast is used again, moved on by the days that have passed, while nothing speaks against it: what came
-since lay near the band that was foretold, no threshold of the series has a breach date, no value came late,
-and it is not older than a few nights. All else is fitted anew.
+since lay inside the band that was foretold (near it where no threshold of the series has a breach date), no
+value came late, and it is not older than some nights. All else is fitted anew.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from capforecast.panel import Floats, Ints
 from capforecast.scores import LEGS, MIX, Records
 
 MARGIN = 1.0
-"""How far beyond the 80 % band a day may lie, in widths of its upper or lower half."""
+"""How far beyond the 80 % band a day may lie, in widths of its upper or lower half, where no breach is near."""
 
 DATED = 0.1
-"""Probability of a breach within the horizon from which a threshold has a date, and its series is fitted anew."""
+"""Probability of a breach within the horizon from which a threshold has a date."""
 
 WEEK = 7
 
@@ -32,7 +32,8 @@ def kept_type(days: int) -> np.dtype[np.void]:
     return np.dtype(
         [
             ("sid", np.int32), ("below", bool), ("fitted_us", np.int64), ("known", np.int64),
-            *((name, np.float64) for name in ("growth", "change_days", "skill", "coverage", "needed")),
+            *((name, np.float64) for name in ("growth", "change_days", "gap", "skill", "coverage", "needed")),
+            ("pattern", np.int8), ("constant", bool),
             ("mixes", MIX, (LEGS,)), ("quantiles", np.float32, (days, 3)),
         ]
     )  # fmt: skip
@@ -104,8 +105,8 @@ def moved_probabilities(cumulative: np.ndarray, age: int) -> Floats:
     return np.where(sure < 1.0, later, 1.0)
 
 
-def foretold(quantiles: np.ndarray, peaks: Floats) -> np.ndarray:
-    """Tell which items' newest daily peaks lay near the band of the first days, bool (I,).
+def foretold(quantiles: np.ndarray, peaks: Floats, margin: Floats) -> np.ndarray:
+    """Tell which items' newest daily peaks lay inside the band of the first days or near it, bool (I,).
 
     Parameters
     ----------
@@ -113,12 +114,14 @@ def foretold(quantiles: np.ndarray, peaks: Floats) -> np.ndarray:
         As of the fit.
     peaks : float64 (I, A)
         Of the days since; NaN where nothing was measured.
+    margin : float64 (I,)
+        How far beyond they may lie, in widths of the upper or lower half of the band.
     """
     low, middle, high = np.moveaxis(quantiles[:, : peaks.shape[1]].astype(np.float64), 2, 0)
     # Quantiles are kept in single precision.
-    slack = 1e-6 * np.abs(middle)
+    slack, wider = 1e-6 * np.abs(middle), margin[:, None]
     with np.errstate(invalid="ignore"):
-        outside = (peaks > high + MARGIN * (high - middle) + slack) | (peaks < low - MARGIN * (middle - low) - slack)
+        outside = (peaks > high + wider * (high - middle) + slack) | (peaks < low - wider * (middle - low) - slack)
     inside: np.ndarray = ~outside.any(axis=1)
     return inside
 

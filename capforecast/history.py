@@ -59,8 +59,8 @@ def natural_steps(distance_us: Ints, store_step_us: int) -> Ints:
     return allowed[np.minimum(np.searchsorted(allowed, distance_us), allowed.size - 1)]
 
 
-def groups(items: Items, steps: Ints, rollups: Rollups, among: Ints) -> Iterator[Ints]:
-    """Yield blocks of some items alike in step, statistic and rule, and near in length."""
+def groups(items: Items, steps: Ints, rollups: Rollups, among: Ints, size: int = BLOCK) -> Iterator[Ints]:
+    """Yield blocks of up to so many of some items alike in step, statistic and rule, and near in length."""
     length = (rollups.starts[1:] - rollups.starts[:-1])[items.series]
     names = {name: i for i, name in enumerate(sorted(rollups.statistics))}
     code = np.array([names[s] for s in items.statistic], np.int64)
@@ -68,8 +68,8 @@ def groups(items: Items, steps: Ints, rollups: Rollups, among: Ints) -> Iterator
     keys = np.stack((steps, code, items.k, items.n), axis=1)[order]
     cuts = np.flatnonzero(np.any(keys[1:] != keys[:-1], axis=1)) + 1
     for group in np.split(order, cuts):
-        for start in range(0, group.size, BLOCK):
-            yield group[start : start + BLOCK]
+        for start in range(0, group.size, size):
+            yield group[start : start + size]
 
 
 def newest_us(rollups: Rollups, series: Ints, end_us: int) -> Ints:

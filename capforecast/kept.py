@@ -14,7 +14,7 @@ from capforecast.config import Config
 from capforecast.outcome import Outcome
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.scores import SCORE, Records, joined, numbered
-from capforecast.store import KeptForecasts, Piece, Store, read_kept
+from capforecast.store import KeptForecasts, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,19 @@ def remember(asked: Asked, out: Outcome, kept: Kept | None, end_us: int) -> Piec
     days = out.quantiles.shape[1]
     items = np.zeros(asked.sid.size, kept_type(days))
     items["sid"], items["below"], items["fitted_us"] = asked.sid, asked.below, end_us
-    for name in ("known", "growth", "change_days", "skill", "coverage", "needed", "mixes", "quantiles"):
+    for name in (
+        "known",
+        "growth",
+        "change_days",
+        "gap",
+        "skill",
+        "coverage",
+        "needed",
+        "pattern",
+        "constant",
+        "mixes",
+        "quantiles",
+    ):
         items[name] = getattr(out, name)
     crossings = np.empty(asked.owner.size, crossing_type(days))
     crossings["item"], crossings["level"], crossings["cumulative"] = asked.owner, asked.level, out.cumulative
@@ -117,18 +129,6 @@ def remember(asked: Asked, out: Outcome, kept: Kept | None, end_us: int) -> Piec
 def terms_of(config: Config) -> dict[str, str]:
     """Return what two runs must agree on, so that one may use what the other kept."""
     return {"version": __version__, "config": config.sha256()}
-
-
-def kept_before(store: Store, config: Config, as_of_us: int) -> KeptForecasts | None:
-    """Return what the newest run with an earlier as_of kept, None where it had other terms or kept nothing."""
-    runs = store.runs()
-    if runs.is_empty():
-        return None
-    earlier = runs.filter(pl.col("as_of").dt.epoch("us") < as_of_us).sort("as_of", "run_id")
-    if earlier.is_empty():
-        return None
-    kept = read_kept(store.path, earlier.row(-1, named=True)["path"])
-    return kept if kept is not None and kept.about == terms_of(config) else None
 
 
 def _records(pieces: Sequence[Piece], days: int) -> tuple[Records, Records, Records, list[str]]:

@@ -11,12 +11,11 @@ import polars as pl
 
 from capforecast import __version__, registry
 from capforecast.adhoc import forecast_frame
-from capforecast.changes import NEEDED
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DataError, SourceError, UnknownNameError
 from capforecast.ingest import ingest, taken_before
-from capforecast.kept import kept_before
 from capforecast.limits import read as read_limits
+from capforecast.previous import breaches_before, kept_before
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
 from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES
@@ -24,7 +23,7 @@ from capforecast.settings import SourceSettings
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import head
 from capforecast.sources.recognise import choose, resolve
-from capforecast.store import Ingested, Published, Store, published_tables, read_published
+from capforecast.store import Ingested, Published, Store, published_tables
 from capforecast.survey import Progress, survey
 from capforecast.tables import Stamp, conform
 from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment, parse_duration, parse_moment
@@ -134,11 +133,11 @@ def nightly(
         moment, source, notes = _as_of(store, config, now_us, as_of_us)
         stamp = Stamp(_run_id(moment, config), moment)
         identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
-        kept = None if refit else kept_before(store, config, moment)
+        kept, damage = (None, []) if refit else kept_before(store, config, moment)
         with store.publication(identity) as publication:
             found = survey(
-                store, config, stamp, series=store.series(), before=_breaches_before(store, stamp), progress=progress,
-                sink=publication, timings=timings, kept=kept,
+                store, config, stamp, series=store.series(), before=breaches_before(store, moment),
+                progress=progress, sink=publication, timings=timings, kept=kept,
             )  # fmt: skip
             if not found.counts["series"]:
                 raise DataError(
@@ -158,7 +157,7 @@ def nightly(
         tables = published_tables(store.path / published.path, published.files, {"run": row})
     return RunResult(
         stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
-        (*notes, *found.messages), found.counts["most_urgent"], timings.seconds(),
+        (*notes, *damage, *found.messages), found.counts["most_urgent"], timings.seconds(),
     )  # fmt: skip
 
 
@@ -236,7 +235,8 @@ def adhoc(
                     raise UnknownNameError(name, wanted, known)
         moment, _, _ = _as_of(store, config, now_us, as_of_us)
         stamp = Stamp(_run_id(moment, config), moment)
-        return survey(store, config, stamp, series=series, before=_breaches_before(store, stamp)).tables
+        before, (kept, _) = breaches_before(store, stamp.as_of_us), kept_before(store, config, moment)
+        return survey(store, config, stamp, series=series, before=before, kept=kept).tables
 
 
 def _take(store: Store, config: Config, as_of_us: int, progress: Progress | None) -> _Taken:
@@ -311,17 +311,6 @@ def _run_id(as_of_us: int, config: Config) -> str:
     seed = f"{as_of_us}\0{config.sha256()}\0{__version__}"
     moment = format_moment(as_of_us).replace("-", "").replace(":", "")
     return f"{moment}-{hashlib.sha256(seed.encode()).hexdigest()[:8]}"
-
-
-def _breaches_before(store: Store, stamp: Stamp) -> pl.DataFrame | None:
-    """Return the breach rows of the newest run with an earlier as_of."""
-    runs = store.runs()
-    if runs.is_empty():
-        return None
-    earlier = runs.filter(pl.col("as_of").dt.epoch("us") < stamp.as_of_us).sort("as_of", "run_id")
-    if earlier.is_empty():
-        return None
-    return read_published(store.path, earlier.row(-1, named=True)["run_id"], columns={"breaches": NEEDED})["breaches"]
 
 
 def _run_row(

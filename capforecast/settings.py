@@ -163,9 +163,9 @@ class RunSettings(Section):
     stale_after: Duration = Field(default="2d", description="a series without samples for this long is stale")
     min_history: Duration = Field(default="2d", description="a series with less history is too_short")
     refit_every: Annotated[str, AfterValidator(_nights)] = Field(
-        default="7d",
-        description="a quiet series is fitted anew after this long at the latest, others every night; "
-        "whole days, 1d: all every night",
+        default="14d",
+        description="a series is fitted anew after this long at the latest, and at once where what came was not "
+        "foretold; whole days, 1d: all every night",
     )
     shard_series: Whole = Field(default=1024, ge=1, le=1_000_000, description="series in memory at a time")
 

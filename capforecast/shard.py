@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capforecast import breach
-from capforecast.carry import Kept, foretold, moved_probabilities, moved_quantiles, undated
+from capforecast.carry import MARGIN, Kept, foretold, moved_probabilities, moved_quantiles, undated
 from capforecast.forecast import forecast, seasons_of
 from capforecast.history import Items, Rollups, grid, groups, natural_steps, newest_us, patterns
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
@@ -27,6 +27,8 @@ from capforecast.scores import heaviest, numbered, scored
 
 NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
+CARRIED = 256
+"""Items whose kept forecasts are looked at together."""
 SHAPE = (4, 128)
 """Newest long seasons and number of values from which a pattern is named."""
 
@@ -60,8 +62,10 @@ def run(  # noqa: PLR0913 - what a shard is
     out.distance_us[:] = (gaps * rollups.step_us)[items.series]
     fit = np.ones(items.series.size, bool)
     if kept is not None:
-        for chosen in groups(items, out.step_us, rollups, np.flatnonzero(kept.age > 0)):
-            fit[_carry(rollups, items, chosen, owner, plan, kept, out)] = False
+        margin = np.where(undated(kept.cumulative, owner, fit.size), MARGIN, 0.0)
+        for chosen in groups(items, out.step_us, rollups, np.flatnonzero(kept.age > 0), CARRIED):
+            fit[_carry(rollups, items, chosen, margin, plan, kept, out)] = False
+        _move_chances(kept, owner, out)
         _take_over(kept, ~fit, out)
     for chosen in groups(items, out.step_us, rollups, np.flatnonzero(fit)):
         _block(rollups, items, chosen, owner, threshold, plan, out)
@@ -97,7 +101,7 @@ def _block(
 ) -> None:
     """Forecast one block of items and write its part of the outcome."""
     with plan.timings.stage("panel"):
-        block = _measured(rollups, items, chosen, plan, out)
+        block = _measured(rollups, items, chosen, plan, out, shape=True)
     if block.keep.size == 0:
         return
     with plan.timings.stage("kernels"):
@@ -114,14 +118,19 @@ def _block(
             out.cumulative[rows] = breach.probabilities(future, position[owner[rows]], level)
 
 
-def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Outcome) -> _Block:
-    """Put the levels of a block on their grid, record what was measured, keep the items with enough of it."""
+def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Outcome, *, shape: bool) -> _Block:
+    """Put the levels of a block on their grid, record what was measured, keep the items with enough of it.
+
+    What costs most is to tell their shape, which is left out where it is known.
+    """
     step_us = int(out.step_us[chosen[0]])
     sign, k, n = items.sign[chosen], int(items.k[chosen[0]]), int(items.n[chosen[0]])
     values = grid(rollups, items, chosen, step_us, plan.end_us)
     known = ~np.isnan(values)
     out.last_us[chosen] = newest_us(rollups, items.series[chosen], plan.end_us)
     _observe(values, known, items, chosen, step_us, (k, n), out)
+    if shape:
+        _tell_shape(values, known, chosen, seasons_of(step_us), out)
     ready = known.sum(axis=1) >= plan.minimum_steps
     out.enough[chosen] = ready
     out.known[chosen] = known[:, -NEAR_HISTORY_DAYS * max(DAY_US // step_us, 1) :].sum(axis=1)
@@ -137,17 +146,17 @@ def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Out
 
 
 def _carry(
-    rollups: Rollups, items: Items, chosen: Ints, owner: Ints, plan: Plan, kept: Kept, out: Outcome
+    rollups: Rollups, items: Items, chosen: Ints, margin: Floats, plan: Plan, kept: Kept, out: Outcome
 ) -> Ints:  # fmt: skip
     """Use the kept forecasts of a block where they still hold, and return for which items."""
     with plan.timings.stage("panel"):
-        block = _measured(rollups, items, chosen, plan, out)
+        block = _measured(rollups, items, chosen, plan, out, shape=False)
     if block.keep.size == 0 or block.step_us > DAY_US:
         return np.empty(0, np.int64)
     with plan.timings.stage("carry"):
         daily, columns = _daily(block), block.values.shape[1]
         known = ~np.isnan(block.values)
-        holds = undated(kept.cumulative, owner, items.series.size)[block.keep]
+        holds = np.ones(block.keep.size, bool)
         for age in np.unique(kept.age[block.keep]).tolist():
             mine = np.flatnonzero(kept.age[block.keep] == age)
             then = slice(
@@ -155,14 +164,12 @@ def _carry(
             )
             record = kept.items[block.keep[mine]]
             holds[mine] &= known[mine, then].sum(axis=1) == record["known"]
-            holds[mine] &= foretold(record["quantiles"], daily[mine, -age:] * block.sign[mine, None])
+            holds[mine] &= foretold(
+                record["quantiles"], daily[mine, -age:] * block.sign[mine, None], margin[block.keep[mine]]
+            )
         block = block.only(holds)
         _record_past(daily[holds], block.keep, block.sign, out)
         _move(block, kept, out)
-        rows = np.flatnonzero(np.isin(owner, block.keep))
-        for age in np.unique(kept.age[owner[rows]]).tolist():
-            mine = rows[kept.age[owner[rows]] == age]
-            out.cumulative[mine] = moved_probabilities(kept.cumulative[mine], age)
     return block.keep
 
 
@@ -180,9 +187,16 @@ def _move(block: _Block, kept: Kept, out: Outcome) -> None:
         later = np.where(sign > 0, moved[:, -1, 2], moved[:, -1, 0])
         out.needed[keep] = np.clip(record["needed"] + later - worst, low, high)
         out.age[keep], out.known[keep] = age, record["known"]
-        out.growth[keep], out.change_days[keep] = record["growth"], record["change_days"] + age
-        out.skill[keep], out.coverage[keep] = record["skill"], record["coverage"]
-    _name_steps(block.keep, out)
+        out.change_days[keep] = record["change_days"] + age
+        for name in ("growth", "gap", "pattern", "constant", "skill", "coverage"):
+            getattr(out, name)[keep] = record[name]
+
+
+def _move_chances(kept: Kept, owner: Ints, out: Outcome) -> None:
+    """Record the probabilities of the thresholds of kept forecasts as of now."""
+    age = out.age[owner]
+    for days in np.unique(age[age > 0]).tolist():
+        out.cumulative[age == days] = moved_probabilities(kept.cumulative[age == days], days)
 
 
 def _take_over(kept: Kept, used: np.ndarray, out: Outcome) -> None:
@@ -220,7 +234,7 @@ def _observe(
     values: Floats, known: np.ndarray, items: Items, chosen: Ints, step_us: int,
     rule: tuple[int, int], out: Outcome,
 ) -> None:  # fmt: skip
-    """Record what was measured: newest level, gaps, shape."""
+    """Record what was measured: the newest levels."""
     columns = values.shape[1]
     per_day = max(DAY_US // step_us, 1)
     has = known.any(axis=1)
@@ -235,7 +249,12 @@ def _observe(
     newest(values, first, last, 28 * per_day, rule[0] if fine else 1, rule[1] if fine else 1, ceiling, now)
     out.recent_p95[chosen], out.sustained_now[chosen] = now[:, 0] * sign, now[:, 1] * sign
     out.beyond[chosen] = now[:, 2]
-    seasons = seasons_of(step_us)
+
+
+def _tell_shape(values: Floats, known: np.ndarray, chosen: Ints, seasons: tuple[int, ...], out: Outcome) -> None:
+    """Record gaps and patterns."""
+    has = known.any(axis=1)
+    first = np.where(has, known.argmax(axis=1), values.shape[1]).astype(np.int64)
     shape = np.empty((chosen.size, 8))
     describe(values, first, seasons[0], seasons[1] if len(seasons) > 1 else 1, *SHAPE, shape)
     out.gap[chosen] = shape[:, 0]

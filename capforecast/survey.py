@@ -131,6 +131,10 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
                 sink.write(name, table)
             if progress is not None:
                 progress(name, min((number + 1) * CHUNK, rows), rows)
+    if kept is not None and kept.damaged:
+        messages.append(
+            f"{kept.damaged} pieces of what the run before kept were damaged: their series were fitted anew"
+        )
     return Survey(memory.tables() if sink is memory else {}, messages, _counts(found))
 
 

@@ -16,6 +16,7 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
+from capforecast.errors import StoreError
 from capforecast.store import durable
 from capforecast.store.catalog import Catalog
 
@@ -125,12 +126,20 @@ class KeptForecasts:
 
 
 def read_kept(store: Path, run_path: str) -> KeptForecasts | None:
-    """Return what a run kept, given by its directory in history; None without it or where it is no such file."""
+    """Return what a run kept, given by its directory in history; None where it kept nothing.
+
+    Raises
+    ------
+    StoreError
+        The file is damaged.
+    """
     path = store / run_path / FILE
     try:
         return KeptForecasts(path)
-    except (OSError, pa.ArrowException, ValueError):
+    except FileNotFoundError:
         return None
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise StoreError("kept forecasts must be an Arrow file", got=str(error), where=str(path)) from error
 
 
 def forget(store: Path, catalog: Catalog) -> None:

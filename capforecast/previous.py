@@ -1,0 +1,43 @@
+"""What the run before a moment published and kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from capforecast.changes import NEEDED
+from capforecast.config import Config
+from capforecast.errors import StoreError
+from capforecast.kept import terms_of
+from capforecast.store import KeptForecasts, Store, read_kept, read_published
+
+
+def breaches_before(store: Store, as_of_us: int) -> pl.DataFrame | None:
+    """Return what changes are told against: some columns of the table ``breaches``; None without a run before."""
+    run = _run_before(store, as_of_us)
+    return None if run is None else read_published(store.path, run["run_id"], columns={"breaches": NEEDED})["breaches"]
+
+
+def kept_before(store: Store, config: Config, as_of_us: int) -> tuple[KeptForecasts | None, list[str]]:
+    """Return what the run before kept, None where it had other terms or kept nothing, and what to tell of damage.
+
+    Kept forecasts are worth time alone: where they are damaged, all is fitted anew.
+    """
+    run = _run_before(store, as_of_us)
+    if run is None:
+        return None, []
+    try:
+        kept = read_kept(store.path, run["path"])
+    except StoreError as error:
+        return None, [f"{error}; every series is fitted anew"]
+    return (kept if kept is not None and kept.about == terms_of(config) else None), []
+
+
+def _run_before(store: Store, as_of_us: int) -> dict[str, Any] | None:
+    """Return the newest run with an earlier as_of."""
+    runs = store.runs()
+    if runs.is_empty():
+        return None
+    earlier = runs.filter(pl.col("as_of").dt.epoch("us") < as_of_us).sort("as_of", "run_id")
+    return None if earlier.is_empty() else earlier.row(-1, named=True)
