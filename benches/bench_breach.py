@@ -8,9 +8,10 @@ median lead time when the likeliest 1 % or 5 % are warned of, and the censored d
 The last tables hold capforecast against the best peer. Rules see only what was measured before the cutoff; labels and
 weights are used for scores alone. A case without an answer counts as never.
 
-`--output FILE` keeps every answer (Parquet, one row per case and rule), `--again FILE` scores such a file instead of
-forecasting. Models of statsforecast are asked about a sample of the cases and capforecast is compared on the same;
-their answers are kept in `--cache`. Halves are made of whole series, by a hash of their names.
+`--output FILE` keeps every answer (Parquet, one row per case and rule); `--again FILE` scores such a file instead of
+forecasting, `--peers-from FILE` takes only the peers out of it. Models of statsforecast are asked about a sample of the
+cases and capforecast is compared on the same; their answers are kept in `--cache`. Halves are made of whole series, by
+a hash of their names.
 """
 
 from __future__ import annotations
@@ -36,12 +37,11 @@ ANSWER = {"case_id": pl.String, "rule": pl.String, "p": pl.Float64, "rank": pl.F
 SCORED = ["case_id", "dataset", "series_id", "metric", "horizon_s", "half", "breached", "lead_s", "weight"]
 
 
-def ours(cases: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
-    """Return capforecast's answers to the cases of one data set."""
-    said = replay(cases.select(ASKED), samples)
+def ours(replayed: pl.DataFrame) -> pl.DataFrame:
+    """Return capforecast's answers out of what `replay` returned."""
     after = pl.col("breach_p50").dt.epoch("us") - pl.col("cutoff").dt.epoch("us")
     p = pl.col("p_breach")
-    return said.select("case_id", rule=pl.lit(OURS), p=p, rank=p, after_s=after / SECOND_US)
+    return replayed.select("case_id", rule=pl.lit(OURS), p=p, rank=p, after_s=after / SECOND_US)
 
 
 def plain(cases: pl.DataFrame, known: list[Past | None]) -> pl.DataFrame:
@@ -66,36 +66,39 @@ def slow(cases: pl.DataFrame, known: list[Past | None], most: int, cache: Path) 
     return said.select("case_id", "rule", "p", "rank", after_s=pl.col("after") * pl.col("bucket_s"))
 
 
+def peers(cases: pl.DataFrame, samples: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
+    """Return the answers of all peers to the cases of one data set."""
+    known = list(pasts(cases, samples))
+    said = plain(cases, known).with_columns(sampled=False)
+    if not options.slow:
+        return said
+    return pl.concat([said, slow(cases, known, options.sample, options.cache).with_columns(sampled=True)])
+
+
 def answered(cases: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
     """Return every rule's answers to all cases, one row per case and rule, and print the times."""
     out = sys.stderr if options.json else sys.stdout
-    parts, spent = [], {"capforecast": 0.0, "plain rules": 0.0, "statsforecast": 0.0}
+    parts, spent = [], 0.0
+    if options.replayed:
+        parts.append(ours(pl.read_parquet(options.replayed)).with_columns(sampled=False))
+    if options.peers_from:
+        kept = pl.read_parquet(options.peers_from).filter(pl.col("rule") != OURS)
+        parts.append(kept.select(*ANSWER, "sampled"))
     for (dataset,), part in cases.group_by("dataset", maintain_order=True):
         samples = read_samples(options.data, part)
-        start = time.perf_counter()
-        parts.append(ours(part, samples).with_columns(sampled=False))
-        took = time.perf_counter() - start
-        spent["capforecast"] += took
-        print(
-            f"{dataset}: {part.height} cases, capforecast {took:.1f} s, {60 * part.height / took:.0f} cases per minute",
-            file=out,
-        )
-        if not options.peers:
-            continue
-        start = time.perf_counter()
-        known = list(pasts(part, samples))
-        parts.append(plain(part, known).with_columns(sampled=False))
-        spent["plain rules"] += time.perf_counter() - start
-        if options.slow:
+        if not options.replayed:
             start = time.perf_counter()
-            parts.append(slow(part, known, options.sample, options.cache).with_columns(sampled=True))
-            spent["statsforecast"] += time.perf_counter() - start
-    total = spent["capforecast"]
-    print(
-        f"all: {cases.height} cases, " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()),
-        file=out,
-    )
-    print(f"capforecast answers {60 * cases.height / total:.0f} cases per minute", file=out)
+            parts.append(ours(replay(part.select(ASKED), samples)).with_columns(sampled=False))
+            took = time.perf_counter() - start
+            spent += took
+            print(f"{dataset}: {part.height} cases, capforecast {took:.1f} s", file=out, flush=True)
+        if options.peers and not options.peers_from:
+            start = time.perf_counter()
+            parts.append(peers(part, samples, options))
+            print(f"{dataset}: peers {time.perf_counter() - start:.1f} s", file=out, flush=True)
+    if spent:
+        speed = f"{60 * cases.height / spent:.0f} cases per minute"
+        print(f"all: {cases.height} cases, capforecast {spent:.1f} s, {speed}", file=out, flush=True)
     return cases.select(SCORED).join(pl.concat(parts), on="case_id", maintain_order="left_right")
 
 
@@ -122,6 +125,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "capforecast-bench")
     parser.add_argument("--output", type=Path, help="keep all answers here (Parquet)")
     parser.add_argument("--again", type=Path, help="score the answers kept here")
+    parser.add_argument("--replayed", type=Path, help="take capforecast's answers from this output of its replay")
+    parser.add_argument("--peers-from", type=Path, help="take the peers' answers from this output of this bench")
     parser.add_argument("--json", action="store_true", help="print all scores as JSON Lines, nothing else")
     parser.add_argument("--brief", action="store_true", help="print the last tables only")
     return parser.parse_args()

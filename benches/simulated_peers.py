@@ -21,6 +21,9 @@ PATHS = 200
 HISTORY = {True: 28 * 24, False: 800}
 """Steps of history, for hourly and for daily steps."""
 
+LEAST_STEPS = 10
+"""Fewer known steps are not fitted."""
+
 COLUMNS = {"case_id": pl.String, "rule": pl.String, "p": pl.Float64, "rank": pl.Float64, "after": pl.Float64}
 Simulation = Callable[[np.ndarray, int, int], np.ndarray]
 
@@ -32,9 +35,14 @@ def auto_ets(y: np.ndarray, season: int, steps: int) -> np.ndarray:
 
 
 def mstl(y: np.ndarray, season: int, steps: int) -> np.ndarray:
-    """Return paths of MSTL: the last seasons repeated, and paths of the AutoETS that goes on with the rest."""
+    """Return paths of MSTL: the last seasons repeated, and paths of the AutoETS that goes on with the rest.
+
+    They are NaN where the history is shorter than two seasons.
+    """
     seasons = [s for s in (season, 168 if season == 24 else 365) if y.size >= 2 * s]
-    model = models.MSTL(season_length=seasons or 1).fit(y)
+    if not seasons:
+        return np.full((PATHS, steps), np.nan)
+    model = models.MSTL(season_length=seasons).fit(y)
     repeated = model.predict(steps)["mean"] - model.trend_forecaster.predict(steps)["mean"]
     return model.trend_forecaster.simulate(steps, PATHS, seed=1) + repeated
 
@@ -64,12 +72,14 @@ def steps_of(past: Past) -> tuple[np.ndarray, int, int]:
 def asked(past: Past, simulate: Simulation) -> Said:
     """Return what the paths of a model say; NaN where it cannot be fitted."""
     levels, season, width = steps_of(past)
-    if np.isnan(levels).all():
+    if (~np.isnan(levels)).sum() < LEAST_STEPS:
         return Said(float("nan"), float("nan"))
     y = usable(levels, season if levels.size >= 2 * season else 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         paths = simulate(y, season, -(-past.horizon // width))
+    if np.isnan(paths).all():
+        return Said(float("nan"), float("nan"))
     said = shared(np.nan_to_num(paths, nan=-np.inf), past.threshold)
     return Said(said.p, said.rank, said.after * width)
 
