@@ -26,7 +26,7 @@ from pathlib import Path
 import polars as pl
 from breach_cases import ASKED, SECOND_US, pasts, read_cases, read_samples
 from breach_tables import bars, scored, table
-from crossings import RULES, Past
+from crossings import RULES
 from series import DATA
 
 from capforecast.replay import replay
@@ -44,35 +44,33 @@ def ours(replayed: pl.DataFrame) -> pl.DataFrame:
     return replayed.select("case_id", rule=pl.lit(OURS), p=p, rank=p, after_s=after / SECOND_US)
 
 
-def plain(cases: pl.DataFrame, known: list[Past | None]) -> pl.DataFrame:
+def plain(cases: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
     """Return the answers of the plain rules to the cases of one data set."""
     rows = []
-    for case, width, past in zip(cases.get_column("case_id"), cases.get_column("bucket_s"), known, strict=True):
+    asked = zip(cases.get_column("case_id"), cases.get_column("bucket_s"), pasts(cases, samples), strict=True)
+    for case, width, past in asked:
         for name, rule in RULES.items() if past is not None else ():
             said = rule(past)
             rows.append((case, name, said.p, said.rank, said.after * width))
     return pl.DataFrame(rows, ANSWER, orient="row").with_columns(pl.col("after_s").fill_nan(None))
 
 
-def slow(cases: pl.DataFrame, known: list[Past | None], most: int, cache: Path) -> pl.DataFrame:
+def slow(cases: pl.DataFrame, samples: pl.DataFrame, most: int, cache: Path) -> pl.DataFrame:
     """Return the answers of statsforecast's models to a sample of the cases of one data set."""
     from simulated_peers import answers, sample
 
-    chosen = set(sample(cases, most).get_column("case_id"))
-    rows = [i for i, case in enumerate(cases.get_column("case_id")) if case in chosen]
-    asked = cases[rows]
-    said = answers(asked, [known[i] for i in rows], cache).with_columns(pl.col("p", "rank", "after").fill_nan(None))
+    asked = sample(cases, most)
+    said = answers(asked, pasts(asked, samples), cache).with_columns(pl.col("p", "rank", "after").fill_nan(None))
     said = said.join(asked.select("case_id", "bucket_s"), on="case_id")
     return said.select("case_id", "rule", "p", "rank", after_s=pl.col("after") * pl.col("bucket_s"))
 
 
 def peers(cases: pl.DataFrame, samples: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
     """Return the answers of all peers to the cases of one data set."""
-    known = list(pasts(cases, samples))
-    said = plain(cases, known).with_columns(sampled=False)
+    said = plain(cases, samples).with_columns(sampled=False)
     if not options.slow:
         return said
-    return pl.concat([said, slow(cases, known, options.sample, options.cache).with_columns(sampled=True)])
+    return pl.concat([said, slow(cases, samples, options.sample, options.cache).with_columns(sampled=True)])
 
 
 def answered(cases: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:

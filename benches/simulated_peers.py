@@ -7,7 +7,7 @@ so that the next run need not ask again.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def asked(past: Past, simulate: Simulation) -> Said:
     return Said(said.p, said.rank, said.after * width)
 
 
-def answers(cases: pl.DataFrame, known: list[Past | None], directory: Path) -> pl.DataFrame:
+def answers(cases: pl.DataFrame, known: Iterable[Past | None], directory: Path) -> pl.DataFrame:
     """Return case_id, rule, p, rank and after (buckets) of all models for some cases, asking for what is not kept."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "simulated_peers.parquet"
