@@ -2,11 +2,12 @@
 
 Usage: python benches/bench_breach.py [--sets smd,git_growth] [--horizon 6h] [--half even] [--no-slow] [--no-peers]
 
-For each data set and horizon, once with the weights that undo how the cases were chosen and once on the cases as they
-are: AUC, Brier skill against the base rate, Brier score, calibration error over ten bins, precision and recall and
-median lead time when the likeliest 1 % or 5 % are warned of, and the censored date error (event_scores.py says how).
-The last tables hold capforecast against the best peer. Rules see only what was measured before the cutoff; labels and
-weights are used for scores alone. A case without an answer counts as never.
+For each data set and horizon, with the weights of the case table, with those that undo its roles as well
+(candidates.py), and on the cases as they were selected: AUC, Brier skill against the base rate, Brier score,
+calibration error over ten bins, precision and recall and median lead time when the likeliest 1 % or 5 % are warned of,
+and the censored date error (event_scores.py says how). The last tables hold capforecast against the best peer. Rules
+see only what was measured before the cutoff; labels and weights are used for scores alone. A case without an answer
+counts as never.
 
 `--output FILE` keeps every answer (Parquet, one row per case and rule); `--again FILE` scores such a file instead of
 forecasting, `--peers-from FILE` takes only the peers out of it. Models of statsforecast are asked about a sample of the
@@ -26,6 +27,7 @@ from pathlib import Path
 import polars as pl
 from breach_cases import ASKED, SECOND_US, pasts, read_cases, read_samples
 from breach_tables import bars, scored, table
+from candidates import natural_weights
 from crossings import RULES
 from series import DATA
 
@@ -35,6 +37,7 @@ from capforecast.times import parse_duration
 OURS = "capforecast"
 ANSWER = {"case_id": pl.String, "rule": pl.String, "p": pl.Float64, "rank": pl.Float64, "after_s": pl.Float64}
 SCORED = ["case_id", "dataset", "series_id", "metric", "horizon_s", "half", "breached", "lead_s", "weight"]
+"""Columns of the cases that scores need."""
 
 
 def ours(replayed: pl.DataFrame) -> pl.DataFrame:
@@ -76,7 +79,7 @@ def peers(cases: pl.DataFrame, samples: pl.DataFrame, options: argparse.Namespac
 def answered(cases: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
     """Return every rule's answers to all cases, one row per case and rule, and print the times."""
     out = sys.stderr if options.json else sys.stdout
-    parts, spent = [], 0.0
+    parts, weights, spent = [], [], 0.0
     if options.replayed:
         parts.append(ours(pl.read_parquet(options.replayed)).with_columns(sampled=False))
     if options.peers_from:
@@ -84,6 +87,7 @@ def answered(cases: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
         parts.append(kept.select(*ANSWER, "sampled"))
     for (dataset,), part in cases.group_by("dataset", maintain_order=True):
         samples = read_samples(options.data, part)
+        weights.append(natural_weights(part, samples))
         if not options.replayed:
             start = time.perf_counter()
             parts.append(ours(replay(part.select(ASKED), samples)).with_columns(sampled=False))
@@ -97,7 +101,8 @@ def answered(cases: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
     if spent:
         speed = f"{60 * cases.height / spent:.0f} cases per minute"
         print(f"all: {cases.height} cases, capforecast {spent:.1f} s, {speed}", file=out, flush=True)
-    return cases.select(SCORED).join(pl.concat(parts), on="case_id", maintain_order="left_right")
+    scored_on = cases.select(SCORED).join(pl.concat(weights), on="case_id", maintain_order="left")
+    return scored_on.join(pl.concat(parts), on="case_id", maintain_order="left_right")
 
 
 def chosen(cases: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:

@@ -12,6 +12,9 @@ LEAST_EVENTS = 30
 MOST_ERROR = 0.05
 SHARES = {"1": 0.01, "5": 0.05}
 HALVES = ("all", "even", "odd")
+WEIGHTINGS = {"weighted": "weight", "natural": "natural", "as selected": None}
+"""Column of the weights; ``natural`` is left out where it is ``weighted`` again."""
+
 SAME = ", same cases"
 """Added to a rule's name where it is scored on the cases that the sampled peers were asked about."""
 
@@ -24,8 +27,8 @@ def scored(said: pl.DataFrame, ours: str) -> list[Row]:
     Parameters
     ----------
     said : DataFrame
-        One row per case and rule: dataset, horizon_s, half, breached, lead_s, weight, rule, p, rank, after_s,
-        sampled (the rule was asked about some of the cases only).
+        One row per case and rule: dataset, horizon_s, half, breached, lead_s, weight, natural, rule, p, rank,
+        after_s, sampled (the rule was asked about some of the cases only).
     ours : str
         Rule that is scored on the sampled cases as well.
     """
@@ -36,16 +39,18 @@ def scored(said: pl.DataFrame, ours: str) -> list[Row]:
         asked = part.filter(pl.col("sampled") & pl.col("p").is_not_null()).get_column("case_id").unique()
         same = part.filter((pl.col("rule") == ours) & pl.col("case_id").is_in(asked.implode()))
         part = pl.concat([part, same.with_columns(pl.col("rule") + SAME, sampled=pl.lit(True))])
+        known = (part.get_column("natural") == part.get_column("weight")).all()
+        weightings = [name for name in WEIGHTINGS if name != "natural" or not known]
         for half in HALVES:
             chosen = part if half == "all" else part.filter(pl.col("half") == half)
             for (rule,), answers in chosen.group_by("rule", maintain_order=True):
                 head = {"dataset": dataset, "horizon_s": horizon, "half": half, "rule": rule}
-                for weighted in (True, False):
-                    rows.append({**head, "weighted": weighted, **_scores(answers, weighted)})
+                for weighting in weightings:
+                    rows.append({**head, "weighting": weighting, **_scores(answers, WEIGHTINGS[weighting])})
     return rows
 
 
-def _scores(answers: pl.DataFrame, weighted: bool) -> Row:
+def _scores(answers: pl.DataFrame, weights: str | None) -> Row:
     """Return the scores of one rule; a case without an answer counts as never, or not at all where a model failed."""
     if answers.item(0, "sampled"):
         answers = answers.filter(pl.col("p").is_not_null())
@@ -54,7 +59,7 @@ def _scores(answers: pl.DataFrame, weighted: bool) -> Row:
     p = answers.get_column("p").fill_null(0.0).to_numpy()
     rank = answers.get_column("rank").fill_null(-np.inf).to_numpy()
     lead, after = (answers.get_column(c).cast(pl.Float64).fill_null(np.nan).to_numpy() for c in ("lead_s", "after_s"))
-    weight = answers.get_column("weight").to_numpy() if weighted else np.ones(hit.size)
+    weight = answers.get_column(weights).to_numpy() if weights else np.ones(hit.size)
     row: Row = {
         "sampled": sampled,
         "cases": hit.size,
@@ -90,10 +95,10 @@ def table(scores: list[Row]) -> None:
     head = ("AUC", "skill", "Brier", "ECE", "prec 1%", "rec 1%", "prec 5%", "rec 5%", "lead 5%", "date")
     for (dataset, horizon), rows in _strata([row for row in scores if row["half"] == "all"]).items():
         unit = 3_600 if horizon <= 3 * 86_400 else 86_400
-        for weighted in (True, False):
-            part = [row for row in rows if row["weighted"] == weighted]
+        for weighting in dict.fromkeys(row["weighting"] for row in rows):
+            part = [row for row in rows if row["weighting"] == weighting]
             first = part[0]
-            print(f"\n{dataset}, {ahead(horizon)} ahead, {'weighted' if weighted else 'cases as selected'}:", end=" ")
+            print(f"\n{dataset}, {ahead(horizon)} ahead, {weighting}:", end=" ")
             print(f"{first['cases']} cases, {first['events']} breached ({100 * first['base']:.1f} %)", end="")
             print(f", capforecast had no answer to {first['unanswered']}" if first["unanswered"] else "")
             print(" " * 30 + "".join(f"{word:>9s}" for word in head))
@@ -106,17 +111,16 @@ def table(scores: list[Row]) -> None:
 
 def bars(scores: list[Row], ours: str) -> None:
     """Print capforecast against the best peer wherever there are enough events, for all series and by half."""
-    for half in HALVES:
-        strata = _strata([row for row in scores if row["half"] == half and row["weighted"]])
+    head = f"{'':30s}events {'AUC':>7s}  {'best peer':33s} {'skill':>7s}  {'best peer':33s} {'ECE':>6s}"
+    for weighting, half in (("weighted", "all"), ("weighted", "even"), ("weighted", "odd"), ("natural", "all")):
+        strata = _strata([row for row in scores if row["half"] == half and row["weighting"] == weighting])
         kept = {key: rows for key, rows in strata.items() if rows[0]["events"] >= LEAST_EVENTS}
         if kept:
-            print(f"\nBars, {half} series, weighted (* missed):")
-            print(f"{'':30s}events {'AUC':>7s}  {'best peer':34s}{'skill':>7s}  {'best peer':34s}{'ECE':>7s}")
+            print(f"\nBars, {half} series, {weighting} (* missed):\n{head}")
         for (dataset, horizon), rows in kept.items():
-            print(f"{dataset:22s}{ahead(horizon):>7s}", end="")
-            print(_bar([row for row in rows if not row["sampled"]], ours))
+            print(f"{dataset:22s}{ahead(horizon):>7s}" + _bar([row for row in rows if not row["sampled"]], ours))
             if any(row["sampled"] for row in rows):
-                print(f"{'':12s}sampled cases    " + _bar([row for row in rows if row["sampled"]], ours + SAME))
+                print(f"{'same cases as sampled':>29s}" + _bar([row for row in rows if row["sampled"]], ours + SAME))
 
 
 def _bar(rows: list[Row], ours: str) -> str:

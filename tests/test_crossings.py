@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from breach_cases import pasts, read_cases, read_samples
+from candidates import STRATUM, counted, natural_weights
 from crossings import RULES, Past, held, line
 from series import DATA
 
@@ -135,3 +136,25 @@ def test_crossings_are_those_of_the_case_table(dataset: str) -> None:
         met = np.flatnonzero(past.held[-past.horizon :] >= past.threshold)
         assert (met.size > 0) == breached
         assert not breached or met[0] * bucket_s == lead_s
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (DATA / "breach_cases.parquet").exists(), reason="the public data sets are not here")
+def test_candidates_are_those_of_the_case_table() -> None:
+    """Every stratum has the candidates and the breaches that its base rate names, and the weights add up to them."""
+    cases = read_cases(DATA / "breach_cases.parquet").filter(pl.col("dataset") == "smd")
+    samples = read_samples(DATA, cases)
+    found = counted(cases, samples).group_by(STRATUM).agg(
+        candidates=pl.col("candidates").sum(), positives=pl.col("candidates").filter("breached").sum()
+    )  # fmt: skip
+    rates = pl.read_parquet(DATA / "breach_base_rates.parquet").with_columns(
+        pl.col("dataset", "metric").cast(pl.String)
+    )
+    rates = rates.rename({"threshold_0_means_per_case": "threshold"}).filter(pl.col("dataset") == "smd")
+    both = found.join(rates, on=STRATUM, suffix="_told")
+    assert both.height == found.height == rates.height
+    assert both.get_column("candidates").to_list() == both.get_column("candidates_told").to_list()
+    assert both.get_column("positives").to_list() == both.get_column("positives_told").to_list()
+    weights = cases.join(natural_weights(cases, samples), on="case_id")
+    events = weights.filter("breached")
+    assert events.get_column("natural").sum() == pytest.approx(events.get_column("weight").sum())
