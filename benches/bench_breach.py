@@ -82,9 +82,6 @@ def answered(cases: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
     parts, weights, spent = [], [], 0.0
     if options.replayed:
         parts.append(ours(pl.read_parquet(options.replayed)).with_columns(sampled=False))
-    if options.peers_from:
-        kept = pl.read_parquet(options.peers_from).filter(pl.col("rule") != OURS)
-        parts.append(kept.select(*ANSWER, "sampled"))
     for (dataset,), part in cases.group_by("dataset", maintain_order=True):
         samples = read_samples(options.data, part)
         weights.append(natural_weights(part, samples))
@@ -98,6 +95,9 @@ def answered(cases: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
             start = time.perf_counter()
             parts.append(peers(part, samples, options))
             print(f"{dataset}: peers {time.perf_counter() - start:.1f} s", file=out, flush=True)
+    if options.peers_from:
+        kept = pl.read_parquet(options.peers_from).filter(pl.col("rule") != OURS)
+        parts.append(kept.select(*ANSWER, "sampled"))
     if spent:
         speed = f"{60 * cases.height / spent:.0f} cases per minute"
         print(f"all: {cases.height} cases, capforecast {spent:.1f} s, {speed}", file=out, flush=True)

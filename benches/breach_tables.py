@@ -33,10 +33,12 @@ def scored(said: pl.DataFrame, ours: str) -> list[Row]:
         Rule that is scored on the sampled cases as well.
     """
     rows = []
+    # A sampled model that could not be fitted said nothing, neither yes nor no.
+    said = said.filter(~pl.col("sampled") | pl.col("p").is_not_null())
     for (dataset, horizon), part in said.sort("dataset", "horizon_s", maintain_order=True).group_by(
         "dataset", "horizon_s", maintain_order=True
     ):
-        asked = part.filter(pl.col("sampled") & pl.col("p").is_not_null()).get_column("case_id").unique()
+        asked = part.filter("sampled").get_column("case_id").unique()
         same = part.filter((pl.col("rule") == ours) & pl.col("case_id").is_in(asked.implode()))
         part = pl.concat([part, same.with_columns(pl.col("rule") + SAME, sampled=pl.lit(True))])
         known = (part.get_column("natural") == part.get_column("weight")).all()
@@ -51,9 +53,7 @@ def scored(said: pl.DataFrame, ours: str) -> list[Row]:
 
 
 def _scores(answers: pl.DataFrame, weights: str | None) -> Row:
-    """Return the scores of one rule; a case without an answer counts as never, or not at all where a model failed."""
-    if answers.item(0, "sampled"):
-        answers = answers.filter(pl.col("p").is_not_null())
+    """Return the scores of one rule; a case without an answer counts as never."""
     horizon, sampled = answers.item(0, "horizon_s"), answers.item(0, "sampled")
     hit = answers.get_column("breached").to_numpy()
     p = answers.get_column("p").fill_null(0.0).to_numpy()
