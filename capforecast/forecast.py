@@ -131,7 +131,7 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     paths = np.empty((len(panel), recipe.blocks + 2 * recipe.origins, horizon))
     chances = np.empty(paths.shape[:2])
     make_paths(
-        filled, first, back, tested.combined, mean, recipe.widen, recipe.mirror, recipe.share,
+        panel.values, filled, first, back, tested.combined, mean, recipe.widen, recipe.mirror, recipe.share,
         1 if daily else season, seasons[-1], 3 if daily else season, recipe.climate,
         recipe.blocks, paths, chances,
     )  # fmt: skip

@@ -371,9 +371,14 @@ def block_sizes(length: int, width: int, horizon: int, align: int, most: int) ->
     return [choice[i * len(choice) // count] * step for i in range(count)]
 
 
+def share_known(row: Row) -> float:
+    """Return the share of known values."""
+    return sum(not math.isnan(v) for v in row) / max(len(row), 1)
+
+
 def make_paths(
-    history: Row, back: Sequence[int], combined: Sequence[Row], point: Row, *, widen: float, mirror: float,
-    share: float, align: int, week: int, span: int, climate: float, most: int,
+    measured: Row, history: Row, back: Sequence[int], combined: Sequence[Row], point: Row, *, widen: float,
+    mirror: float, share: float, align: int, week: int, span: int, climate: float, most: int,
 ) -> list[tuple[list[float], float]]:  # fmt: skip
     """Return paths with weights: blocks of history, then plus and minus each residual path."""
     n, horizon = len(history), len(point)
@@ -387,26 +392,31 @@ def make_paths(
     for o in range(1, len(back)):
         told = list(takewhile(lambda f: not math.isnan(f), combined[o][: max(back[o], 0)]))
         known = len(told)
-        if known == 0:
+        seen = share_known(measured[n - back[o] :][:known])
+        if seen == 0:
             out += [nothing, nothing]
             continue
         truth = history[n - back[o] :][:known]
         once = [widen * (y - f) for y, f in zip(truth, combined[o], strict=False)]
         rest = [once[h % known] * (1 + h // known) ** (kept / 2) for h in range(horizon)]
-        out.append(([p + r for p, r in zip(point, rest, strict=True)], 1.0))
-        out.append(([p - r for p, r in zip(point, rest, strict=True)], mirror))
+        out.append(([p + r for p, r in zip(point, rest, strict=True)], seen))
+        out.append(([p - r for p, r in zip(point, rest, strict=True)], mirror * seen))
     now = mean(history[-width:])
     blocks = []
     for size in block_sizes(n, width, horizon, align, most):
+        seen = share_known(measured[n - size :][: min(size, horizon)])
+        if seen == 0:
+            blocks.append(nothing)
+            continue
         change = now - mean(history[n - size - width : n - size])
         parts_kept = [kept + (soon - kept) * soon ** ((h + 1) / width) + kept * (h // size) for h in range(horizon)]
         path = [history[n - size + h % size] + change * part for h, part in enumerate(parts_kept)]
-        blocks.append((path, 3.0 if week > 1 and size % week == 0 else 1.0))
+        blocks.append((path, seen * (3.0 if week > 1 and size % week == 0 else 1.0)))
     whole, parts = sum(w for _, w in out), sum(w for _, w in blocks)
     part = share + climate * (1 - share) * (1 - soon)
     if not whole or not parts:
         part = 0.0 if whole else 1.0
-    result = [(p, w / parts * part) for p, w in blocks] + [nothing] * (most - len(blocks))
+    result = [(p, w / parts * part if parts else 0.0) for p, w in blocks] + [nothing] * (most - len(blocks))
     result += [(p, w / whole * (1 - part) if whole else 0.0) for p, w in out]
     if not whole and not parts:
         result[0] = (list(point), 1.0)

@@ -74,7 +74,17 @@ def _residuals(y: Floats, start: int, back: int, combined: Floats, widen: float,
 
 
 @kernel()
+def _known(row: Floats, start: int, stop: int) -> float:
+    """Return the share of known values in ``row[start:stop]``."""
+    known = 0
+    for t in range(start, stop):
+        known += not np.isnan(row[t])
+    return known / max(stop - start, 1)
+
+
+@kernel()
 def make_paths(
+    values: Floats,
     filled: Floats,
     first: Ints,
     back: Ints,
@@ -99,12 +109,13 @@ def make_paths(
     long in the end. A block shorter than the horizon repeats, each time moved by what is kept for long.
     The others are the point forecast plus and, with the weight `mirror`, minus the residual path of each
     past origin, times `widen`; a residual path shorter than the horizon repeats, growing with the square
-    root of the number of repetitions as far as the series keeps its levels.
+    root of the number of repetitions as far as the series keeps its levels. A path weighs as much as the
+    share of its steps that were measured.
 
     Parameters
     ----------
-    filled : float64 (S, T)
-        Levels without gaps, NaN before ``first``.
+    values, filled : float64 (S, T)
+        Levels, NaN where nothing was measured; the same without gaps, NaN before ``first``.
     first : int64 (S,)
         First known column.
     back : int64 (S, O)
@@ -145,18 +156,20 @@ def make_paths(
         width = min(span, max(length // 3, 1))
         kept = _persistence(y, first[s], width, min(horizon, max(width, length // 6)))
         soon = max(_persistence(y, first[s], width, width), kept)
-        residuals = 0
+        measured = 0.0
         for o in range(1, origins + 1):
             known = _residuals(y, columns - back[s, o], back[s, o], combined[s, o], widen, kept, shifts)
-            if known == 0:
+            start = columns - back[s, o]
+            seen = _known(values[s], start, start + known)
+            if seen == 0.0:
                 continue
-            residuals += 1
+            measured += seen
             p = most + 2 * o - 2
             for h in range(horizon):
                 paths[s, p, h] = mean[s, h] + shifts[h]
                 paths[s, p + 1, h] = mean[s, h] - shifts[h]
-            weights[s, p] = 1.0
-            weights[s, p + 1] = mirror
+            weights[s, p] = seen
+            weights[s, p + 1] = mirror * seen
         step = align if length >= 3 * align else 1
         far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
         near = max(min(-(-horizon // step), far - 11), 1)
@@ -171,6 +184,9 @@ def make_paths(
         for i in range(count):
             size = (near + i * (far - near + 1) // count) * step
             start = columns - size
+            seen = _known(values[s], start, start + min(size, horizon))
+            if seen == 0.0:
+                continue
             change = now - _average(y, start - width, start)
             done = 0
             while done < horizon:
@@ -179,16 +195,16 @@ def make_paths(
                 for h in range(stop):
                     paths[s, i, done + h] = y[start + h] + (fades[done + h] + again) * change
                 done += stop
-            weights[s, i] = 3.0 if week > 1 and size % week == 0 else 1.0
+            weights[s, i] = seen * (3.0 if week > 1 and size % week == 0 else 1.0)
             blocks += weights[s, i]
         part = share + climate * (1.0 - share) * (1.0 - soon)
-        if residuals == 0 or blocks == 0.0:
-            part = 0.0 if residuals > 0 else 1.0
+        if measured == 0.0 or blocks == 0.0:
+            part = 0.0 if measured > 0.0 else 1.0
         for p in range(most):
-            weights[s, p] *= part / max(blocks, 1.0)
+            weights[s, p] *= part / max(blocks, 1e-9)
         for p in range(most, paths.shape[1]):
-            weights[s, p] *= (1.0 - part) / (max(residuals, 1) * (1.0 + mirror))
-        if residuals == 0 and blocks == 0.0:
+            weights[s, p] *= (1.0 - part) / (max(measured, 1e-9) * (1.0 + mirror))
+        if measured == 0.0 and blocks == 0.0:
             paths[s, 0, :] = mean[s, :]
             weights[s, 0] = 1.0
 

@@ -27,7 +27,22 @@ def made(
     paths = np.empty((len(values), 2 * (back.shape[1] - 1) + blocks, mean.shape[1]))
     weights = np.empty(paths.shape[:2])
     make_paths(
-        filled, first, back, combined, mean, widen, mirror, share, align, week, span, climate, blocks, paths, weights
+        values,
+        filled,
+        first,
+        back,
+        combined,
+        mean,
+        widen,
+        mirror,
+        share,
+        align,
+        week,
+        span,
+        climate,
+        blocks,
+        paths,
+        weights,
     )
     return paths, weights
 
@@ -65,8 +80,16 @@ def test_make_paths_equals_the_plain_twin(
     paths, weights = made(values, back, combined, mean, **options, climate=climate, blocks=5)
     for s in range(len(values)):
         history = naive.fill_gaps(values[s].tolist(), 1)[0][int(first[s]) :]
+        measured = values[s].tolist()[int(first[s]) :]
         want = naive.make_paths(
-            history, back[s].tolist(), combined[s].tolist(), mean[s].tolist(), **options, climate=climate, most=5
+            measured,
+            history,
+            back[s].tolist(),
+            combined[s].tolist(),
+            mean[s].tolist(),
+            **options,
+            climate=climate,
+            most=5,
         )
         if not history or np.ptp(history) > 1e-9 * size[s]:
             np.testing.assert_allclose(weights[s], [w for _, w in want], atol=1e-6)
@@ -102,6 +125,17 @@ def test_residual_paths_by_hand() -> None:
     rest = np.array([1.0, 3.0, root, 3.0 * root])
     np.testing.assert_allclose(paths[0], [10.0 + rest, 10.0 - rest])
     np.testing.assert_allclose(weights, [[0.5, 0.5]])
+
+
+def test_what_was_not_measured_says_nothing() -> None:
+    """An origin or a block of filled gaps alone has no weight, one that is half filled half of it."""
+    values = np.array([[1.0, 2.0, NAN, NAN, 3.0, NAN, 5.0, 7.0]])
+    back, combined = np.array([[0, 2, 4, 6]]), np.full((1, 4, 2), 1.0)
+    paths, weights = made(values, back, combined, np.full((1, 2), 10.0), share=0.0, blocks=0)
+    np.testing.assert_allclose(weights[0], [1 / 3, 1 / 3, 1 / 6, 1 / 6, 0.0, 0.0])
+    assert np.isnan(paths[0, 4:]).all()
+    paths, weights = made(values, np.array([[0]]), combined[:, :1], np.full((1, 2), 10.0), share=1.0, align=2, blocks=4)
+    np.testing.assert_allclose(weights[0], [2 / 3, 1 / 3, 0.0, 0.0])
 
 
 @pytest.mark.parametrize(("mirror", "want"), [(1.0, [0.5, 0.5]), (0.5, [2 / 3, 1 / 3]), (0.0, [1.0, 0.0])])
