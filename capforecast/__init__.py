@@ -1,7 +1,7 @@
 """capforecast: which host runs out of what, when, how sure that is, why, and by when to order.
 
 Importing it costs nothing; each public name is loaded when it is first used (`load` reads settings).
-Where a function has the name of a module (forecast, run, ingest, replay, warmup), ``capforecast.forecast`` is
+Where a function has the name of a module (explain, forecast, run, ingest, replay, warmup), ``capforecast.forecast`` is
 the function; things of the module come by ``from capforecast.forecast import ...``.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from capforecast import simulate as simulate
+    from capforecast.api import explain as explain
     from capforecast.api import forecast as forecast
     from capforecast.api import ingest as ingest
     from capforecast.api import replay as replay
@@ -30,6 +31,7 @@ _PUBLIC = {
     "CapforecastError": "capforecast.errors:CapforecastError",
     "Config": "capforecast.config:Config",
     "Store": "capforecast.store:Store",
+    "explain": "capforecast.api:explain",
     "forecast": "capforecast.api:forecast",
     "ingest": "capforecast.api:ingest",
     "load": "capforecast.config:load",

@@ -15,6 +15,8 @@ import polars as pl
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config, load
 from capforecast.errors import ConfigError, SchemaError
+from capforecast.explain import explain as explain_names
+from capforecast.explanation import Explanation
 from capforecast.replay import replay as replay_frames
 from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.settings import check_steps, model_name
@@ -111,6 +113,52 @@ def replay(cases: Any, samples: Any, *, model: str = "pool") -> pl.DataFrame:
         ``pool``, one of its members or ``statsforecast:NAME``.
     """
     return replay_frames(to_polars(cases), to_polars(samples), model=_model(model))
+
+
+def explain(
+    host: str,
+    metric: str | None = None,
+    *,
+    instance: str | None = None,
+    threshold: str | None = None,
+    store: str | Path | None = None,
+    config: Config | str | Path | None = None,
+    as_of: Moment = None,
+) -> list[Explanation]:
+    """Explain the thresholds of a host's series: drivers, evidence, grade, and what would change the date.
+
+    Parameters
+    ----------
+    host, metric, instance, threshold : str
+        Names; those that are left out stand for all.
+    store : path, optional
+        Directory of the store; that of the settings when left out.
+    config : Config or path, optional
+        Settings, or a capforecast.toml.
+    as_of : int, str or datetime, optional
+        Last moment that may be known.
+
+    Returns
+    -------
+    list of Explanation
+        The thresholds of the most urgent series first; each has ``text()`` and ``to_dict()``.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such name; the nearest is proposed.
+    DataError
+        There are no samples before the moment, or no threshold.
+    """
+    settings = _settings(config, store)
+    return explain_names(
+        settings.store.path,
+        settings,
+        {"host": host, "metric": metric, "instance": instance},
+        threshold=threshold,
+        as_of_us=moment_us(as_of),
+        now_us=_now_us(),
+    )
 
 
 def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,3 +117,47 @@ def level_needed(future: Outlook, target: float) -> Floats:
     out = np.empty(future.peaks.shape[0])
     path_maxima(future.peaks, future.weights, target, out)
     return out
+
+
+def chance_quantiles(values: Floats, weights: Floats, probabilities: Sequence[float]) -> Floats:
+    """Return the least values that so much of the probability lies at or below; inf where nothing does.
+
+    Parameters
+    ----------
+    values, weights : float64 (P,)
+        One value per path, and the probability of the path; those without weight do not count.
+    probabilities : sequence of float
+        Inside (0, 1].
+    """
+    held = weights > 0.0
+    order = np.argsort(values[held], kind="stable")
+    sums = np.cumsum(weights[held][order])
+    places = np.searchsorted(sums, np.array(probabilities) - 1e-12)
+    return np.append(values[held][order], np.inf)[np.minimum(places, sums.size)]
+
+
+def growth_needed(peaks: Floats, weights: Floats, threshold: float | Floats, days: int, chance: float) -> float:
+    """Return by how much more a day the futures must grow to cross a threshold within some days.
+
+    A future with the peak m(d) on day d that grows by g a day more crosses the threshold L exactly for g of
+    min over d of (L - m(d)) / d and more: the result is the quantile of these.
+
+    Parameters
+    ----------
+    peaks, weights : float64 (P, D), float64 (P,)
+        One series of an `Outlook`.
+    threshold : float or float64 (D,)
+        Level, or level of each day, high hurts.
+    days : int
+        Days within which it is crossed, at least 1.
+    chance : float
+        Probability with which it is.
+
+    Returns
+    -------
+    float
+        Growth per day on top of that of the futures; negative when they would cross with less.
+    """
+    level = np.broadcast_to(np.asarray(threshold, float), peaks.shape[1:])
+    least = ((level - peaks)[:, :days] / np.arange(1, days + 1)).min(axis=1)
+    return float(chance_quantiles(least, weights, (chance,))[0])

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from capforecast.breach import Outlook
 from capforecast.forecast import Recipe
 from capforecast.models import Model
-from capforecast.panel import Floats, Ints
+from capforecast.panel import Floats, Forecast, Ints
 from capforecast.scores import Records, no_mixes
 from capforecast.timings import Timings
 
@@ -27,6 +28,37 @@ class Plan:
     target: float = 0.1
     minimum_steps: int = 14
     timings: Timings = field(default_factory=Timings)
+    judged: list[Judged] | None = None
+    """Where what a block was judged by is put, for those who ask more of it than the outcome tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a block of items was judged by, high hurts: I items alike in step and rule.
+
+    Attributes
+    ----------
+    items : int64 (I,)
+        The items.
+    values, daily : float64 (I, T), float64 (I, D)
+        Levels on the natural step, and their sustained peaks per day.
+    legs : tuple of Forecast
+        The near forecast, where there is one, and the far one.
+    future : Outlook
+        Their futures, joined.
+    step_us : int
+        Natural step.
+    rule : (int, int)
+        A level is sustained when it is held in k of n steps.
+    """
+
+    items: Ints
+    values: Floats
+    daily: Floats
+    legs: tuple[Forecast, ...]
+    future: Outlook
+    step_us: int
+    rule: tuple[int, int]
 
 
 @dataclass(slots=True)

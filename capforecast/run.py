@@ -1,4 +1,4 @@
-"""The nightly chain: ingest, forecast, breaches, publish; and what the command line asks of a store in between."""
+"""The nightly chain: ingest, forecast, breaches, publish."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 from capforecast import __version__, registry
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
-from capforecast.errors import ConfigError, DataError, SourceError, UnknownNameError
+from capforecast.errors import ConfigError, DataError, SourceError
 from capforecast.ingest import ingest, taken_before
 from capforecast.limits import read as read_limits
 from capforecast.previous import breaches_before, kept_before
@@ -29,7 +29,7 @@ from capforecast.tables import Stamp, conform
 from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment, parse_duration, parse_moment
 from capforecast.timings import Timings
 
-__all__ = ["RunResult", "adhoc", "forecast_frame", "ingest_sources", "nightly", "replay"]
+__all__ = ["RunResult", "forecast_frame", "ingest_sources", "nightly", "replay"]
 
 
 _AS_SET = (
@@ -130,8 +130,8 @@ def nightly(
         with timings.stage("ingest"):
             taken = _take(store, config, now_us if as_of_us is None else as_of_us, progress)
             _take_limits(store, config)
-        moment, source, notes = _as_of(store, config, now_us, as_of_us)
-        stamp = Stamp(_run_id(moment, config), moment)
+        moment, source, notes = moment_of(store, config, now_us, as_of_us)
+        stamp = Stamp(run_id_of(moment, config), moment)
         identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
         kept, damage = (None, []) if refit else kept_before(store, config, moment)
         with store.publication(identity) as publication:
@@ -203,42 +203,6 @@ def ingest_sources(
     return out
 
 
-def adhoc(
-    store_path: str | Path,
-    config: Config,
-    *,
-    host: str,
-    now_us: int,
-    metric: str | None = None,
-    instance: str | None = None,
-    as_of_us: int | None = None,
-) -> Mapping[str, pl.DataFrame]:
-    """Forecast the series of one host now, by the same way as the nightly job, without publishing.
-
-    Returns
-    -------
-    dict of DataFrame
-        The tables breaches, forecasts, series and backtests.
-
-    Raises
-    ------
-    UnknownNameError
-        The store has no such host, metric or instance; the nearest is proposed.
-    """
-    with Store.open(store_path) as store:
-        series = store.series()
-        for name, wanted in (("host", host), ("metric", metric), ("instance", instance)):
-            if wanted is not None:
-                known = series.get_column(name).unique().to_list()
-                series = series.filter(pl.col(name) == wanted)
-                if series.is_empty():
-                    raise UnknownNameError(name, wanted, known)
-        moment, _, _ = _as_of(store, config, now_us, as_of_us)
-        stamp = Stamp(_run_id(moment, config), moment)
-        before, (kept, _) = breaches_before(store, stamp.as_of_us), kept_before(store, config, moment)
-        return survey(store, config, stamp, series=series, before=before, kept=kept).tables
-
-
 def _take(store: Store, config: Config, as_of_us: int, progress: Progress | None) -> _Taken:
     """Ingest the configured sources; one that fails is named and the others go on."""
     taken = _Taken()
@@ -286,7 +250,7 @@ def _take_limits(store: Store, config: Config) -> None:
     store.set_limits(read_limits(path, missing_ok=True), str(path), hashlib.sha256(content).hexdigest())
 
 
-def _as_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> tuple[int, str, list[str]]:
+def moment_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> tuple[int, str, list[str]]:
     """Return the moment of the run, whole in the store's step, where it comes from, and what to tell of it."""
     step = store.step_us
     if as_of_us is not None:
@@ -306,7 +270,7 @@ def _as_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> t
     return moment, "watermark", [note]
 
 
-def _run_id(as_of_us: int, config: Config) -> str:
+def run_id_of(as_of_us: int, config: Config) -> str:
     """Return the identifier that this moment and these settings always have."""
     seed = f"{as_of_us}\0{config.sha256()}\0{__version__}"
     moment = format_moment(as_of_us).replace("-", "").replace(":", "")

@@ -20,7 +20,7 @@ from capforecast.kernels.origins import fill_gaps
 from capforecast.kernels.shape import describe, newest
 from capforecast.kernels.trend import slopes
 from capforecast.models.trend import PAIRS, WINDOW
-from capforecast.outcome import Outcome, Plan, empty
+from capforecast.outcome import Judged, Outcome, Plan, empty
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 from capforecast.schema import PATTERNS
 from capforecast.scores import heaviest, numbered, scored
@@ -110,6 +110,9 @@ def _block(
     with plan.timings.stage("breach"):
         future = _conclude(block, daily, (near, far), plan, out)
         _judge(near, far, block.keep, out)
+        if plan.judged is not None:
+            legs = tuple(leg for leg in (near, far) if leg is not None)
+            plan.judged.append(Judged(block.keep, block.values, daily, legs, future, block.step_us, block.rule))
         position = np.full(items.series.size, -1, np.int64)
         position[block.keep] = np.arange(block.keep.size)
         rows = np.flatnonzero(position[owner] >= 0)

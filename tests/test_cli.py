@@ -48,7 +48,7 @@ def test_every_command_has_help_with_an_example_and_the_common_options(name: str
     assert f"\n    capforecast {name}" in result.stdout
     for option in ("--store", "--config", "--json", "--quiet", "--verbose", "--no-color"):
         assert option in result.stdout
-    assert ("--as-of" in result.stdout) == (name in ("demo", "ingest", "run", "forecast"))
+    assert ("--as-of" in result.stdout) == (name in ("demo", "ingest", "run", "forecast", "explain"))
 
 
 def test_the_help_names_every_command_whole() -> None:

@@ -258,13 +258,13 @@ def test_a_host_without_samples_before_the_moment_is_an_error(with_project: Path
 
 def test_the_chart_of_a_host_is_linear_in_days() -> None:
     """Weekly points of the past take as much room as the days between them."""
-    from capforecast.cli.host import _picture
+    from capforecast.cli.host import picture
 
     first = date(2026, 1, 1)
     past = [{"day": first + timedelta(days=7 * i), "actual": 50.0} for i in range(13)]
     future = [{"day": first + timedelta(days=85 + i), "q10": 49.0, "q50": 50.0, "q90": 51.0} for i in range(85)]
     days = pl.DataFrame([*past, *future], schema_overrides=dict.fromkeys(("actual", "q10", "q50", "q90"), pl.Float64))
-    label = _picture(days, {"full": 90.0}, "percent").splitlines()[-1]
+    label = picture(days, {"full": 90.0}, "percent").splitlines()[-1]
     place = (label.index("now") - label.index("2026")) / (len(label) - label.index("2026"))
     assert 0.45 < place < 0.55
 

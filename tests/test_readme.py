@@ -32,6 +32,7 @@ def test_walk_through(tmp_path: Path) -> None:
     environment = {
         **os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": python_path, "NO_COLOR": "1"
     }  # fmt: skip
+    told = {}
     for command in block("walk-through").strip().splitlines():
         done = subprocess.run(
             ["sh", "-ec", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
@@ -39,7 +40,12 @@ def test_walk_through(tmp_path: Path) -> None:
 
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
+        told[command.partition(" ")[2].partition(" ")[0]] = done.stdout
 
+    # The output that the README shows is the output.
+    shown = README.split("<!-- explained -->")[1].split("<!-- end -->")[0].strip().strip("`").strip()
+    for section in shown.split("\n\n"):
+        assert section in told["explain"]
     latest = tmp_path / "capforecast-store" / "reports" / "latest"
     breaches = pl.read_parquet(latest / "breaches.parquet")
     assert breaches.height == 16

@@ -12,7 +12,8 @@ import pytest
 
 from capforecast.config import Config, load
 from capforecast.errors import DataError, UnknownNameError
-from capforecast.run import RunResult, adhoc, ingest_sources, nightly
+from capforecast.inquiry import adhoc
+from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.schema import PATTERNS, SEVERITIES, STATUSES, TABLES
 from capforecast.simulate import fleet
 from capforecast.sources import ReadOptions

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from capforecast.config import Config, load
-from capforecast.run import RunResult, adhoc, ingest_sources, nightly
+from capforecast.inquiry import adhoc
+from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.simulate import fleet
 from capforecast.sources import ReadOptions
 from capforecast.store.keeping import FILE

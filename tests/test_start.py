@@ -56,6 +56,7 @@ def test_no_command_of_every_day_loads_what_it_does_not_need(tmp_path: Path) -> 
         ["ingest", "data/samples.csv", *store],
         ["run", *store, "--as-of", "2026-05-20"],
         ["forecast", "web-03", "cpu_util_pct", *store, "--as-of", "2026-05-20"],
+        ["explain", "web-03", "cpu_util_pct", *store, "--as-of", "2026-05-20"],
         ["forecast", "data/samples.csv", "--horizon", "24h"],
         ["replay", str(cases), "--input", "data/samples.csv"],
         ["report", *store, "--format", "csv"],

@@ -13,6 +13,7 @@ COMMANDS = {
     "ingest": "capforecast.cli.nightly",
     "run": "capforecast.cli.nightly",
     "forecast": "capforecast.cli.adhoc",
+    "explain": "capforecast.cli.explain",
     "replay": "capforecast.cli.adhoc",
     "report": "capforecast.cli.view",
     "status": "capforecast.cli.view",

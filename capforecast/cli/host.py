@@ -17,9 +17,9 @@ from capforecast.cli.options import Common
 from capforecast.cli.output import print_json
 from capforecast.config import Config
 from capforecast.errors import DataError, printable
+from capforecast.inquiry import adhoc
 from capforecast.registry import load
 from capforecast.report import RenderOptions
-from capforecast.run import adhoc
 from capforecast.schema import RUN, SCHEMA_VERSION
 from capforecast.tables import conform
 from capforecast.times import format_moment
@@ -88,14 +88,14 @@ def _described(tables: Mapping[str, pl.DataFrame], row: dict[str, Any]) -> Itera
     for direction in sorted(set(days["direction"])):
         levels = breaches.filter(direction=direction)
         thresholds = dict(zip(levels["threshold_name"], levels["threshold"], strict=True))
-        yield _picture(days.filter(direction=direction), thresholds, row["unit"] or "")
+        yield picture(days.filter(direction=direction), thresholds, row["unit"] or "")
     for text in breaches["reason"]:
         if text is not None:
             yield f"  {printable(text)}"
 
 
-def _picture(days: pl.DataFrame, thresholds: Mapping[str, float], unit: str) -> str:
-    """Return the chart of one direction of a series: a column of the terminal is always as many days."""
+def picture(days: pl.DataFrame, thresholds: Mapping[str, float], unit: str) -> str:
+    """Return the chart of rows of the table ``forecasts`` of one direction: each column is as many days."""
     grid = days.select(pl.date_range(pl.col("day").min(), pl.col("day").max(), "1d"))
     whole = grid.join(days.select("day", "actual", "q10", "q50", "q90"), on="day", how="left", maintain_order="left")
     # Without a forecast all of it is past.

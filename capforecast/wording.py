@@ -1,0 +1,65 @@
+"""Names of members, grades and patterns in words."""
+
+from __future__ import annotations
+
+from capforecast.grades import FULL_GRADE_DAYS
+
+MEMBERS = {
+    "last": "the last value",
+    "season": "the last season again",
+    "season_mean": "the mean of the last season",
+    "season_growing": "the last season again, growing as the seasons before it did",
+    "long_season_median": "the usual level of the last long season",
+    "smooth": "smoothing of level and seasons",
+    "log": "smoothing of level and seasons on a log scale",
+    "drift": "the line from the first day to the last",
+    "drift28": "the line from 28 days ago to the last day",
+    "suffix_line": "the line of the longest steady stretch",
+    "suffix_damped": "the line of the longest steady stretch, flattening",
+    "half_slope": "half of the usual daily growth",
+    "theta": "smoothed level with half of the long growth",
+    "damped_trend": "smoothed growth, flattening",
+}
+"""What a member does; those with settings are named up to the bracket."""
+
+REASONS = {
+    "excluded": "the configuration excludes it",
+    "error": "no forecast could be made for this history",
+    "stale": "no samples have come for too long",
+    "too_short": "the history is too short to forecast from",
+    "short_history": f"the history is shorter than the {FULL_GRADE_DAYS[0]:.0f} days that the best grade needs",
+    "gaps": "more than 5 % of its steps are missing",
+    "long_gaps": "more than 20 % of its steps are missing",
+    "worse_than_naive": "in tests on its own past it was further off than repeating the season before",
+    "no_skill": "in tests on its own past it was no nearer than repeating the season before (this costs no grade)",
+    "band_too_narrow": "the 80 % band held less than 70 % of what came",
+    "band_too_wide": "the 80 % band held more than 95 % of what came (this costs no grade)",
+    "untested": "the history leaves no room for tests on its own past",
+}
+"""Why a grade is not better."""
+
+PATTERNS = {
+    "steady": "no season, jumps or bursts to speak of",
+    "daily": "the same wave every day",
+    "weekly": "the same wave every week, weekdays and weekends differ",
+    "sawtooth": "it rises and is cleaned up, again and again",
+    "stepped": "it keeps its level, and then jumps to another for good",
+    "bursty": "short bursts out of a quiet level",
+    "flat": "it never moves",
+}
+"""What a pattern looks like."""
+
+DRIVERS = {
+    "trend": "trend",
+    "level_shift": "level shift",
+    "daily_season": "daily season",
+    "weekly_season": "weekly season",
+    "month_end": "end of the month",
+    "residual": "rest",
+}
+"""Names of the parts of a rise."""
+
+
+def member_words(name: str) -> str:
+    """Return what a member of a forecast does; the name of one that is not known here."""
+    return MEMBERS.get(name.partition("(")[0], name)
