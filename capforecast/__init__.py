@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from capforecast import simulate as simulate
+    from capforecast.api import backtest as backtest
     from capforecast.api import explain as explain
     from capforecast.api import forecast as forecast
     from capforecast.api import ingest as ingest
@@ -31,6 +32,7 @@ _PUBLIC = {
     "CapforecastError": "capforecast.errors:CapforecastError",
     "Config": "capforecast.config:Config",
     "Store": "capforecast.store:Store",
+    "backtest": "capforecast.api:backtest",
     "explain": "capforecast.api:explain",
     "forecast": "capforecast.api:forecast",
     "ingest": "capforecast.api:ingest",

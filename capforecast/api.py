@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,6 +13,7 @@ import narwhals as nw
 import polars as pl
 
 from capforecast.adhoc import forecast_frame
+from capforecast.backtests import summary
 from capforecast.config import Config, load
 from capforecast.errors import ConfigError, SchemaError
 from capforecast.explain import explain as explain_names
@@ -21,7 +22,7 @@ from capforecast.replay import replay as replay_frames
 from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.settings import check_steps, model_name
 from capforecast.sources import ReadOptions
-from capforecast.store import Ingested
+from capforecast.store import Ingested, scan_published
 from capforecast.times import format_duration, parse_moment, to_us
 
 Moment = int | str | datetime | date | None
@@ -202,6 +203,42 @@ def run(
         progress=progress,
         refit=refit,
     )
+
+
+def backtest(
+    store: str | Path | None = None,
+    *,
+    metric: str | None = None,
+    where: Mapping[str, str] | None = None,
+    run_id: str | None = None,
+    config: Config | str | Path | None = None,
+) -> pl.DataFrame:
+    """Sum up how the forecasts of a published run did on their own past, by metric and distance ahead.
+
+    Parameters
+    ----------
+    store : path, optional
+        Directory of the store; that of the settings when left out.
+    metric : str, optional
+        Only metrics that match this glob.
+    where : mapping, optional
+        Glob by column, such as ``{"team": "team-db"}``.
+    run_id : str, optional
+        A run of the past; the latest when left out.
+    config : Config or path, optional
+        Settings, or a capforecast.toml.
+
+    Returns
+    -------
+    polars.DataFrame
+        See `capforecast.backtests.summary`.
+
+    Raises
+    ------
+    UnknownNameError, DataError, StoreError
+    """
+    tables = scan_published(_settings(config, store).store.path, run_id)
+    return summary(tables["backtests"], tables["series"], metric=metric, where=where)
 
 
 def ingest(

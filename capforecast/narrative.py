@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from capforecast.backtests import ahead
 from capforecast.calendar import date_of
 from capforecast.drivers import Split, percents
 from capforecast.errors import printable
 from capforecast.numbers import NOTHING, digits, probability
 from capforecast.phrases import Lines, column, count, level_of, step_of, table, wrapped
-from capforecast.times import format_duration, parse_duration
 from capforecast.wording import DRIVERS, PATTERNS, REASONS, member_words
 
 if TYPE_CHECKING:
@@ -202,13 +202,10 @@ def _tests(found: Evidence, row: Mapping[str, Any]) -> Lines:
     errors, unit = column(row, [test[name] for test in found.tests for name in ("mae", "mae_naive")])
     rows = [("ahead", "tests", f"error{unit and f', {unit}'}", "naive", "better by", "80 % band held")]
     for i, test in enumerate(found.tests):
-        first, last = (int(edge) for edge in test["horizon"].split("-"))
-        step = parse_duration(test["step"])
-        ahead = f"{format_duration((first - 1) * step)} to " if first > 1 else "up to "
         better, held = (
             NOTHING if test[name] is None else f"{100 * test[name]:.0f} %" for name in ("skill_vs_naive", "coverage_80")
         )
-        name = ahead + format_duration(last * step)
+        name = ahead(test["step"], test["horizon"])
         rows.append((name, str(test["origins"]), errors[2 * i], errors[2 * i + 1], better, held))
     told = "Tests on its own past: the forecast was made again at earlier moments, knowing only what came before them."
     return [f"{told} Naive is repeating the season before.", *table(rows)]

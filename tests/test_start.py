@@ -61,6 +61,7 @@ def test_no_command_of_every_day_loads_what_it_does_not_need(tmp_path: Path) -> 
         ["replay", str(cases), "--input", "data/samples.csv"],
         ["report", *store, "--format", "csv"],
         ["status", *store],
+        ["backtest", *store],
     ]
     code = (
         "import sys\nfrom capforecast.cli import main\n"

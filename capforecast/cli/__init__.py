@@ -14,6 +14,7 @@ COMMANDS = {
     "run": "capforecast.cli.nightly",
     "forecast": "capforecast.cli.adhoc",
     "explain": "capforecast.cli.explain",
+    "backtest": "capforecast.cli.backtest",
     "replay": "capforecast.cli.adhoc",
     "report": "capforecast.cli.view",
     "status": "capforecast.cli.view",
