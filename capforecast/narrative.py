@@ -101,7 +101,7 @@ def _rise(explained: Explanation) -> Lines:
     shares = split.shares()
     if shares is None:
         return [first, "It ends where it began, so there are no shares."]
-    return [first, *_parts(split, shares, row), *_mainly(split, shares, row)]
+    return [first, *_parts(split, row), *_mainly(split, shares, row)]
 
 
 def _aim(split: Split, row: Mapping[str, Any]) -> str:
@@ -115,23 +115,33 @@ def _aim(split: Split, row: Mapping[str, Any]) -> str:
     return f"; no crossing is foreseen, and the {far} median ahead is {level} on {day}"
 
 
-def _parts(split: Split, shares: Sequence[int], row: Mapping[str, Any]) -> Lines:
-    """Return the table of the parts; those that are nothing are left out."""
-    names, values, percent = [], [], []
-    for part, share in zip(split.parts, shares, strict=True):
-        if part.driver in ("trend", "residual") or part.so_far or part.to_come:
-            dated = part.driver == "level_shift" and part.day is not None
-            names.append(DRIVERS[part.driver] + (f" on {date_of(part.day or 0)}" if dated else ""))
-            values += [part.so_far, part.to_come, part.whole]
-            percent.append(share)
+def _parts(split: Split, row: Mapping[str, Any]) -> Lines:
+    """Return the table of the parts, each with its shares; those that are nothing are left out."""
+    shown = [
+        i for i, part in enumerate(split.parts)
+        if part.driver in ("trend", "residual") or part.so_far or part.to_come
+    ]  # fmt: skip
+    names, values = [], []
+    for part in (split.parts[i] for i in shown):
+        dated = "" if part.driver != "level_shift" or part.day is None else f" on {date_of(part.day)}"
+        names.append(DRIVERS[part.driver] + dated)
+        values += [part.so_far, part.to_come, part.whole]
     values += [split.now - split.base, split.target - split.now, split.target - split.base]
     cells, unit = column(row, values)
     signed = [f"+{cell}" if value > 0 and cell != "0" else cell for cell, value in zip(cells, values, strict=True)]
-    rows = [(f"in {unit}" if unit else "", "so far", "to come", "whole", "share")]
-    for i, (name, share) in enumerate(zip([*names, "sum"], [*percent, 100], strict=True)):
-        so_far, to_come, whole = signed[3 * i : 3 * i + 3]
-        rows.append((name, so_far, to_come, whole, f"{share} %"))
+    to_come, whole = (_shares(split.shares(stage), shown) for stage in ("to_come", "whole"))
+    rows = [(f"in {unit}" if unit else "", "so far", "to come", "share", "whole", "share")]
+    for i, name in enumerate([*names, "sum"]):
+        past, coming, all_of_it = signed[3 * i : 3 * i + 3]
+        rows.append((name, past, coming, to_come[i], all_of_it, whole[i]))
     return table(rows)
+
+
+def _shares(shares: list[int] | None, shown: Sequence[int]) -> list[str]:
+    """Return the shares of some parts and of their sum as text."""
+    if shares is None:
+        return [NOTHING] * (len(shown) + 1)
+    return [*(f"{shares[i]} %" for i in shown), "100 %"]
 
 
 def _mainly(split: Split, shares: Sequence[int], row: Mapping[str, Any]) -> Lines:

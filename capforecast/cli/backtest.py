@@ -85,6 +85,9 @@ def _lines(rows: pl.DataFrame) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [
         ("metric", "ahead", "series", "tests", "better by, median", "mean", "better in", "80 % band held")
     ]
+    # One metric is all there are.
+    if rows.get_column("metric").n_unique() == 2:
+        rows = rows.filter(rows.get_column("metric").is_not_null())
     for row in rows.iter_rows(named=True):
         shares = (share(row[name]) for name in ("skill_median", "skill_mean", "better_than_naive", "coverage_80"))
         name = "all metrics" if row["metric"] is None else row["metric"]
