@@ -247,7 +247,7 @@ def _changes(explained: Explanation) -> Lines:
     found, row = explained.changes, explained.row
     if found is None:
         return []
-    lines = _growth(found, row)
+    lines = _growth(found, row, explained.split)
     lines += _capacity(found, row)
     farthest = max(found.p_breach, default=0)
     published = row[f"p_breach_{farthest}d"] if farthest else None
@@ -263,7 +263,7 @@ def _changes(explained: Explanation) -> Lines:
     return lines
 
 
-def _growth(found: Changes, row: Mapping[str, Any]) -> Lines:
+def _growth(found: Changes, row: Mapping[str, Any], split: Split | None) -> Lines:
     """Say what growth would keep the crossing away, and what growth would bring it nearer."""
     within = f"within {count(found.days, 'day')}"
     earlier = count(found.earlier_days or 0, "day")
@@ -273,16 +273,16 @@ def _growth(found: Changes, row: Mapping[str, Any]) -> Lines:
         (found.earlier, f"it would come {earlier} earlier"),
         (found.reach, f"it would be as likely as not to cross {within}"),
     )
-    return [f"{_faster(row, change)}, {what}." for change, what in said if change is not None]
+    trend = None if split is None else split.slope
+    return [f"{_faster(row, change, trend)}, {what}." for change, what in said if change is not None]
 
 
-def _faster(row: Mapping[str, Any], change: float) -> str:
-    """Return a change of the growth per day as a condition."""
+def _faster(row: Mapping[str, Any], change: float, trend: float | None) -> str:
+    """Return a change of the growth per day as a condition, with the trend that it is a change of."""
     size = step_of(row, change, sign=False)
     if size == "0":
         return "With the growth of now"
-    growth = row["growth_per_day"]
-    of_now = "" if growth is None else f" ({step_of(row, growth + change)} instead of {step_of(row, growth)})"
+    of_now = "" if trend is None else f" ({step_of(row, trend + change)} instead of {step_of(row, trend)})"
     return f"With {size} a day {'more' if change > 0 else 'less'} of growth{of_now}"
 
 

@@ -12,6 +12,9 @@ from capforecast.numbers import NOTHING, digits, number, scale_of
 
 Lines = list[str]
 INDENT = "  "
+DUST = 1e-9
+"""Differences that are less of the largest one than this are told as none."""
+
 NO_BREAK = "\u00a0"
 UNIT_AFTER_NUMBER = re.compile(r"(?<=\d) (?=(%|[kKMGTPE]?i?(B|bit)(/s)?)(?!\w))")
 
@@ -59,7 +62,9 @@ def column(row: Mapping[str, Any], values: Sequence[float]) -> tuple[list[str], 
     size = max((abs(value) * abs(scale.factor) for value in values), default=0.0)
     at = bisect_right(scale.least, size) - 1
     unit = scale.suffix[at].strip().replace("%", "points")
-    return [digits(value * scale.factor / scale.divisor[at]) for value in values], unit
+    # What is left of sums that cancel is rounding.
+    plain = (value if abs(value * scale.factor) > DUST * size else 0.0 for value in values)
+    return [digits(value * scale.factor / scale.divisor[at]) for value in plain], unit
 
 
 def count(number_of: int, thing: str) -> str:

@@ -25,6 +25,7 @@ from capforecast.errors import DataError, UnknownNameError
 from capforecast.explanation import Explanation
 from capforecast.grades import REASONS as CODES
 from capforecast.limits import read
+from capforecast.phrases import column
 from capforecast.pool import families
 from capforecast.schema import PATTERNS
 from capforecast.simulate import END_US, fleet
@@ -255,6 +256,13 @@ def test_growth_needed_is_the_least_that_crosses(seed: int, paths: int, days: in
         reached = probabilities(future, np.zeros(1, np.int64), np.array([level]))[0, days - 1]
         assert (reached >= chance - 1e-9) == crosses
     assert growth_needed(peaks, weights, np.full(20, level), days, chance) == found
+
+
+def test_amounts_are_told_in_one_unit_without_the_dust_of_sums() -> None:
+    """That of the largest; what is nothing beside it is 0."""
+    assert column({"unit": "byte"}, [2e9, -3.5e8, 1e-3]) == (["2", "-0.35", "0"], "GB")
+    assert column({"unit": "percent"}, [0.5, 0.0]) == (["0.5", "0"], "points")
+    assert column({"unit": None}, [0.0]) == (["0"], "")
 
 
 def test_dates_of_larger_capacities_are_those_of_the_futures(store: Path) -> None:
