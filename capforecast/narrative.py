@@ -23,6 +23,9 @@ SHOWN_CROSSINGS = 5
 WEEK = 7
 SHOWN_MEMBERS = 4
 PERCENT = ("percent", "%", "pct")
+LITTLE = 0.1
+"""A rise that is less of the way to the threshold is told to be little."""
+
 SAME_CHANCE = 0.01
 """Probabilities that differ by less are told as the same."""
 
@@ -154,6 +157,9 @@ def _mainly(split: Split, shares: Sequence[int], row: Mapping[str, Any]) -> Line
         lines = ["Mainly the rest: no trend, shift or season, but chance, or what the forecast adds to them."]
     elif rest * amount < 0.0 and abs(rest) > 0.5 * abs(amount):
         lines.append("The forecast does not follow it: the rest takes back most of that.")
+    distance = row["threshold"] - split.base
+    if abs(split.target - split.base) < LITTLE * abs(distance):
+        lines.append(f"All of it is little beside the {step_of(row, abs(distance), sign=False)} to the threshold.")
     trend = split.parts[0]
     since = "" if trend.day is None else f", since a bend on {date_of(trend.day)}"
     lines.append(f"The trend is {step_of(row, split.slope)} a day{since}.")

@@ -37,6 +37,18 @@ from capforecast.wording import PATTERNS as PATTERN_WORDS
 HOSTS = ("web-03", "db-03", "batch-04", "web-05", "file-05", "web-13", "cache-03", "app-01")
 AS_OF = "2026-05-20"
 
+PLANTED = {
+    **dict.fromkeys(
+        ("memory_leak", "disk_fill", "slow_growth", "season_growth", "sawtooth_rising", "resize"), ("trend",)
+    ),
+    **dict.fromkeys(("level_shift", "clean_up"), ("level_shift",)),
+    **dict.fromkeys(("daily", "nightly_batch", "dst_day"), ("daily_season",)),
+    "daily_weekly": ("daily_season", "weekly_season"),
+    "sawtooth": ("weekly_season",),
+    "month_end": ("month_end",),
+}
+"""The driver of each pattern of the fleet that has one; its sawtooth is cleaned up every seven days."""
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -92,6 +104,25 @@ def test_the_planted_driver_is_the_largest(store: Path, host: str, metric: str, 
         assert one.split is not None
         assert one.split.largest in drivers
         assert f"Mainly: {DRIVER_WORDS[one.split.largest]}" in one.text()
+
+
+@pytest.mark.slow
+def test_every_planted_driver_of_the_whole_fleet_is_the_largest(tmp_path: Path) -> None:
+    """411 thresholds of 42 hosts: each pattern that has a driver is named by it."""
+    made = fleet(step_us=HOUR_US)
+    made.samples.write_parquet(tmp_path / "samples.parquet")
+    (tmp_path / "limits.csv").write_text(made.limits, encoding="utf-8")
+    cf.ingest(tmp_path / "samples.parquet", tmp_path / "store")
+    with cf.Store.open(tmp_path / "store", writable=True) as opened:
+        opened.set_limits(read(tmp_path / "limits.csv"), "limits.csv", "")
+    truth = {row[:3]: row[3] for row in made.truth.select("host", "metric", "instance", "pattern").iter_rows()}
+    wrong = []
+    for host in sorted({key[0] for key in truth}):
+        for one in explained(tmp_path / "store", host):
+            expected = PLANTED.get(truth.get(one.series, ""))
+            if expected is not None and one.split is not None and one.split.largest not in expected:
+                wrong.append((one.series, truth[one.series], one.split.largest))
+    assert wrong == []
 
 
 def test_a_split_leads_to_the_threshold_on_its_median_date(store: Path) -> None:

@@ -30,7 +30,8 @@ def test_walk_through(tmp_path: Path) -> None:
     commands.chmod(0o755)
     python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     environment = {
-        **os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": python_path, "NO_COLOR": "1"
+        **os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": python_path, "NO_COLOR": "1",
+        "COLUMNS": "100",
     }  # fmt: skip
     told = {}
     for command in block("walk-through").strip().splitlines():
