@@ -34,10 +34,18 @@ def kept_before(store: Store, config: Config, as_of_us: int) -> tuple[KeptForeca
     return (kept if kept is not None and kept.about == terms_of(config) else None), []
 
 
+def earlier_runs(store: Store, as_of_us: int) -> pl.DataFrame:
+    """Return the runs before a moment whose directories are there, by as_of; of several at one moment the newest.
+
+    The columns are those of ``store.runs()`` and `as_of_us`.
+    """
+    runs = store.runs().with_columns(pl.col("as_of").dt.epoch("us").alias("as_of_us"))
+    runs = runs.filter(pl.col("as_of_us") < as_of_us).unique("as_of_us", keep="last", maintain_order=True)
+    there = [(store.path / path).is_dir() for path in runs.get_column("path")]
+    return runs.filter(pl.Series(there, dtype=pl.Boolean)).sort("as_of_us")
+
+
 def _run_before(store: Store, as_of_us: int) -> dict[str, Any] | None:
     """Return the newest run with an earlier as_of."""
-    runs = store.runs()
-    if runs.is_empty():
-        return None
-    earlier = runs.filter(pl.col("as_of").dt.epoch("us") < as_of_us).sort("as_of", "run_id")
+    earlier = earlier_runs(store, as_of_us)
     return None if earlier.is_empty() else earlier.row(-1, named=True)

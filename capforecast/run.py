@@ -14,6 +14,7 @@ from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DataError, SourceError
 from capforecast.ingest import ingest, taken_before
+from capforecast.judging import judge
 from capforecast.limits import read as read_limits
 from capforecast.previous import breaches_before, kept_before
 from capforecast.replay import replay
@@ -135,6 +136,8 @@ def nightly(
         identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
         kept, damage = (None, []) if refit else kept_before(store, config, moment)
         with store.publication(identity) as publication:
+            with timings.stage("judge"):
+                past = judge(store, config, stamp, publication)
             found = survey(
                 store, config, stamp, series=store.series(), before=breaches_before(store, moment),
                 progress=progress, sink=publication, timings=timings, kept=kept,
@@ -146,6 +149,7 @@ def nightly(
                     do="Ingest some, or pass --as-of",
                 )
             row = _run_row(stamp, source, found.counts, taken, config, store)
+            row = row.with_columns(pl.lit(past.sentence).alias("record"))
             publication.write("run", row.to_arrow())
             with timings.stage("report"):
                 shown = {name: publication.finish(name) for name in ("breaches", "forecasts", "run")}
@@ -157,7 +161,7 @@ def nightly(
         tables = published_tables(store.path / published.path, published.files, {"run": row})
     return RunResult(
         stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
-        (*notes, *damage, *found.messages), found.counts["most_urgent"], timings.seconds(),
+        (*notes, *damage, *past.messages, *found.messages), found.counts["most_urgent"], timings.seconds(),
     )  # fmt: skip
 
 

@@ -156,13 +156,16 @@ def schema_command(common: Common, name: str | None) -> None:
 @click.command("status")
 @common_but_as_of("It tells what the store holds now")
 def status_command(common: Common) -> None:
-    """Say what the store holds and what the last run did.
+    """Say what the store holds and how past predictions did.
+
+    Predictions are judged when their horizon has passed; `capforecast schema record` says what each number means.
 
     \b
     Examples:
       capforecast status
       capforecast status --json
     """  # noqa: D301
+    from capforecast.cli.record import record_lines, record_of
     from capforecast.store import Store
     from capforecast.times import format_moment
 
@@ -184,12 +187,15 @@ def status_command(common: Common) -> None:
         if runs.height
         else None,
     }
+    record = record_of(config.store.path) if runs.height else None
     if common.json:
-        print_json(facts)
+        print_json({**facts, "record": record})
         return
     last = facts.pop("last_run")
     lines = [*facts.items(), ("last run", "none" if last is None else last["run_id"])]
     click.echo(columns((str(key).replace("_", " "), value) for key, value in lines))
+    if record is not None:
+        click.echo("\n" + "\n".join(record_lines(record)))
 
 
 @click.command("doctor")

@@ -99,6 +99,9 @@ def _facts(run: Mapping[str, Any]) -> Iterator[str]:
     series, forecast = run["series"] or 0, run["series_forecast"] or 0
     newest = _moment(run["data_watermark"]) or "none"
     yield f"Newest data: {newest}. {series} series, {forecast} with a forecast."
+    # Runs of early versions have no record.
+    if run.get("record"):
+        yield run["record"]
     source = f"as_of from {run['as_of_source']}, model {run['model']}, capforecast {run['tool_version']}"
     yield f"Run {run['run_id']}, {source}."
 

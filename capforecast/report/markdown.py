@@ -77,6 +77,9 @@ def _head(runs: pl.DataFrame, breaches: pl.DataFrame) -> Iterator[str]:
         data = f"{newest:%Y-%m-%d %H:%M} UTC" if newest else "none"
         series, forecast = run["series"] or 0, run["series_forecast"] or 0
         yield f"- Newest data: {data}; {series} series, {forecast} with a forecast"
+        # Runs of early versions have no record.
+        if run.get("record"):
+            yield f"- {_text(run['record'])}"
     for title, column, words in (
         ("Rows by status", "status", STATUSES),
         ("Rows by days to the median breach", "days_bucket", DAYS_BUCKETS),

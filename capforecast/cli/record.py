@@ -1,0 +1,70 @@
+"""What status says of past predictions: the sentence, and a line a month and horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from capforecast.cli.output import columns
+
+SHOWN = (
+    ("due in", "period", "{}"),
+    ("ahead", "horizon_days", "{} d"),
+    ("predictions", "predictions", "{:,}"),
+    ("warnings", "warnings", "{:,}"),
+    ("true", "warnings_true", "{:,}"),
+    ("averted", "warnings_averted", "{:,}"),
+    ("precision", "precision", "{:.0%}"),
+    ("crossings", "crossings", "{:,}"),
+    ("missed", "crossings_missed", "{:,}"),
+    ("recall", "recall", "{:.0%}"),
+    ("lead", "lead_days_p50", "{:.0f} d"),
+    ("Brier", "brier", "{:.3f}"),
+    ("skill", "brier_skill", "{:+.2f}"),
+    ("ECE", "ece", "{:.3f}"),
+)
+"""Heading, column of the table record and format."""
+
+LINES = 12
+"""Lines that are printed; --json has all."""
+
+
+def record_of(store: str) -> dict[str, Any] | None:
+    """Return the sentence and the rows of the latest run's record; None where an early version published that run."""
+    from capforecast.errors import StoreError
+    from capforecast.store import scan_published
+
+    try:
+        tables = scan_published(store)
+        if "record" not in tables:
+            return None
+        run = tables["run"].select("record").collect()
+        rows = tables["record"].drop("run_date", "run_id", "as_of").collect()
+    except StoreError as error:
+        # What the store holds is worth telling all the same.
+        return {"sentence": f"The record cannot be read: {error}", "months": []}
+    return {"sentence": run.item(0, "record"), "months": _months(rows.to_dicts())}
+
+
+def _months(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row per period and horizon, with its tenths of probability as `reliability`."""
+    out: list[dict[str, Any]] = []
+    for row in rows:
+        if row["p_range"] == "all":
+            out.append({**{name: value for name, value in row.items() if name != "p_range"}, "reliability": []})
+        else:
+            names = ("p_range", "predictions", "p_mean", "breached_share")
+            out[-1]["reliability"].append({name: row[name] for name in names})
+    return out
+
+
+def record_lines(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that a person reads."""
+    yield record["sentence"]
+    months = [row for row in record["months"] if row["predictions"] is not None]
+    if months:
+        heads = [head for head, _, _ in SHOWN]
+        cells = [
+            ["-" if row[name] is None else form.format(row[name]) for _, name, form in SHOWN] for row in months[:LINES]
+        ]
+        yield columns([heads, *cells])
