@@ -58,8 +58,7 @@ def happened(store: Store, config: Config, due: Due, rows: pl.DataFrame) -> Seen
     due : Due
         When the predictions were made, and how far they reach.
     rows : DataFrame
-        host, metric, instance, unit, statistic, threshold_name, direction, threshold, capacity and sid (-1 where the
-        store does not know the series).
+        host, metric, instance, unit, statistic, threshold_name, direction, threshold, capacity and sid.
     """
     seen = _nothing(rows.height)
     if not rows.height:
@@ -79,7 +78,6 @@ def happened(store: Store, config: Config, due: Due, rows: pl.DataFrame) -> Seen
         both.select("k", "n").to_numpy(), moved(store, config, rows, (due.as_of_us, due.days)),
     )  # fmt: skip
     order = np.argsort(sid, kind="stable")
-    order = order[sid[order] >= 0]
     edges = [stop for _, stop in shards(sid[order].astype(np.int32), SHARD)]
     tasks = [order[start:stop] for start, stop in zip([0, *edges], edges, strict=False)]
     engine: Any = registry.load("engine", "serial" if config.run.threads == 1 else "threads")

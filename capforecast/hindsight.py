@@ -19,8 +19,7 @@ LISTED = 0.1
 """Predictions of at least this probability are listed, whatever became of them."""
 
 WEEK = 7
-LAST = 3
-MARGIN = 0.05
+LAST, LAST_LONG, MARGIN = 3, 7, 0.05
 NAMES = tuple(OUTCOME_MEANINGS)
 CODES = {name: code for code, name in enumerate(NAMES)}
 CROSSED = tuple(CODES[name] for name in ("hit", "early", "late", "missed"))
@@ -116,11 +115,12 @@ def fell(peaks: Floats, threshold: Floats) -> np.ndarray:
     Returns
     -------
     bool (R,)
-        Where each of the last three days lies below the same weekday of the week before the warning, by the room
-        that was left in that week and by 5 % of the threshold at least. A day that is not known is no fall.
+        Where each of the last days, three of a horizon of a week and seven of a longer one, lies below the same
+        weekday of the week before the warning, by the room that was left in that week and by 5 % of the threshold
+        at least. A day that is not known is no fall.
     """
     week = peaks[:, :WEEK]
-    last = np.arange(peaks.shape[1] - LAST, peaks.shape[1])
+    last = np.arange(peaks.shape[1] - (LAST_LONG if peaks.shape[1] > 2 * WEEK else LAST), peaks.shape[1])
     with np.errstate(invalid="ignore"):
         top = np.where(np.isnan(week), -np.inf, week).max(axis=1)
         margin = np.maximum(threshold - top, MARGIN * np.abs(threshold))

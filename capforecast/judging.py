@@ -36,7 +36,7 @@ CATCH_UP = 1 << 20
 TURN = 1024
 """Neighbouring series that have their turn together, since they are read together."""
 
-Dates = pl.col("breach_date_p10", "breach_date_p50", "breach_date_p90")
+DATES = pl.col("breach_date_p10", "breach_date_p50", "breach_date_p90")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def judge(store: Store, config: Config, stamp: Stamp, sink: Sink) -> Judged:
     outcomes, record = recorded(before, nights, stamp)
     sink.write("outcomes", conform(outcomes, OUTCOMES).to_arrow())
     sink.write("record", conform(record, RECORD).to_arrow())
-    oldest_us = min([*runs.get_column("as_of_us").to_list(), stamp.as_of_us])
-    return Judged(sentence(record, oldest_us + HORIZONS[0] * DAY_US), messages)
+    ends_us = [moment_us + HORIZONS[0] * DAY_US for moment_us in (*runs.get_column("as_of_us"), stamp.as_of_us)]
+    return Judged(sentence(record, min(end_us for end_us in ends_us if end_us > stamp.as_of_us)), messages)
 
 
 def _ledger_before(store: Store, runs: pl.DataFrame, messages: list[str]) -> Ledger:
@@ -123,21 +123,21 @@ def _due(runs: pl.DataFrame, since_us: int, as_of_us: int, messages: list[str]) 
 
 def _predictions(store: Store, due: Due) -> pl.DataFrame:
     """Return the predictions that are judged, in the order of their table, with the number of their series."""
+    sid = pl.col("sid").cast(pl.Int64)
+    turn = due.as_of_us // DAY_US % due.one_in
+    series = store.series().select(*KEYS, sid).filter(sid // TURN % due.one_in == turn)
     rows = (
         scan_published(store.path, due.run_id)["breaches"]
+        .with_row_index("row")
         .select(
-            "risk_id", *KEYS, "unit", "statistic", "threshold_name", "direction", "threshold", "capacity", "status",
-            pl.col(f"p_breach_{due.days}d").alias("p_breach"), Dates,
+            "row", "risk_id", *KEYS, "unit", "statistic", "threshold_name", "direction", "threshold", "capacity",
+            "status", pl.col(f"p_breach_{due.days}d").alias("p_breach"), DATES,
         )
         .filter(pl.all_horizontal(pl.col("p_breach", "threshold").is_not_null()), pl.col("status") != "breached")
-        .drop("status")
-        .collect()
+        .join(series.lazy(), on=KEYS)
     )  # fmt: skip
-    # Series that the store does not know any more have no rollups: what became of them is unknown.
-    sids = store.series().select(*KEYS, pl.col("sid").cast(pl.Int64))
-    rows = rows.join(sids, on=KEYS, how="left", maintain_order="left").with_columns(pl.col("sid").fill_null(-1))
-    turn = due.as_of_us // DAY_US % due.one_in
-    return rows.filter(pl.col("sid") // TURN % due.one_in == turn)
+    # Of a large table most rows are left out as they are read.
+    return rows.collect(engine="streaming").sort("row").drop("row", "status")
 
 
 def _night(store: Store, config: Config, stamp: Stamp, due: Due, rows: pl.DataFrame) -> Night:

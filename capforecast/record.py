@@ -278,27 +278,25 @@ def sentence(record: pl.DataFrame, first_due_us: int) -> str:
     record : DataFrame
         Table ``record``.
     first_due_us : int
-        When the first prediction falls due; said where none has yet.
+        When the next prediction falls due; said where none has yet.
     """
     rolling = record.filter(pl.col("period") == ROLLING)
     if rolling.is_empty():
-        return f"No prediction has fallen due yet; the first will on {from_us(first_due_us):%Y-%m-%d}."
+        return f"No prediction has fallen due yet; the next will on {from_us(first_due_us):%Y-%m-%d}."
     days = next(days for days in (30, 7, 90) if days in rolling.get_column("horizon_days").to_list())
     row = rolling.row(by_predicate=pl.col("horizon_days") == days, named=True)
     one_in = record.filter(pl.col("horizon_days") == days).get_column("one_in").head(2).max()
     part = f" (one series in {one_in} is judged)" if isinstance(one_in, int) and one_in > 1 else ""
-    if not row["warnings"] and not row["crossings"]:
-        return (
-            f"Of the predictions for the next {days} days that fell due in the last {NIGHTS} nights none had warned, "
-            f"and nothing crossed{part}."
-        )
-    crossings = _number(row["crossings"], "crossing")
-    averted = f", {row['warnings_averted']} averted" if row["warnings_averted"] else ""
-    return (
-        f"Of {_number(row['warnings'], 'warning')} for the next {days} days that fell due in the last {NIGHTS} nights "
-        f"{row['warnings_true']} came true{averted}; of {crossings} {row['crossings_missed']} "
-        f"had not been warned of{part}."
+    averted = f" and {row['warnings_averted']} averted" if row["warnings_averted"] else ""
+    due = f"for the next {days} days that fell due in the last {NIGHTS} nights"
+    crossings, missed = row["crossings"], row["crossings_missed"]
+    warned = f"; {missed} of {_number(crossings, 'crossing')} had not been warned of" if crossings else ""
+    told = (
+        f"Of {_number(row['warnings'], 'warning')} {due} {row['warnings_true']} came true{averted}"
+        if row["warnings"]
+        else f"There was no warning {due}"
     )
+    return f"{told}{warned}{part}."
 
 
 def _number(count: int, thing: str) -> str:

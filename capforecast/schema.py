@@ -34,8 +34,8 @@ OUTCOME_MEANINGS = {
     "false": "warned of, not crossed within the horizon, and nothing was done that is seen",
     "missed": "crossed within the horizon, not warned of",
     "averted": "warned of and not crossed, but after the warning the threshold or the capacity was moved away, or the "
-    "level fell clearly: on each of the last three days of the horizon the peak was lower than on the same weekday "
-    "of the week before the warning, by the room that was left then and by 5 % of the threshold at least",
+    "level fell clearly: on each of the last seven days of the horizon (three of a week) the peak was lower than on "
+    "the same weekday of the week before the warning, by the room that was left then, and by 5 % of the threshold",
     "quiet": "neither warned of nor crossed",
     "unknown": "not crossed as far as is known, but less than nine tenths of the horizon was measured",
 }

@@ -186,6 +186,33 @@ def test_status_says_what_is_there(with_project: Path) -> None:
     assert "last run" in call("status").stdout
 
 
+def test_status_says_how_past_predictions_did(with_project: Path, tmp_path: Path) -> None:
+    """The sentence of the report, a line a month and horizon, and all numbers with --json."""
+    store = tmp_path / "store"
+    shutil.copytree("capforecast-store", store)
+    before = json.loads(call("status", "--store", store, "--json").stdout)["record"]
+    assert before == {"sentence": "No prediction has fallen due yet; the next will on 2026-05-27.", "months": []}
+    assert call("run", "--store", store, "--as-of", "2026-05-13").exit_code == 0
+    assert call("run", "--store", store, "--as-of", AS_OF, "--model", "trend").exit_code == 0
+    record = json.loads(call("status", "--store", store, "--json").stdout)["record"]
+    text = call("status", "--store", store).stdout.splitlines()
+    rolling, month = record["months"]
+
+    assert "for the next 7 days that fell due in the last 30 nights" in record["sentence"]
+    assert (rolling["period"], month["period"], month["horizon_days"]) == ("last_30d", "2026-05", 7)
+    assert month["predictions"] == sum(one["predictions"] for one in month["reliability"]) > 0
+    at = text.index(record["sentence"])
+    assert text[at + 1].split()[:4] == ["due", "in", "ahead", "predictions"]
+    assert text[at + 2].split()[:4] == ["2026-05", "7", "d", str(month["predictions"])]
+    assert record["sentence"] in call("report", "--store", store, "--format", "html").stdout
+    assert record["sentence"] in call("report", "--store", store, "--format", "md").stdout.replace("\\", "")
+    (store / "reports/latest/run.parquet").unlink()
+    shutil.rmtree(store / "reports/history")
+    lost = json.loads(call("status", "--store", store, "--json").stdout)
+    assert lost["record"]["sentence"].startswith("The record cannot be read: every data file of the store")
+    assert lost["series"] == 9
+
+
 @pytest.mark.parametrize("name", ["table", "html", "csv", "jsonl", "md", "xlsx", "parquet"])
 def test_report_renders_every_format_to_a_file_and_to_stdout(with_project: Path, tmp_path: Path, name: str) -> None:
     """The same bytes both ways (a workbook carries its own time)."""

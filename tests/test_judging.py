@@ -269,7 +269,7 @@ def test_warnings_and_crossings_count_once(store: Path) -> None:
 def test_nothing_due_says_when(store: Path) -> None:
     """Before the first horizon has passed the sentence names the day on which it does."""
     said, sink = judged(store, WEEK_US - HOUR_US)
-    assert said.sentence == f"No prediction has fallen due yet; the first will on {from_us(WEEK_US):%Y-%m-%d}."
+    assert said.sentence == f"No prediction has fallen due yet; the next will on {from_us(WEEK_US):%Y-%m-%d}."
     assert sink.tables["outcomes"].is_empty()
     assert sink.tables["record"].is_empty()
 
