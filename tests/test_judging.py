@@ -18,6 +18,7 @@ from capforecast.hindsight import NAMES
 from capforecast.judging import Judged, judge
 from capforecast.limits import read as read_limits
 from capforecast.panel import DAY_US, HOUR_US
+from capforecast.previous import breaches_before, earlier_runs
 from capforecast.run import ingest_sources
 from capforecast.schema import OUTCOME_MEANINGS
 from capforecast.sources import ReadOptions
@@ -340,9 +341,22 @@ def test_early_versions_had_no_record(store: Path) -> None:
     """A run that never judged is passed over, and what fell due meanwhile is judged now."""
     with Store.open(store, writable=True) as opened:
         publish(opened, "old", WEEK_US, {})
-        runs = judging.earlier_runs(opened, WEEK_US + DAY_US)
+        runs = earlier_runs(opened, WEEK_US + DAY_US)
         old = runs.with_columns(pl.col("manifest").str.replace("record.parquet", "no.parquet"))
         messages: list[str] = []
         assert judging._ledger_before(opened, old, messages).as_of_us == 0
         assert judging._ledger_before(opened, runs, messages).as_of_us == WEEK_US
     assert messages == []
+
+
+def test_changes_are_told_against_a_run_that_is_there(store: Path) -> None:
+    """Where the directory of the run before is gone, the one before it counts."""
+    judged(store, WEEK_US, "newer")
+    moments = {"newer": 0, "then": len(HOSTS)}
+    with Store.open(store) as opened:
+        for run_id, rows in moments.items():
+            before = breaches_before(opened, WEEK_US + DAY_US)
+            assert before is not None
+            assert before.height == rows
+            shutil.rmtree(next(store.glob(f"reports/history/*/run_id={run_id}")))
+        assert breaches_before(opened, WEEK_US + DAY_US) is None
