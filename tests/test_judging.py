@@ -86,10 +86,14 @@ HOSTS: dict[str, tuple[str, np.ndarray, dict[str, Any]]] = {
     "free": ("hit", level(25, (3, 15)), {**FREE, "p_breach_7d": 0.9}),
     "after": ("false", level(75, (7.5, 85)), {"p_breach_7d": 0.9}),
     "before": ("quiet", level(85, (-5, 75)), {"p_breach_7d": 0.1}),
+    "daily": ("hit", level(75, (3, 85)), {"p_breach_7d": 0.9}),
+    "daily-cpu": ("hit", level(75, (3, 85), (4, 75)), {**CPU, "p_breach_7d": 0.9}),
+    "daily-gap": ("unknown", level(75, (3, np.nan), (4, 75)), {"p_breach_7d": 0.9}),
+    "daily-cleaned": ("averted", level(75, (3, 60)), {"p_breach_7d": 0.9}),
     "breached": ("", level(85), {"p_breach_7d": 1.0, "status": "breached"}),
     "unsaid": ("", level(75, (3, 85)), {"p_breach_7d": None}),
 }
-"""What became of each host's prediction for a week ahead, its hourly level, and what differs in the prediction."""
+"""What became of each host's prediction for a week ahead, its level by the hour (daily: at noon), and what differs."""
 
 
 def prediction(host: str, number: int, **overrides: Any) -> dict[str, Any]:
@@ -115,7 +119,9 @@ def fill(path: Path, config: Config) -> None:
     frames = [
         pl.DataFrame({"host": host, "metric": said.get("metric", "disk_used_pct"), "ts": hours, "value": values})
         .with_columns(pl.col("ts").dt.replace_time_zone("UTC"), unit=pl.lit("percent"))
-        .filter(pl.col("value").is_not_nan())
+        .filter(
+            pl.col("value").is_not_nan() & ((pl.col("ts").dt.hour() == 12) | ~pl.col("host").str.starts_with("daily"))
+        )
         for host, (_, values, said) in HOSTS.items()
     ]
     pl.concat(frames).write_parquet(path.parent / "samples.parquet")
@@ -303,7 +309,7 @@ def test_what_a_lost_run_judged_is_judged_again(store: Path) -> None:
 def test_large_fleets_take_turns(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above a number of rows each night judges one part of the series; all parts together are the whole."""
     _, whole = judged(store, WEEK_US)
-    monkeypatch.setattr(judging, "PART", 8)
+    monkeypatch.setattr(judging, "PART", 9)
     monkeypatch.setattr(judging, "TURN", 1)
     seen = []
     with Store.open(store) as opened:
