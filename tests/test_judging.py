@@ -211,6 +211,7 @@ def test_each_prediction_is_judged_once(store: Path) -> None:
     """What one run judged is carried by the next, which adds nothing; a month later it has left the table."""
     _, first = judged(store, WEEK_US, "first")
     _, second = judged(store, WEEK_US + DAY_US, "second")
+    judged(store, WEEK_US + 33 * DAY_US, "third")
     _, late = judged(store, WEEK_US + 40 * DAY_US)
     run = ["run_date", "run_id", "as_of"]
 
@@ -366,3 +367,20 @@ def test_changes_are_told_against_a_run_that_is_there(store: Path) -> None:
             assert before.height == rows
             shutil.rmtree(next(store.glob(f"reports/history/*/run_id={run_id}")))
         assert breaches_before(opened, WEEK_US + DAY_US) is None
+
+
+def test_the_first_night_that_warned_is_remembered(store: Path) -> None:
+    """Also by nights that do not warn any more: the crossing had been warned of, and its lead counts from there."""
+    said = {**HOSTS["late"][2], "p_breach_7d": 0.2}
+    row = prediction("late", list(HOSTS).index("late"), **said)
+    with Store.open(store, writable=True) as opened:
+        for night in (4, 5, 6):
+            publish(opened, f"then-{night}", P_US + night * DAY_US, {"breaches": frame_of("breaches", [row])})
+    for night in (0, 4, 5, 6):
+        _, sink = judged(store, WEEK_US + night * DAY_US, f"night-{night}")
+    rows = sink.tables["outcomes"].filter(pl.col("host") == "late").sort("predicted_as_of")
+    record = of_all(sink.tables["record"])
+
+    assert rows["outcome"].to_list() == ["late", "missed", "missed", "missed"]
+    assert rows["first_warned"].unique().to_list() == [from_us(P_US)]
+    assert record["crossings_missed"] == sum(o == "missed" for o, _, _ in HOSTS.values())
