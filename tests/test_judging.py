@@ -205,6 +205,8 @@ def test_counts_hold_all_predictions(store: Path) -> None:
         gaps += abs(sum(p for p, _ in mine) - sum(y for _, y in mine))
     assert month["ece"] == pytest.approx(gaps / len(kept))
     assert "No prediction" not in said.sentence
+    # Of the other crossings a later night may still have warned.
+    assert month["crossings"] == of_all(sink.tables["record"])["crossings"] == 1
 
 
 def test_each_prediction_is_judged_once(store: Path) -> None:
