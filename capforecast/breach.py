@@ -60,12 +60,24 @@ def outlook(result: Forecast, recent: Floats, k: int, n: int) -> Outlook:
     return Outlook(peaks, result.path_weights)
 
 
-def joined(near: Outlook, far: Outlook) -> Outlook:
-    """Continue futures on a fine step with futures on a coarse one, high ones with high ones."""
+def joined(near: Outlook, far: Outlook, coarse: np.ndarray | None = None) -> Outlook:
+    """Continue futures on a fine step with futures on a coarse one, high ones with high ones.
+
+    Parameters
+    ----------
+    near, far : Outlook
+        Futures of S series.
+    coarse : bool (S,), optional
+        Series of which only the coarse futures count.
+    """
     count = near.peaks.shape[1] + far.peaks.shape[1]
     peaks = np.empty((far.peaks.shape[0], count, far.days))
     weights = np.empty(peaks.shape[:2])
     couple(near.peaks, near.weights, far.peaks, far.weights, peaks, weights)
+    if coarse is not None and coarse.any():
+        most = far.peaks.shape[1]
+        peaks[coarse, :most], weights[coarse, :most] = far.peaks[coarse], far.weights[coarse]
+        peaks[coarse, most:], weights[coarse, most:] = np.nan, 0.0
     return Outlook(peaks, weights)
 
 
@@ -86,17 +98,54 @@ def probabilities(future: Outlook, owner: Ints, threshold: Floats) -> Floats:
     return out
 
 
+def seen_from(future: Outlook, owner: Ints, threshold: Floats) -> Outlook:
+    """Return futures as thresholds that change see them: each as if it stayed at its level of now.
+
+    Parameters
+    ----------
+    future : Outlook
+        Futures over D days.
+    owner : int64 (R,)
+        Series of each threshold.
+    threshold : float64 (R, 1 + D)
+        Levels now and on each day ahead, high hurts; infinite where there is none.
+
+    Returns
+    -------
+    Outlook
+        One series per threshold. A day's peak is as far from the level of now as it is from the level of
+        its day.
+    """
+    now, then = threshold[:, :1, None], threshold[:, None, 1:]
+    peaks = future.peaks[owner]
+    with np.errstate(invalid="ignore"):
+        moved = now + (peaks - then)
+    # Rounding must not carry a peak over a threshold that it does not reach, nor keep one that it meets.
+    moved = np.where(peaks >= then, np.maximum(moved, now), np.minimum(moved, np.nextafter(now, -np.inf)))
+    return Outlook(np.where(np.isnan(peaks), np.nan, moved), future.weights[owner])
+
+
+def dated(future: Outlook, owner: Ints, threshold: Floats, target: float) -> tuple[Floats, Floats]:
+    """Return probabilities and the level needed now of thresholds that change, float64 (R, D) and (R,).
+
+    As `probabilities` and `level_needed` with the arguments of `seen_from`; the changes come on top of the
+    level needed now.
+    """
+    seen = seen_from(future, owner, threshold)
+    return probabilities(seen, np.arange(owner.size), np.ascontiguousarray(threshold[:, 0])), level_needed(seen, target)
+
+
 def days_to(cumulative: Floats, probability: float) -> Floats:
     """Return the first day, counted from 1, by which the probability is reached; NaN beyond the horizon."""
     reached = cumulative >= probability - 1e-12
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.nan)
 
 
-def levels(near: Outlook | None, far: Outlook) -> Floats:
+def levels(near: Outlook | None, far: Outlook, coarse: np.ndarray | None = None) -> Floats:
     """Return the published quantiles of the peak of each day ahead, float64 (S, D, 3).
 
     The first days are those of the fine paths, where there are any: joining them with coarse ones changes
-    nothing on a single day.
+    nothing on a single day. Where only the `coarse` futures count, bool (S,), they are those of these.
     """
     out = np.empty((far.peaks.shape[0], far.days, len(BAND)))
     first = 0
@@ -109,6 +158,8 @@ def levels(near: Outlook | None, far: Outlook) -> Floats:
         rest = np.empty((out.shape[0], far.days - first, len(BAND)))
         weighted_quantiles(far.peaks, far.weights, np.array(BAND), first, rest)
         out[:, first:] = rest
+    if first and coarse is not None and coarse.any():
+        out[coarse] = levels(None, Outlook(far.peaks[coarse], far.weights[coarse]))
     return out
 
 

@@ -34,6 +34,7 @@ def kept_type(days: int) -> np.dtype[np.void]:
             ("sid", np.int32), ("below", bool), ("fitted_us", np.int64), ("known", np.int64),
             *((name, np.float64) for name in ("growth", "change_days", "gap", "skill", "coverage", "needed")),
             ("pattern", np.int8), ("constant", bool),
+            ("clean_ups", np.int32), ("ceiling", np.float64), ("peak_hours", np.int8, (2,)),
             ("mixes", MIX, (LEGS,)), ("quantiles", np.float32, (days, 3)),
         ]
     )  # fmt: skip

@@ -43,6 +43,13 @@ class Before:
         status = known.get_column("status").to_physical().to_numpy().astype(np.int64)
         return cls(known.get_column("risk").to_numpy(), status, known.get_column("breach_date_p50"))
 
+    def statuses(self, risk: np.ndarray) -> Ints:
+        """Return the places of the statuses of some risks; -1 for those that were not there."""
+        if not self.risk.size:
+            return np.full(risk.size, -1, np.int64)
+        place = np.minimum(np.searchsorted(self.risk, risk), self.risk.size - 1)
+        return np.where(self.risk[place] == risk, self.status[place], -1)
+
     def columns(self, risk: np.ndarray) -> list[pl.Series]:
         """Return status_before and date_before of some risks; NULL for those that were not there."""
         if not self.risk.size:
@@ -53,10 +60,7 @@ class Before:
         place = np.minimum(np.searchsorted(self.risk, risk), self.risk.size - 1)
         there = self.risk[place] == risk
         date = self.date.gather(place.astype(np.uint32)).zip_with(pl.Series(there), pl.Series([None], dtype=pl.Date))
-        return [
-            worded(np.where(there, self.status[place], -1), STATUSES).alias("status_before"),
-            date.alias("date_before"),
-        ]
+        return [worded(self.statuses(risk), STATUSES).alias("status_before"), date.alias("date_before")]
 
 
 def with_changes(rows: pl.DataFrame, before: Before | None) -> pl.DataFrame:

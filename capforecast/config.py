@@ -35,18 +35,11 @@ CONFIG_VARIABLE = "CAPFORECAST_CONFIG"
 _PREFIX = "CAPFORECAST_"
 
 VIRTUAL = (
-    "/snap/*",
-    "/proc",
-    "/proc/*",
-    "/sys",
-    "/sys/*",
-    "/dev",
-    "/dev/*",
-    "/run",
-    "/run/*",
-    "loop*",
-    "*tmpfs",
-)
+    "/snap/*", "/var/snap/*", "/proc", "/proc/*", "/sys", "/sys/*", "/run", "/run/*",
+    "/dev", "/dev/shm", "/dev/pts", "/dev/mqueue", "/dev/hugepages", "/dev/loop*", "loop*",
+    "*tmpfs", "shm", "udev", "overlay", "squashfs", "iso9660", "/dev/sr*", "sr0", "/media/cdrom*", "/mnt/cdrom*",
+    "/var/lib/docker/overlay2/*", "/var/lib/docker/containers/*", "/var/lib/containers/storage/overlay*",
+)  # fmt: skip
 """Instances that no one buys capacity for: virtual and read-only mounts and their devices."""
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 
 from capforecast.config import Config
+from capforecast.dated import Dated
 from capforecast.globs import Names
 from capforecast.history import Items
-from capforecast.kinds import Kind, by_name
+from capforecast.kinds import Kind, by_name, is_storage
 from capforecast.limits import Resolved
 from capforecast.panel import Floats, Ints
 from capforecast.schema import LABELS
@@ -54,6 +55,12 @@ class Expected:
         Thresholds of each series.
     item : int64 (R,)
         Item that each threshold watches.
+    dated : Dated
+        What changes with time.
+    changing : bool (S,)
+        Does anything of the series: a threshold to come, a size that was.
+    storage : bool (S,)
+        Does the metric say how full something is that data are kept in.
     """
 
     series: pl.DataFrame
@@ -69,6 +76,9 @@ class Expected:
     thresholds: pl.DataFrame
     first_threshold: Ints
     item: Ints
+    dated: Dated
+    changing: np.ndarray
+    storage: np.ndarray
 
     def statistics(self, items: Ints) -> np.ndarray:
         """Return the rollup column that is forecast of each item."""
@@ -82,18 +92,22 @@ class Expected:
             np.array(column)
             for column in zip(*((one.lower, one.upper, *one.sustain) for one in self.kinds), strict=True)
         )
+        free = np.array([one.direction == "below" for one in self.kinds])[kind]
+        least, most = self.dated.bounds(
+            self.owner[items], free, lower[kind].astype(np.float64), upper[kind].astype(np.float64)
+        )
         return Items(
             series=series,
             sign=np.where(self.below[items], -1.0, 1.0),
             statistic=self.statistics(items),
-            lower=lower[kind].astype(np.float64),
-            upper=upper[kind].astype(np.float64),
+            lower=least,
+            upper=most,
             k=k[kind].astype(np.int64),
             n=n[kind].astype(np.int64),
         )
 
 
-def expect(series: pl.DataFrame, limits: Resolved, config: Config) -> Expected:
+def expect(series: pl.DataFrame, limits: Resolved, config: Config, changes: Dated | None = None) -> Expected:
     """Return what is expected of some series.
 
     Parameters
@@ -104,6 +118,8 @@ def expect(series: pl.DataFrame, limits: Resolved, config: Config) -> Expected:
         What the limits say about them.
     config : Config
         Kinds and exclusions.
+    changes : Dated, optional
+        What changes with time; nothing without it.
     """
     kinds = tuple(by_name(config.metric_kinds).values())
     kind = limits.series.get_column("kind").cast(pl.Enum([one.name for one in kinds])).to_physical().to_numpy()
@@ -122,6 +138,9 @@ def expect(series: pl.DataFrame, limits: Resolved, config: Config) -> Expected:
     thresholds = limits.thresholds.with_columns(pl.Series("upper", upper)).select(
         *(name for name in LIMIT_COLUMNS if name != "capacity"), pl.coalesce("capacity", ceiling).alias("capacity")
     )
+    changes = changes or Dated.nothing()
+    changing = np.zeros(series.height, bool)
+    changing[watched[changes.row]] = changing[changes.series] = True
     return Expected(
         series=lean(pl.concat([series, limits.series], how="horizontal"), ("unit", "kind", *LABELS)).select(
             "host", "metric", "instance", "unit", "kind", *LABELS
@@ -138,6 +157,9 @@ def expect(series: pl.DataFrame, limits: Resolved, config: Config) -> Expected:
         thresholds=lean(thresholds, ("threshold_name", "threshold_source")),
         first_threshold=np.searchsorted(watched, np.arange(series.height + 1)).astype(np.int64),
         item=first_item[watched] + (low & has[watched, 0]),
+        dated=changes,
+        changing=changing,
+        storage=_storage(series),
     )
 
 
@@ -163,6 +185,12 @@ def _starts(counts: np.ndarray) -> Ints:
 
 def _whole(frame: pl.DataFrame, name: str) -> Ints:
     return frame.get_column(name).to_numpy().astype(np.int64)
+
+
+def _storage(series: pl.DataFrame) -> np.ndarray:
+    names = series.get_column("metric").cast(pl.String).unique()
+    storage = [name for name in names if name is not None and is_storage(name)]
+    return series.get_column("metric").cast(pl.String).is_in(storage).fill_null(False).to_numpy()
 
 
 def _excluded(series: pl.DataFrame, config: Config) -> np.ndarray:

@@ -11,6 +11,7 @@ from capforecast.expected import Expected, levels
 from capforecast.grades import grades, is_unknown, severity, status_code
 from capforecast.outcome import Outcome
 from capforecast.panel import DAY_US, Floats, Ints
+from capforecast.pattern import told
 from capforecast.scores import LEGS, MIX, Records
 
 NEVER = np.iinfo(np.int32).min
@@ -23,20 +24,33 @@ STATE = np.dtype(
         ("step_us", np.int64), ("last_us", np.int64), ("samples", np.int64),
         *((name, np.float64) for name in (
             "history_days", "gap_pct", "above_bound_pct", "current", "current_p95", "growth_per_day",
-            "skill_vs_naive", "coverage_80", "peak", "needed",
+            "skill_vs_naive", "coverage_80", "peak",
         )),
-        ("ahead", np.float64, (2, 2)), ("mixes", MIX, (LEGS,)),
+        ("ahead", np.float64, (2, 2)), ("ceiling", np.float64), ("peak_hours", np.int8, (2,)), ("mixes", MIX, (LEGS,)),
     ]
 )  # fmt: skip
-"""One item. Days are counted since the epoch; `ahead` has the p50 and p90 of the peak 30 and 90 days ahead."""
+"""One item. Days are counted since the epoch; `ahead` has the p50 and p90 of the peak 30 and 90 days ahead;
+`peak_hours` the first hour and the number of hours in which its days peak."""
 
 VERDICT = np.dtype(
     [
-        ("status", np.int8), ("severity", np.int8), ("days_over", np.int8), ("reach", np.int32),
-        ("days", np.int32, (3,)), ("chance", np.float64, (3,)), ("p_reach", np.float64),
+        ("status", np.int8), ("severity", np.int8), ("days_over", np.int8), ("holds", np.int8), ("reach", np.int32),
+        ("days", np.int32, (3,)), ("chance", np.float64, (3,)), ("p_reach", np.float64), ("needed", np.float64),
     ]
 )  # fmt: skip
-"""One threshold: days from as_of to the breach dates, chances within 7, 30 and 90 days and as far as may be said."""
+"""One threshold: days from as_of to the breach dates, chances within 7, 30 and 90 days and as far as may be said;
+the level that the threshold had to have now. `holds` is a status (`BREACHED_HOLDS`, `COMING_HOLDS`) that would stay
+if it was that of the run before."""
+
+BREACHED_HOLDS, COMING_HOLDS = 1, 2
+
+QUIET_DAYS = 3
+MARGIN = 0.02
+"""A breach is over when no daily peak of three days meets the threshold, or the last one is clearly, by 2 % of the
+threshold, on the good side of it."""
+
+LEAVES = 0.4
+"""A breach to come, which it becomes at even odds, stays one as long as its probability is no less than this."""
 
 BAND = (0.1, 0.5, 0.9)
 SPANS = (7, 30, 90)
@@ -100,9 +114,9 @@ def item_states(out: Outcome, expected: Expected, items: Ints, samples: Ints, te
     state = np.zeros(items.size, STATE)
     state["status"] = status
     state["grade"], state["reasons"] = grades(status, history, out)
-    state["pattern"], state["step_us"], state["last_us"], state["samples"] = (
-        out.pattern, out.step_us, last_us, samples,
-    )  # fmt: skip
+    state["pattern"] = told(out.pattern, expected.storage[series], out.clean_ups)
+    state["peak_hours"], state["ceiling"] = out.peak_hours, out.ceiling
+    state["step_us"], state["last_us"], state["samples"] = out.step_us, last_us, samples
     state["last_change"] = _day(terms.day - out.change_days)
     state["fitted"] = np.where(out.enough, terms.day - out.age, NEVER)
     state["history_days"] = np.round(history, 3)
@@ -110,7 +124,7 @@ def item_states(out: Outcome, expected: Expected, items: Ints, samples: Ints, te
     state["above_bound_pct"] = 100.0 * out.beyond
     state["current"], state["current_p95"], state["growth_per_day"] = out.last, out.recent_p95, out.growth
     state["skill_vs_naive"], state["coverage_80"] = out.skill, out.coverage
-    state["peak"], state["needed"], state["mixes"] = out.history[:, -1], out.needed, out.mixes
+    state["peak"], state["mixes"] = out.history[:, -1], out.mixes
     for place, day in enumerate((30, 90)):
         said = ~is_unknown(status) & (state["history_days"] + 0.5 >= day)
         known = out.quantiles[:, day - 1, 1:] if day <= out.quantiles.shape[1] else np.full((items.size, 2), np.nan)
@@ -181,9 +195,15 @@ def threshold_verdicts(
         [item_status, *(status_code(name) for name in ("breached", "constant", "will_breach", "no_trend"))],
         status_code("ok"),
     )
+    with np.errstate(invalid="ignore"):
+        near = np.fmax(peaks[:, -1], out.sustained_now[owner] * sign) > level * sign - MARGIN * np.abs(level)
+        lately = (peaks[:, -QUIET_DAYS:] >= (level * sign)[:, None]).any(axis=1)
     verdict = np.zeros(rows.size, VERDICT)
+    coming = (status != status_code("will_breach")) & (farthest >= LEAVES)
+    verdict["holds"] = np.where(seen & ~over, BREACHED_HOLDS * (near & lately) + COMING_HOLDS * coming, 0)
     verdict["status"], verdict["days_over"], verdict["reach"], verdict["p_reach"] = status, days_over, reach, farthest
     verdict["severity"] = severity(status, chance, dates, lead)
+    verdict["needed"] = np.where(np.isnan(out.needed_dated), out.needed[owner], out.needed_dated)
     verdict["days"] = np.stack([_day(dates[p]) for p in BAND], axis=1)
     verdict["chance"] = np.stack([chance[d] for d in SPANS], axis=1)
     return verdict

@@ -12,6 +12,7 @@ from capforecast.kernels.origins import fill_gaps, naive_errors, place_origins, 
 from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
 from capforecast.kernels.trend import cut_history
 from capforecast.models import Model, Past
+from capforecast.monthly import monthly
 from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
 
 CHANGE_STEPS = 4
@@ -107,6 +108,9 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
         Every path inside the bounds of its series; NaN and weight zero where nothing can be forecast.
     """
     recipe = recipe or Recipe()
+    added = monthly(panel, horizon)
+    if added is not None:
+        panel = replace(panel, values=added.without(panel.values))
     seasons = seasons_of(panel.step_us)
     season = seasons[0]
     daily = panel.step_us >= DAY_US
@@ -135,6 +139,9 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
         1 if daily else season, seasons[-1], 3 if daily else season, recipe.climate,
         recipe.blocks, paths, chances,
     )  # fmt: skip
+    if added is not None:
+        added.onto(mean, paths)
+        np.clip(mean, panel.lower[:, None], panel.upper[:, None], out=mean)
     np.clip(paths, panel.lower[:, None, None], panel.upper[:, None, None], out=paths)
     coverage = np.empty((len(panel), len(buckets)))
     covered(panel.values, back, tested.combined, edges, recipe.widen, TESTED_STEPS, coverage)

@@ -102,17 +102,26 @@ def grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: int
     return values
 
 
-def patterns(shape: Floats, constant: np.ndarray) -> Ints:
-    """Name the shape of each series, most specific first; see the columns of ``describe``."""
+def patterns(shape: Floats, constant: np.ndarray, clean_ups: Ints, bursts: Ints) -> Ints:
+    """Name the shape of each series, most specific first; see the columns of ``describe`` and `Motion`."""
     day, week, drops, rising, burst = shape[:, 3], shape[:, 4], shape[:, 5], shape[:, 6], shape[:, 7]
     rules = (
         ("flat", constant),
-        ("sawtooth", (drops >= 2) & (rising >= 0.6)),
+        ("sawtooth", ((drops >= 2) & (rising >= 0.6)) | (clean_ups >= 3)),
         ("weekly", (week >= 0.4) & (week - day >= 0.15)),
         ("daily", day >= 0.3),
-        ("bursty", burst >= 8.0),
+        ("bursty", (burst >= 8.0) | (bursts >= 5)),
     )
     out = np.full(shape.shape[0], PATTERNS.index("steady"), np.int64)
     for name, holds in reversed(rules):
         out[holds] = PATTERNS.index(name)
+    return out
+
+
+def tail(values: Floats, count: int) -> Floats:
+    """Return the newest ``count`` columns, NaN-padded on the left."""
+    out = np.full((values.shape[0], count), np.nan)
+    have = min(count, values.shape[1])
+    if have:
+        out[:, count - have :] = values[:, values.shape[1] - have :]
     return out

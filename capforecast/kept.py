@@ -84,8 +84,10 @@ def recall(source: KeptForecasts, asked: Asked, end_us: int, days: int, nights: 
     return Kept(age, items[place], crossings["cumulative"][crossing], scores, names)
 
 
-def remember(asked: Asked, out: Outcome, kept: Kept | None, end_us: int) -> Piece | None:
-    """Return what to keep of an outcome: its forecasts, old ones as they were; None where there is none."""
+def remember(
+    asked: Asked, out: Outcome, kept: Kept | None, end_us: int, lasting: np.ndarray | None = None
+) -> Piece | None:
+    """Return what to keep of an outcome: `lasting` forecasts, old ones as they were; None where there is none."""
     days = out.quantiles.shape[1]
     items = np.zeros(asked.sid.size, kept_type(days))
     items["sid"], items["below"], items["fitted_us"] = asked.sid, asked.below, end_us
@@ -99,6 +101,9 @@ def remember(asked: Asked, out: Outcome, kept: Kept | None, end_us: int) -> Piec
         "needed",
         "pattern",
         "constant",
+        "clean_ups",
+        "ceiling",
+        "peak_hours",
         "mixes",
         "quantiles",
     ):
@@ -113,6 +118,8 @@ def remember(asked: Asked, out: Outcome, kept: Kept | None, end_us: int) -> Piec
         items["mixes"][old] = mixes
         crossings["cumulative"][old[asked.owner]] = kept.cumulative[old[asked.owner]]
     worth = out.enough & ~np.isnan(out.quantiles[:, 0, 1])
+    if lasting is not None:
+        worth &= lasting
     if not worth.any():
         return None
     number = np.cumsum(worth) - 1

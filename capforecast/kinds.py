@@ -50,6 +50,11 @@ class Kind:
     thresholds: tuple[tuple[str, float], ...] = ()
     sustain: tuple[int, int] = (2, 3)
 
+    @property
+    def is_share(self) -> bool:
+        """Are its values shares of something whose size may change."""
+        return self.unit in ("percent", "fraction") and math.isfinite(self.upper)
+
 
 _FREE = (
     "*free*pct", "*free*percent", "*avail*pct", "*avail*percent", "*idle*pct", "*idle*percent",
@@ -120,6 +125,11 @@ def kind_of(metric: str, unit: str = "", extra: Iterable[Kind] = ()) -> Kind:
         if unit and unit in kind.units:
             return kind
     return BUILT_IN[-1]
+
+
+def is_storage(metric: str) -> bool:
+    """Tell whether a metric says by its name how full something is that data are kept in."""
+    return any(fnmatchcase(metric.lower(), pattern) for pattern in _STORAGE)
 
 
 def by_name(extra: Iterable[Kind] = ()) -> Mapping[str, Kind]:

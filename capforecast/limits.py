@@ -3,7 +3,9 @@
 A line of limits.csv says something about every series whose host, metric and instance match its
 globs (empty or ``*``: all; case counts). Of several lines that say the same thing the one with the
 latest ``valid_from`` holds, and of those the last in the file; labels and lead times come from the
-last matching line that names one. Thresholds that no line sets come from the metric kind.
+last matching line that names one. Thresholds that no line sets come from the metric kind; one name may
+stand for a threshold above and another one below. The capacity of a metric that is a share itself, such
+as a percentage, is the size of the whole in any unit: only its changes count.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from capforecast.schema import LABELS
 
 __all__ = ["COLUMNS", "Resolved", "capacity_steps", "matching", "read", "resolve"]
 
+KEY = ("series", "threshold_name", "direction")
+"""Columns that tell thresholds apart."""
+
 Line = Mapping[str, Any]
 
 
@@ -32,8 +37,8 @@ class Resolved:
     Attributes
     ----------
     thresholds : DataFrame
-        One row per series and threshold, sorted by both: series (row of the series frame),
-        threshold_name, threshold (unit of the metric), threshold_source, direction, capacity,
+        One row per series, threshold name and direction, sorted by them: series (row of the series
+        frame), threshold_name, threshold (unit of the metric), threshold_source, direction, capacity,
         lead_time_days.
     series : DataFrame
         One row per series, in their order: kind, capacity, lead_time_days and the labels.
@@ -64,9 +69,9 @@ def resolve(series: pl.DataFrame, limits: pl.DataFrame, kinds: Sequence[Kind], a
     held = _in_force(limits, as_of_us)
     base = _attributes(names, held).hstack(_kinds(series, kinds))
     assigned = _assigned(names, held, limits, base)
-    defaults = _defaults(base).join(assigned, on=["series", "threshold_name"], how="anti")
+    defaults = _defaults(base).join(assigned, on=list(KEY), how="anti")
     thresholds = pl.concat([assigned.select(defaults.columns), defaults])
-    thresholds = thresholds.filter(pl.col("threshold").is_not_null()).sort("series", "threshold_name")
+    thresholds = thresholds.filter(pl.col("threshold").is_not_null()).sort(KEY)
     attributes = base.select("kind", "capacity", "lead_time_days", *LABELS)
     return Resolved(thresholds, attributes, _warnings(assigned, series))
 
@@ -123,13 +128,14 @@ def _attributes(names: Names, held: Sequence[Line]) -> pl.DataFrame:
 
 
 def _kinds(series: pl.DataFrame, kinds: Sequence[Kind]) -> pl.DataFrame:
-    """Return per series what its kind says: kind, kind_direction, upper and its thresholds."""
+    """Return per series what its kind says: kind, kind_direction, upper, share and its thresholds."""
     distinct = series.select("metric", "unit").unique(maintain_order=True)
     found = [kind_of(metric or "", unit or "", kinds) for metric, unit in distinct.iter_rows()]
     said = distinct.with_columns(
         pl.Series("kind", [kind.name for kind in found], pl.String()),
         pl.Series("kind_direction", [kind.direction for kind in found], pl.String()),
         pl.Series("upper", [kind.upper for kind in found], pl.Float64()),
+        pl.Series("share", [kind.is_share for kind in found], pl.Boolean()),
         pl.Series("names", [[name for name, _ in kind.thresholds] for kind in found], pl.List(pl.String())),
         pl.Series("values", [[value for _, value in kind.thresholds] for kind in found], pl.List(pl.Float64())),
     )
@@ -140,18 +146,25 @@ def _kinds(series: pl.DataFrame, kinds: Sequence[Kind]) -> pl.DataFrame:
 
 
 def _assigned(names: Names, held: Sequence[Line], limits: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per series and threshold name that limits.csv sets; null where it gives no value."""
+    """Return one row per series, name and direction that limits.csv sets; null where it gives no value."""
+    usual = (base.get_column("kind_direction") == "below").to_numpy()
     parts = [np.empty((0, 2), np.int64)]
     for name in sorted({line["threshold_name"] for line in held} - {None}):
-        winner = _winners(names, [line for line in held if line["threshold_name"] == name])
-        rows = np.flatnonzero(winner >= 0)
-        parts.append(np.column_stack([rows, winner[rows]]))
+        lines = [line for line in held if line["threshold_name"] == name]
+        for below in (False, True):
+            winner = np.full(names.rows, -1, np.int64)
+            for line in lines:
+                if line["direction"] in (None, "below" if below else "above"):
+                    rows = names.match(*_globs(line))
+                    winner[rows if line["direction"] else rows[usual[rows] == below]] = line["line"]
+            rows = np.flatnonzero(winner >= 0)
+            parts.append(np.column_stack([rows, winner[rows]]))
     pairs = np.concatenate(parts)
     said = limits.select(
         "line", "threshold_name", "percent", "direction", pl.col("threshold").alias("said"),
         pl.col("lead_time_days").alias("own_lead"),
     )  # fmt: skip
-    whole = pl.coalesce("capacity", pl.when(pl.col("upper").is_finite()).then("upper"))
+    whole = pl.coalesce(pl.when(~pl.col("share")).then("capacity"), pl.when(pl.col("upper").is_finite()).then("upper"))
     return (
         pl.DataFrame({"series": pairs[:, 0], "line": pairs[:, 1]})
         .join(said, on="line", how="left", maintain_order="left")

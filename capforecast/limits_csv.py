@@ -21,7 +21,7 @@ COLUMNS: dict[str, str] = {
     "host": "glob on the host; empty or * is all",
     "metric": "glob on the metric",
     "instance": "glob on the instance",
-    "capacity": "the most the resource can give, in the unit of the metric",
+    "capacity": "the most the resource can give, in the unit of the metric; of a percent metric the size of the whole",
     "threshold_name": "warning, critical, full or a name of your own",
     "threshold": "a number in the unit of the metric, a share of the capacity such as 90%, or off",
     "direction": "above or below; empty: as usual for the metric",

@@ -66,8 +66,11 @@ class Outcome:
     """Results of a shard: per item (I), per threshold (R); NaN where nothing can be said.
 
     Levels are in the unit of the series. `enough` tells whether an item was forecast, and `age` how many days
-    ago: 0 for a forecast of now. `known` counts the steps of the last sixty days that hold a value. `mixes` are
-    those of the near and the far forecast; `names` numbers the members in them and in `scores`.
+    ago: 0 for a forecast of now. `known` counts the steps of the last sixty days that hold a value. `needed` is
+    the level that is met with the target's probability; `needed_dated` the same of a threshold that will change:
+    what it had to be now, with its changes on top. `mixes` are those of the near and the far forecast; `names`
+    numbers the members in them and in `scores`. `clean_ups` to `peak_hours` are as in `capforecast.pattern.Motion`,
+    the ceiling NaN where there is none.
     """
 
     enough: np.ndarray
@@ -85,11 +88,17 @@ class Outcome:
     beyond: Floats
     constant: np.ndarray
     pattern: Ints
+    clean_ups: Ints
+    since_clean_up_us: Floats
+    clean_up_apart_days: Floats
+    ceiling: Floats
+    peak_hours: Ints
     skill: Floats
     coverage: Floats
     history: Floats
     quantiles: Floats
     needed: Floats
+    needed_dated: Floats
     cumulative: Floats
     mixes: Records
     scores: list[Records]
@@ -108,7 +117,11 @@ def empty(count: int, thresholds: int, days: int) -> Outcome:
         last_us=np.zeros(count, np.int64), distance_us=np.zeros(count, np.int64),
         recent_p95=blank(count), sustained_now=blank(count),
         growth=blank(count), change_days=blank(count), gap=blank(count), beyond=blank(count),
-        constant=np.zeros(count, bool), pattern=np.full(count, -1, np.int64), skill=blank(count),
+        constant=np.zeros(count, bool), pattern=np.full(count, -1, np.int64),
+        clean_ups=np.zeros(count, np.int64), since_clean_up_us=blank(count), 
+        clean_up_apart_days=blank(count), ceiling=blank(count),
+        peak_hours=np.full((count, 2), (-1, 0), np.int64), skill=blank(count),
         coverage=blank(count), history=blank(count, days), quantiles=blank(count, days, 3),
-        needed=blank(count), cumulative=blank(thresholds, days), mixes=no_mixes(count), scores=[], names={},
+        needed=blank(count), needed_dated=blank(thresholds), cumulative=blank(thresholds, days),
+        mixes=no_mixes(count), scores=[], names={},
     )  # fmt: skip

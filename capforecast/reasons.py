@@ -8,10 +8,14 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from capforecast.findings import BREACHED_HOLDS, COMING_HOLDS
 from capforecast.panel import Floats
 from capforecast.texts import coded, number_texts, probability_texts, worded
 
-_WORDS = ("level", "limit", "highest", "distance", "speed", "within", "crossing", "tenths")
+_WORDS = ("level", "limit", "highest", "cleaned", "distance", "speed", "within", "crossing", "tenths")
+
+NARROW = 4
+"""Hours of the day that are told when most daily peaks fall between them."""
 
 
 def with_reasons(rows: pl.DataFrame) -> pl.DataFrame:
@@ -20,15 +24,15 @@ def with_reasons(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _texts(rows: pl.DataFrame) -> list[pl.Series]:
-    """Return what sentences quote: level, threshold, peak, headroom, growth, chance, date of growth, history."""
+    """Return what sentences quote: level, threshold, peak, ceiling, headroom, growth, chance, date, history."""
     units, names = coded(rows.get_column("unit"))
     growth = _floats(rows, "growth_per_day")
-    values = [_floats(rows, "current"), _floats(rows, "threshold"), _floats(rows, "peak")]
+    values = [_floats(rows, "current"), _floats(rows, "threshold"), _floats(rows, "peak"), _floats(rows, "ceiling")]
     values += [np.abs(_floats(rows, "headroom")), np.abs(growth)]
     written = number_texts(np.concatenate(values), np.tile(units, len(values)), names)
     texts = [written[i * rows.height : (i + 1) * rows.height] for i in range(len(values))]
     # A percent metric grows by points, not by a share of itself.
-    texts[4] = texts[4].str.replace(" %", " points", literal=True)
+    texts[5] = texts[5].str.replace(" %", " points", literal=True)
     texts += [probability_texts(_floats(rows, "p_reach")), _crossing(rows, growth), _tenths(rows)]
     return [column.alias(name) for column, name in zip(texts, _WORDS, strict=True)]
 
@@ -64,9 +68,12 @@ def _reason() -> pl.Expr:
     plain = pl.col("peak").is_null() | (pl.col("highest") == pl.col("level"))
     more = _joined(pl.col("level"), " (", lowest, " of the last day ", pl.col("highest"), ")")
     now = pl.when(plain).then("level").otherwise(more)
-    belief = _joined(" Pattern ", pl.col("pattern").fill_null("None"), ", grade ", pl.col("grade"), ".")
+    belief = _joined(
+        _hours(below), _ceiling(), " Pattern ", pl.col("pattern").fill_null("None"), ", grade ", pl.col("grade"), "."
+    )
     flat = pl.when(status == "no_trend").then(pl.lit("It shows no trend towards"))
     calm = flat.otherwise(pl.lit("It is not expected to cross"))
+    unlikely = pl.lit(" it is still watched: a little less likely than even, it may cross ")
     chance = _joined(": ", pl.col("within"), " within ", pl.col("reach"), " days.")
     return (
         pl.when(status == "excluded").then(pl.lit("Excluded by the configuration: it is not forecast."))
@@ -74,9 +81,11 @@ def _reason() -> pl.Expr:
         .when(status == "too_short")
         .then(_joined("Only ", pl.col("tenths"), " days of history: too short to forecast."))
         .when(status == "error").then(pl.lit("No forecast could be made for this history."))
-        .when(status == "breached").then(_joined(_over(now, name, below), _growth(below)))
+        .when(status == "breached").then(_joined(_over(now, name, below), _growth(below), _hours(below)))
         .when(status == "constant")
         .then(_joined("It has not moved from ", pl.col("level"), "; ", name, " is ", pl.col("distance"), " away."))
+        .when((status == "will_breach") & (pl.col("holds") == COMING_HOLDS))
+        .then(_joined("At ", now, unlikely, name, chance, _growth(below), belief))
         .when(status == "will_breach")
         .then(
             _joined(
@@ -108,7 +117,10 @@ def _over(now: pl.Expr, name: pl.Expr, below: pl.Expr) -> pl.Expr:
     often = _unless((days <= 1) | (days >= 7), _joined(" It was so on ", days, " of the last 7 days."))
     still = pl.col("headroom") <= 0
     since = _joined("At ", now, ", it has been ", side, name, " within the last day.", often)
-    return pl.when(still).then(_joined("At ", now, ", it is ", side, name, " now.", often)).otherwise(since)
+    good = pl.when(below).then(pl.lit("above")).otherwise(pl.lit("below"))
+    held = _joined("At ", now, ", it was ", side, name, " a few days ago and is not yet clearly ", good, " it.", often)
+    current = _joined("At ", now, ", it is ", side, name, " now.", often)
+    return pl.when(pl.col("holds") == BREACHED_HOLDS).then(held).when(still).then(current).otherwise(since)
 
 
 def _dates() -> pl.Expr:
@@ -117,6 +129,20 @@ def _dates() -> pl.Expr:
         " around ", middle, " (1 in 10 by ", early, ", 9 in 10 by ", late.fill_null("a day beyond the horizon"), ")"
     )
     return pl.when(early == late).then(_joined(" on ", middle)).otherwise(around)
+
+
+def _hours(below: pl.Expr) -> pl.Expr:
+    """Return between which hours its days peak, where these are few."""
+    first, stop = pl.col("peak_hour"), (pl.col("peak_hour") + pl.col("hours")) % 24
+    clock = [hour.cast(pl.String).str.zfill(2) for hour in (first, stop)]
+    what = pl.when(below).then(pl.lit("troughs")).otherwise(pl.lit("peaks"))
+    text = _joined(" Its daily ", what, " fall between ", clock[0], ":00 and ", clock[1], ":00 UTC.")
+    return _unless((first < 0) | (pl.col("hours") > NARROW), text)
+
+
+def _ceiling() -> pl.Expr:
+    """Return the level that clean-ups keep it under."""
+    return _unless(pl.col("ceiling").is_null(), _joined(" Clean-ups keep it under ", pl.col("cleaned"), "."))
 
 
 def _overdue() -> pl.Expr:

@@ -26,7 +26,7 @@ STATUSES = (
 )
 SEVERITIES = ("critical", "high", "medium", "low", "none")
 DAYS_BUCKETS = ("0-7", "8-30", "31-60", "61-90", ">90", "none")
-PATTERNS = ("steady", "daily", "weekly", "sawtooth", "stepped", "bursty", "flat")
+PATTERNS = ("steady", "daily", "weekly", "sawtooth", "stepped", "bursty", "flat", "leak", "month_end")
 OUTCOME_MEANINGS = {
     "hit": "warned of, and crossed between breach_date_p10 and breach_date_p90, both days included",
     "early": "warned of, and crossed within the horizon before breach_date_p10",

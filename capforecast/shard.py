@@ -13,15 +13,14 @@ import numpy as np
 
 from capforecast import breach
 from capforecast.carry import MARGIN, Kept, foretold, moved_probabilities, moved_quantiles, undated
-from capforecast.forecast import forecast, seasons_of
-from capforecast.history import Items, Rollups, grid, groups, natural_steps, newest_us, patterns
+from capforecast.forecast import forecast
+from capforecast.history import Items, Rollups, grid, groups, natural_steps, newest_us, tail
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
-from capforecast.kernels.origins import fill_gaps
-from capforecast.kernels.shape import describe, newest
-from capforecast.kernels.trend import slopes
-from capforecast.models.trend import PAIRS, WINDOW
+from capforecast.monthly import last_days
+from capforecast.observed import name_patterns, observe, record_growth, record_past, tell_shape
 from capforecast.outcome import Judged, Outcome, Plan, empty
-from capforecast.panel import DAY_US, WEEK_US, Floats, Forecast, Ints, Panel
+from capforecast.panel import DAY_US, Floats, Forecast, Ints, Panel
+from capforecast.pattern import envelope
 from capforecast.schema import PATTERNS
 from capforecast.scores import heaviest, numbered, scored
 
@@ -29,12 +28,19 @@ NEAR_DAYS = 7
 NEAR_HISTORY_DAYS = 60
 CARRIED = 256
 """Items whose kept forecasts are looked at together."""
-SHAPE = (4, 128)
-"""Newest long seasons and number of values from which a pattern is named."""
+Planned = tuple[Ints, Floats]
+NOTHING: Planned = (np.empty(0, np.int64), np.empty((0, 0)))
+"""No threshold that will change."""
 
 
 def run(  # noqa: PLR0913 - what a shard is
-    rollups: Rollups, items: Items, owner: Ints, threshold: Floats, plan: Plan, kept: Kept | None = None
+    rollups: Rollups,
+    items: Items,
+    owner: Ints,
+    threshold: Floats,
+    plan: Plan,
+    kept: Kept | None = None,
+    planned: Planned = NOTHING,
 ) -> Outcome:
     """Forecast the items of a shard and pass their futures over the thresholds.
 
@@ -52,6 +58,8 @@ def run(  # noqa: PLR0913 - what a shard is
         Settings.
     kept : Kept, optional
         Forecasts of nights before, which are used again where they hold.
+    planned : (int64 (C,), float64 (C, D))
+        Thresholds that will change, and their levels on each day ahead; their items are not kept.
     """
     out = empty(items.series.size, owner.size, plan.horizon_days)
     gaps = np.empty(rollups.starts.size - 1, np.int64)
@@ -68,7 +76,10 @@ def run(  # noqa: PLR0913 - what a shard is
         _move_chances(kept, owner, out)
         _take_over(kept, ~fit, out)
     for chosen in groups(items, out.step_us, rollups, np.flatnonzero(fit)):
-        _block(rollups, items, chosen, owner, threshold, plan, out)
+        future = _block(rollups, items, chosen, plan, out)
+        if future is not None:
+            with plan.timings.stage("breach"):
+                _cross(*future, items, owner, threshold, planned, plan.target, out)
     out.step_us[~seen] = 0
     return out
 
@@ -97,28 +108,47 @@ class _Block:
 
 
 def _block(
-    rollups: Rollups, items: Items, chosen: Ints, owner: Ints, threshold: Floats, plan: Plan, out: Outcome
-) -> None:
-    """Forecast one block of items and write its part of the outcome."""
+    rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Outcome
+) -> tuple[breach.Outlook, Ints] | None:
+    """Forecast one block of items, write its part of the outcome, return the futures of items that have some."""
     with plan.timings.stage("panel"):
         block = _measured(rollups, items, chosen, plan, out, shape=True)
     if block.keep.size == 0:
-        return
+        return None
     with plan.timings.stage("kernels"):
         daily = _daily(block)
-        near, far = _legs(block, daily, plan)
+        high, lift = envelope(daily, out.clean_up_apart_days[block.keep])
+        near, far = _legs(block, high, plan)
+        for row in np.flatnonzero(lift):
+            np.clip(far.paths[row] + lift[row], block.lower[row], block.upper[row], out=far.paths[row])
     with plan.timings.stage("breach"):
-        future = _conclude(block, daily, (near, far), plan, out)
+        future = _conclude(block, (daily, high), (near, far), plan, out)
         _judge(near, far, block.keep, out)
         if plan.judged is not None:
             legs = tuple(leg for leg in (near, far) if leg is not None)
             plan.judged.append(Judged(block.keep, block.values, daily, legs, future, block.step_us, block.rule))
-        position = np.full(items.series.size, -1, np.int64)
-        position[block.keep] = np.arange(block.keep.size)
-        rows = np.flatnonzero(position[owner] >= 0)
-        if rows.size:
-            level = threshold[rows] * items.sign[owner[rows]]
-            out.cumulative[rows] = breach.probabilities(future, position[owner[rows]], level)
+    return future, block.keep
+
+
+def _cross(  # noqa: PLR0913 - what thresholds are, and what they are laid against
+    future: breach.Outlook, keep: Ints, items: Items, owner: Ints, threshold: Floats, planned: Planned,
+    target: float, out: Outcome,
+) -> None:  # fmt: skip
+    """Lay the futures of some items against their thresholds, those that change apart."""
+    position = np.full(items.series.size, -1, np.int64)
+    position[keep] = np.arange(keep.size)
+    rows = np.flatnonzero(position[owner] >= 0)
+    if rows.size:
+        level = threshold[rows] * items.sign[owner[rows]]
+        out.cumulative[rows] = breach.probabilities(future, position[owner[rows]], level)
+    changing, days = planned
+    here = np.flatnonzero(position[owner[changing]] >= 0)
+    if here.size:
+        rows = changing[here]
+        sign = items.sign[owner[rows]]
+        levels = np.column_stack((threshold[rows], days[here])) * sign[:, None]
+        out.cumulative[rows], needed = breach.dated(future, position[owner[rows]], levels, target)
+        out.needed_dated[rows] = needed * sign
 
 
 def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Outcome, *, shape: bool) -> _Block:
@@ -131,9 +161,9 @@ def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Out
     values = grid(rollups, items, chosen, step_us, plan.end_us)
     known = ~np.isnan(values)
     out.last_us[chosen] = newest_us(rollups, items.series[chosen], plan.end_us)
-    _observe(values, known, items, chosen, step_us, (k, n), out)
+    observe(values, known, items, chosen, step_us, (k, n), out)
     if shape:
-        _tell_shape(values, known, chosen, seasons_of(step_us), out)
+        tell_shape(values, known, items, chosen, (step_us, plan.end_us), out)
     ready = known.sum(axis=1) >= plan.minimum_steps
     out.enough[chosen] = ready
     out.known[chosen] = known[:, -NEAR_HISTORY_DAYS * max(DAY_US // step_us, 1) :].sum(axis=1)
@@ -171,7 +201,7 @@ def _carry(
                 record["quantiles"], daily[mine, -age:] * block.sign[mine, None], margin[block.keep[mine]]
             )
         block = block.only(holds)
-        _record_past(daily[holds], block.keep, block.sign, out)
+        record_past(daily[holds], block.keep, block.sign, out)
         _move(block, kept, out)
     return block.keep
 
@@ -191,7 +221,7 @@ def _move(block: _Block, kept: Kept, out: Outcome) -> None:
         out.needed[keep] = np.clip(record["needed"] + later - worst, low, high)
         out.age[keep], out.known[keep] = age, record["known"]
         out.change_days[keep] = record["change_days"] + age
-        for name in ("growth", "gap", "pattern", "constant", "skill", "coverage"):
+        for name in ("growth", "gap", "pattern", "constant", "clean_ups", "ceiling", "peak_hours", "skill", "coverage"):
             getattr(out, name)[keep] = record[name]
 
 
@@ -221,100 +251,43 @@ def _daily(block: _Block) -> Floats:
     return daily
 
 
-def _legs(block: _Block, daily: Floats, plan: Plan) -> tuple[Forecast | None, Forecast]:
-    """Return the forecast on the natural step below a day, and that of the daily peaks."""
+def _legs(block: _Block, high: Floats, plan: Plan) -> tuple[Forecast | None, Forecast]:
+    """Return the forecast on the natural step below a day, and that of the daily peaks, sawtooths at their height."""
     ends, near = np.full(block.keep.size, plan.end_us), None
     if block.step_us < DAY_US:
         recent = np.ascontiguousarray(block.values[:, -NEAR_HISTORY_DAYS * block.per_day :])
         panel = Panel(recent, block.step_us, ends, block.lower, block.upper)
         near = forecast(panel, plan.near, min(NEAR_DAYS, plan.horizon_days) * block.per_day, plan.recipe_near)
     step_us = max(block.step_us, DAY_US)
-    panel = Panel(daily, step_us, ends, block.lower, block.upper)
+    panel = Panel(high, step_us, ends, block.lower, block.upper)
     return near, forecast(panel, plan.far, -(-plan.horizon_days * DAY_US // step_us), plan.recipe_far)
 
 
-def _observe(
-    values: Floats, known: np.ndarray, items: Items, chosen: Ints, step_us: int,
-    rule: tuple[int, int], out: Outcome,
-) -> None:  # fmt: skip
-    """Record what was measured: the newest levels."""
-    columns = values.shape[1]
-    per_day = max(DAY_US // step_us, 1)
-    has = known.any(axis=1)
-    last = (columns - 1 - known[:, ::-1].argmax(axis=1)).astype(np.int64)
-    first = np.where(has, known.argmax(axis=1), columns).astype(np.int64)
-    rows = np.arange(chosen.size)
-    sign = items.sign[chosen]
-    out.last[chosen] = np.where(has, values[rows, last] * sign, np.nan)
-    fine = step_us < DAY_US
-    now = np.empty((chosen.size, 3))
-    ceiling = np.where(sign > 0, items.upper[chosen], -items.lower[chosen])
-    newest(values, first, last, 28 * per_day, rule[0] if fine else 1, rule[1] if fine else 1, ceiling, now)
-    out.recent_p95[chosen], out.sustained_now[chosen] = now[:, 0] * sign, now[:, 1] * sign
-    out.beyond[chosen] = now[:, 2]
-
-
-def _tell_shape(values: Floats, known: np.ndarray, chosen: Ints, seasons: tuple[int, ...], out: Outcome) -> None:
-    """Record gaps and patterns."""
-    has = known.any(axis=1)
-    first = np.where(has, known.argmax(axis=1), values.shape[1]).astype(np.int64)
-    shape = np.empty((chosen.size, 8))
-    describe(values, first, seasons[0], seasons[1] if len(seasons) > 1 else 1, *SHAPE, shape)
-    out.gap[chosen] = shape[:, 0]
-    out.constant[chosen] = has & (shape[:, 1] <= 1e-9 * shape[:, 2])
-    out.pattern[chosen] = patterns(shape, out.constant[chosen])
-
-
 def _conclude(
-    block: _Block, daily: Floats, legs: tuple[Forecast | None, Forecast], plan: Plan, out: Outcome
+    block: _Block, peaks: tuple[Floats, Floats], legs: tuple[Forecast | None, Forecast], plan: Plan, out: Outcome
 ) -> breach.Outlook:
     """Record growth, recent daily peaks and the quantiles of the futures, back in the unit of the series."""
-    near, far = legs
+    (daily, high), (near, far) = peaks, legs
     keep, sign, (k, n) = block.keep, block.sign, block.rule
-    fine = None if near is None else breach.outlook(near, _tail(block.values, n - 1), k, n)
-    future = breach.outlook(far, _tail(daily, 0), k, n)
+    record_growth(high, keep, sign, out)
+    record_past(daily, keep, sign, out)
+    name_patterns(daily, keep, plan.end_us, out)
+    for leg in legs:
+        if leg is not None:
+            # What cleans up at a ceiling goes on to do so.
+            np.fmin(leg.paths, (out.ceiling[keep] * sign)[:, None, None], out=leg.paths)
+    # The fine forecast knows no month ends.
+    soon = last_days(plan.end_us, 2, NEAR_DAYS + 1).size > 0
+    coarse = (out.pattern[keep] == PATTERNS.index("month_end")) & soon
+    fine = None if near is None else breach.outlook(near, tail(block.values, n - 1), k, n)
+    future = breach.outlook(far, tail(daily, 0), k, n)
     future = breach.Outlook(np.ascontiguousarray(future.peaks[:, :, : plan.horizon_days]), future.weights)
-    band = breach.levels(fine, future) * sign[:, None, None]
+    band = breach.levels(fine, future, coarse) * sign[:, None, None]
     out.quantiles[keep] = np.where(sign[:, None, None] > 0, band, band[:, :, ::-1])
     if fine is not None:
-        future = breach.joined(fine, future)
+        future = breach.joined(fine, future, coarse)
     out.needed[keep] = breach.level_needed(future, plan.target) * sign
-    _record_growth(daily, keep, sign, out)
     return future
-
-
-def _record_growth(daily: Floats, keep: Ints, sign: Floats, out: Outcome) -> None:
-    """Record the growth of the daily peaks and their last jump."""
-    filled, first = np.empty_like(daily), np.empty(keep.size, np.int64)
-    fill_gaps(daily, 1, filled, first)
-    slope, change = np.empty(keep.size), np.empty(keep.size, np.int64)
-    slopes(filled, first, WINDOW, PAIRS, slope, change)
-    far_step = max(int(out.step_us[keep[0]]), DAY_US)
-    out.growth[keep] = slope * sign * (DAY_US / far_step)
-    changed = change > np.maximum(first, daily.shape[1] - 365)
-    out.change_days[keep] = np.where(changed, (daily.shape[1] - change) * (far_step / DAY_US), np.nan)
-    _name_steps(keep, out)
-    _record_past(daily, keep, sign, out)
-
-
-def _name_steps(keep: Ints, out: Outcome) -> None:
-    """Call items stepped that have no shape of their own and jumped."""
-    steady = np.isin(out.pattern[keep], (PATTERNS.index("steady"), PATTERNS.index("bursty")))
-    out.pattern[keep[~np.isnan(out.change_days[keep]) & steady]] = PATTERNS.index("stepped")
-
-
-def _record_past(daily: Floats, keep: Ints, sign: Floats, out: Outcome) -> None:
-    """Record the newest daily peaks."""
-    if keep.size == 0:
-        return
-    far_step = max(int(out.step_us[keep[0]]), DAY_US)
-    if far_step == DAY_US:
-        shown = min(daily.shape[1], out.history.shape[1])
-        out.history[keep, out.history.shape[1] - shown :] = daily[:, daily.shape[1] - shown :] * sign[:, None]
-    elif far_step == WEEK_US:
-        weeks = min(daily.shape[1], out.history.shape[1] // 7)
-        places = out.history.shape[1] - 1 - 7 * np.arange(weeks)
-        out.history[np.ix_(keep, places)] = daily[:, ::-1][:, :weeks] * sign[:, None]
 
 
 def _judge(near: Forecast | None, far: Forecast, keep: Ints, out: Outcome) -> None:
@@ -332,12 +305,3 @@ def _judge(near: Forecast | None, far: Forecast, keep: Ints, out: Outcome) -> No
         codes = numbered(leg.members, out.names)
         out.mixes[keep, place] = heaviest(leg.weights[:, -1 if leg is far else 0], codes)
         out.scores.append(scored(leg, keep, codes))
-
-
-def _tail(values: Floats, count: int) -> Floats:
-    """Return the newest ``count`` columns, NaN-padded on the left."""
-    out = np.full((values.shape[0], count), np.nan)
-    have = min(count, values.shape[1])
-    if have:
-        out[:, count - have :] = values[:, values.shape[1] - have :]
-    return out

@@ -13,6 +13,7 @@ from capforecast import registry
 from capforecast.carry import Kept
 from capforecast.changes import Before, with_changes
 from capforecast.config import Config
+from capforecast.dated import dated
 from capforecast.engine import Engine
 from capforecast.expected import Expected, expect, levels, ranges
 from capforecast.findings import NEVER, STATE, VERDICT, Terms, daily_levels, item_states, threshold_verdicts
@@ -29,6 +30,7 @@ from capforecast.schema import BREACHES, SEVERITIES, STATUSES
 from capforecast.scores import Records, joined, numbered
 from capforecast.shard import run
 from capforecast.sinks import InMemory, Sink
+from capforecast.standing import settle
 from capforecast.store import KeptForecasts, Piece, Store, shards
 from capforecast.tables import (
     Found,
@@ -114,6 +116,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         del series, before
     found = _Shards(store, config, stamp, expected, timings, kept).found(sink, progress)
     with timings.stage("rank"):
+        settle(found, past)
         order = urgency(found)
 
     def breaches(start: int) -> pa.Table:
@@ -142,7 +145,9 @@ def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) 
     """Return what is expected of the series that were there before as_of, and sentences for the reader."""
     series = series.filter(pl.col("first_ts").dt.epoch("us") < stamp.as_of_us)
     limits = resolve(series, store.limits(), config.metric_kinds, stamp.as_of_us)
-    return expect(series, limits, config), _messages(limits, series)
+    end_us = stamp.as_of_us + config.run.horizon_us
+    changes = dated(series, store.limits(), config.metric_kinds, limits, stamp.as_of_us, end_us)
+    return expect(series, limits, config, changes), _messages(limits, series)
 
 
 def _engine(config: Config) -> Engine:
@@ -252,18 +257,24 @@ class _Shards:
         with self.timings.stage("read"):
             statistics = sorted(set(expected.statistics(items)))
             rollups, samples = self._rollups(pl.DataFrame({"sid": expected.sid[chosen].astype(np.int32)}), statistics)
+            rollups = expected.dated.rebased(rollups, chosen)
         # Its stages are panel, kernels and breach.
         level = levels(expected.thresholds.get_column("threshold"))[rows]
         asked = Asked(expected.sid[expected.owner[items]], expected.below[items], owner, level)
         with self.timings.stage("carry"):
             kept = None if self.kept is None else self._recalled(self.kept, asked, plan)
-        out = run(rollups, expected.arrays(items, local), owner, level, plan, kept)
+            changing = expected.changing[chosen][local]
+            if kept is not None:
+                # What was kept knows neither plans nor sizes of today.
+                kept.age[changing] = 0
+        planned = expected.dated.days(rows, level, plan.end_us, plan.horizon_days)
+        out = run(rollups, expected.arrays(items, local), owner, level, plan, kept, planned)
         with self.timings.stage("judge"):
             states = item_states(out, expected, items, samples.to_numpy()[local], self._terms())
             verdicts = threshold_verdicts(out, states, expected, rows, owner, self._terms())
             scores = joined(out.scores)
             scores["item"] = items[scores["item"]]
-            piece = remember(asked, out, kept, plan.end_us)
+            piece = remember(asked, out, kept, plan.end_us, ~changing)
             return _Part(items, rows, states, verdicts, daily_levels(out, states), scores, list(out.names), piece)
 
     def _recalled(self, source: KeptForecasts, asked: Asked, plan: Plan) -> Kept | None:

@@ -180,8 +180,8 @@ def _headroom_pct(level: Floats, current: Floats, sign: Floats) -> Floats:
 def breach_rows(found: Found, rows: Ints) -> pl.DataFrame:
     """Return everything of the table ``breaches`` that one run alone can know of some thresholds.
 
-    Besides the columns of the table there are those that the sentence needs (peak, days_over, reach, p_reach) and
-    the risk_id as a number, `risk`.
+    Besides the columns of the table there are those that the sentence needs (peak, ceiling, days_over, holds, reach,
+    p_reach, peak_hour, hours) and the risk_id as a number, `risk`.
     """
     expected, stamp = found.expected, found.stamp
     item = expected.item[rows]
@@ -191,14 +191,14 @@ def breach_rows(found: Found, rows: Ints) -> pl.DataFrame:
         levels(thresholds.get_column(name)) for name in ("threshold", "capacity", "lead_time_days")
     )
     sign, days, quiet = _sign(expected, item), verdict["days"], is_unknown(verdict["status"])
-    needed = np.where(np.isnan(verdict["chance"][:, 2]), np.nan, state["needed"])
+    needed = np.where(np.isnan(verdict["chance"][:, 2]), np.nan, verdict["needed"])
     with np.errstate(invalid="ignore", divide="ignore"):
         whole = np.where(
             (sign > 0) & (level > 0), needed * np.where(np.isnan(capacity), level, capacity) / level, np.nan
         )
     start_by = np.where((days[:, 0] == NEVER) | np.isnan(lead), NEVER, stamp.day + days[:, 0] - np.nan_to_num(lead))
     floats = {
-        **{name: state[name] for name in ("current", "current_p95", "peak")},
+        **{name: state[name] for name in ("current", "current_p95", "peak", "ceiling")},
         **{name: np.where(quiet, np.nan, state[name]) for name in ("growth_per_day", "skill_vs_naive", "coverage_80")},
         "headroom": (level - state["current"]) * sign,
         "headroom_pct": _headroom_pct(level, state["current"], sign),
@@ -216,7 +216,8 @@ def breach_rows(found: Found, rows: Ints) -> pl.DataFrame:
     frame = _seen(expected.series[expected.owner[item]], state).with_columns(
         *thresholds.get_columns(),
         *(pl.Series(name, values).fill_nan(None) for name, values in floats.items()),
-        *(pl.Series(name, verdict[name]).cast(pl.Int64) for name in ("days_over", "reach")),
+        *(pl.Series(name, verdict[name]).cast(pl.Int64) for name in ("days_over", "holds", "reach")),
+        *(pl.Series(name, state["peak_hours"][:, i]).cast(pl.Int64) for i, name in enumerate(("peak_hour", "hours"))),
         *(
             _dates(np.where(days[:, i] == NEVER, NEVER, stamp.day + days[:, i])).alias(f"breach_date_p{p}")
             for i, p in enumerate((10, 50, 90))
@@ -234,6 +235,18 @@ def breach_rows(found: Found, rows: Ints) -> pl.DataFrame:
     )
     risk = _risks(frame)
     return frame.with_columns(pl.Series("risk", risk), hex_texts(risk).alias("risk_id"))
+
+
+def risks(found: Found, rows: Ints) -> np.ndarray:
+    """Return the risk_id of some thresholds as numbers, uint64 (R,)."""
+    expected = found.expected
+    item = expected.item[rows]
+    return _risks(
+        expected.series[expected.owner[item]].with_columns(
+            expected.thresholds[rows].get_column("threshold_name"),
+            worded(expected.below[item].astype(np.int8), DIRECTIONS).alias("direction"),
+        )
+    )
 
 
 def _bucket(days: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def assert_same(got: Outcome, want: Outcome, items: object = slice(None), thresh
         if field.name == "mixes":
             assert models_of(got) == np.array(models_of(want), object)[items].tolist()
         elif field.name not in ("scores", "names"):
-            rows = thresholds if field.name == "cumulative" else items
+            rows = thresholds if field.name in ("cumulative", "needed_dated") else items
             np.testing.assert_array_equal(mine, other[rows], err_msg=field.name)
 
 

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capforecast.breach import BAND, Outlook, days_to, joined, level_needed, levels, outlook, probabilities
+from capforecast.breach import (
+    BAND,
+    Outlook,
+    days_to,
+    joined,
+    level_needed,
+    levels,
+    outlook,
+    probabilities,
+    seen_from,
+)
 from capforecast.panel import DAY_US, HOUR_US, WEEK_US, Floats, Forecast
 
 NAN = np.nan
@@ -102,6 +112,28 @@ def test_more_capacity_is_never_crossed_earlier(seen: Outlook, threshold: float,
         first, later = days_to(np.stack([near, far]), p)
         assert not later < first
         assert not (np.isnan(first) and not np.isnan(later))
+
+
+@given(seen=looks(6), seed=st.integers(0, 999))
+def test_a_threshold_that_changes_is_met_where_a_path_meets_the_level_of_its_day(seen: Outlook, seed: int) -> None:
+    """Equal to asking each path day by day; a level that is met exactly counts, one that is switched off never."""
+    rng = np.random.default_rng(seed)
+    owner = rng.integers(0, 2, 5)
+    levels_of = rng.normal(size=(5, 7))
+    levels_of[0, 3:] = np.inf
+    levels_of[1, 2] = seen.peaks[owner[1], 0, 1]
+    got = probabilities(seen_from(seen, owner, levels_of), np.arange(5), levels_of[:, 0].copy())
+    over = seen.peaks[owner] >= levels_of[:, None, 1:]
+    met = np.maximum.accumulate(over, axis=2)
+    np.testing.assert_allclose(got, (met * seen.weights[owner][:, :, None]).sum(axis=1), atol=1e-9)
+
+
+def test_what_a_threshold_had_to_be_now_has_its_changes_on_top() -> None:
+    """A path at 12 on day 1 and at 20 on day 2 needs 12 now, where 10 more come on day 2; 20 without."""
+    seen = look([[12.0, 20.0]], [1.0])
+    for later, want in ((20.0, 12.0), (10.0, 20.0), (25.0, 12.0)):
+        dated = seen_from(seen, np.array([0]), np.array([[10.0, 10.0, later]]))
+        np.testing.assert_allclose(level_needed(dated, 0.1), want)
 
 
 # --- joining ------------------------------------------------------------------------------------

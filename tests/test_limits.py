@@ -167,6 +167,37 @@ def test_direction_comes_from_the_kind_unless_the_line_says_it(tmp_path: Path) -
     assert thresholds(result)[0, "odd"][:2] == (99.0, "above")
 
 
+def test_one_name_may_stand_for_a_threshold_on_either_side(tmp_path: Path) -> None:
+    """A line below leaves the kind's threshold above alone; off takes one side away; lines beat those of their side."""
+    result = resolved(
+        tmp_path,
+        series(("a", "cpu_util_pct", "", "percent"), ("b", "cpu_util_pct", "", "percent")),
+        "host,metric,threshold_name,threshold,direction",
+        "*,*,critical,5,below",
+        "a,*,critical,95,",
+        "a,*,critical,4,below",
+        "b,*,critical,off,above",
+        "*,*,warning,off,",
+    )
+    rows = result.thresholds.select("series", "threshold_name", "direction", "threshold").rows()
+    assert rows == [
+        (0, "critical", "above", 95.0), (0, "critical", "below", 4.0), (1, "critical", "below", 5.0),
+    ]  # fmt: skip
+
+
+def test_a_share_has_the_size_of_its_whole_as_capacity(tmp_path: Path) -> None:
+    """Of a percent metric 90% are 90, whatever its size; of bytes they are a share of the capacity."""
+    result = resolved(
+        tmp_path,
+        series(("a", "mem_used_pct", "", "percent"), ("a", "mem_used_bytes", "", "byte")),
+        "host,metric,capacity,threshold_name,threshold",
+        "*,*,64e9,critical,90%",
+    )
+    assert result.thresholds.filter(threshold_name="critical").select("threshold", "capacity").rows() == [
+        (90.0, 64e9), (57.6e9, 64e9),
+    ]  # fmt: skip
+
+
 def test_labels_and_lead_times_come_from_the_last_line_that_names_one(tmp_path: Path) -> None:
     """An empty cell takes nothing away; a threshold's own lead time beats that of the series."""
     result = resolved(

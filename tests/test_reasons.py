@@ -9,18 +9,22 @@ import polars as pl
 import pytest
 
 from capforecast.changes import Before, with_changes
+from capforecast.findings import BREACHED_HOLDS, COMING_HOLDS
 from capforecast.reasons import with_reasons
 from capforecast.texts import hex_texts
 
 TODAY = date(2026, 3, 1)
 PLAIN: dict[str, object] = {
     "run_date": TODAY, "status": "ok", "direction": "above", "unit": "percent", "threshold_name": "critical",
-    "threshold": 90.0, "current": 61.25, "peak": 70.0, "headroom": 28.75, "days_over": 0, "reach": 90, "p_reach": 0.02,
-    "growth_per_day": 0.0, "history_days": 100.0, "pattern": "daily", "grade": "A", "breach_date_p10": None,
-    "breach_date_p50": None, "breach_date_p90": None, "start_by_date": None, "lead_time_days": None,
+    "threshold": 90.0, "current": 61.25, "peak": 70.0, "headroom": 28.75, "days_over": 0, "holds": 0, "reach": 90,
+    "ceiling": None, "peak_hour": -1, "hours": 0,
+    "p_reach": 0.02, "growth_per_day": 0.0, "history_days": 100.0, "pattern": "daily", "grade": "A",
+    "breach_date_p10": None, "breach_date_p50": None, "breach_date_p90": None,
+    "start_by_date": None, "lead_time_days": None,
 }  # fmt: skip
 DATES = ("run_date", "breach_date_p10", "breach_date_p50", "breach_date_p90", "start_by_date")
-TYPES = {**dict.fromkeys(DATES, pl.Date), "lead_time_days": pl.Int64, "days_over": pl.Int64, "reach": pl.Int64}
+WHOLE = ("lead_time_days", "days_over", "holds", "reach", "peak_hour", "hours")
+TYPES = {**dict.fromkeys(DATES, pl.Date), **dict.fromkeys(WHOLE, pl.Int64)}
 COMING = {
     "status": "will_breach", "breach_date_p10": date(2026, 3, 20), "breach_date_p50": date(2026, 4, 1),
     "breach_date_p90": date(2026, 4, 10), "start_by_date": date(2026, 3, 6), "lead_time_days": 14,
@@ -49,6 +53,27 @@ SENTENCES: list[tuple[dict[str, object], str]] = [
     (
         {"status": "constant", "current": 61.0, "headroom": 29.0},
         "It has not moved from 61 %; the critical threshold of 90 % is 29 % away.",
+    ),
+    (
+        {"status": "breached", "current": 20.0, "peak": 89.5, "headroom": 70.0, "days_over": 2,
+         "holds": BREACHED_HOLDS},
+        "At 20 % (peak of the last day 89.5 %), it was over the critical threshold of 90 % a few days ago and is not"
+        " yet clearly below it. It was so on 2 of the last 7 days.",
+    ),
+    (
+        {"status": "will_breach", "p_reach": 0.44, "holds": COMING_HOLDS},
+        "At 61.2 % (peak of the last day 70 %) it is still watched: a little less likely than even, it may cross the"
+        " critical threshold of 90 %: 44 % within 90 days. Pattern daily, grade A.",
+    ),
+    (
+        {"status": "breached", "current": 93.0, "peak": 93.0, "headroom": -3.0, "days_over": 7, "peak_hour": 23,
+         "hours": 3},
+        "At 93 %, it is over the critical threshold of 90 % now. Its daily peaks fall between 23:00 and 02:00 UTC.",
+    ),
+    (
+        {"pattern": "sawtooth", "ceiling": 71.5, "peak_hour": 2, "hours": 5},
+        "At 61.2 % (peak of the last day 70 %). It is not expected to cross the critical threshold of 90 %: 2 %"
+        " within 90 days. Clean-ups keep it under 71.5 %. Pattern sawtooth, grade A.",
     ),
     (
         COMING,

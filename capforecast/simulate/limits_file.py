@@ -61,7 +61,10 @@ def _capacities(window: Window) -> list[Row]:
     rows = [_row("*", DISK, mount, capacity=f"{size:.0f}") for mount, size in MOUNTS.items()]
     rows += [_row(f"{role}-*", DISK, "/data", capacity=f"{size:.0f}") for role, size in DATA.items()]
     resized_on = from_us(window.end_us + round(window.event(RESIZE_DAY) * DAY_US)).date().isoformat()
-    rows.append(_row(RESIZED, DISK, "/data", capacity=f"{RESIZED_TO:.0f}", valid_from=resized_on))
+    # A share is told in the size of now, so its metric needs the size as well.
+    rows.append(_row(RESIZED, DISK_PCT, "/data", capacity=f"{DATA['dwh']:.0f}"))
+    for metric in (DISK, DISK_PCT):
+        rows.append(_row(RESIZED, metric, "/data", capacity=f"{RESIZED_TO:.0f}", valid_from=resized_on))
     rows += [_row(f"{role}-*", NETWORK, "eth0", capacity=f"{size:.0f}") for role, size in LINKS_KBPS.items()]
     return rows
 

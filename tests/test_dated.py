@@ -1,0 +1,118 @@
+"""What changes with time: planned thresholds and capacities, and shares of something that was resized."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from capforecast.dated import Dated, dated
+from capforecast.history import Rollups
+from capforecast.limits import read, resolve
+from capforecast.panel import DAY_US, HOUR_US
+from capforecast.times import parse_moment
+
+AS_OF = parse_moment("2026-06-01")
+PCT, FREE, BYTES = "disk_used_pct", "disk_free_pct", "disk_used_bytes"
+
+
+def changes(folder: Path, metrics: list[str], *lines: str, days: int = 90) -> tuple[Dated, pl.DataFrame]:
+    """Return what changes for one host's metrics, and its thresholds now."""
+    path = folder / "limits.csv"
+    path.write_text("host,metric,capacity,threshold_name,threshold,valid_from\n" + "\n".join(lines), encoding="utf-8")
+    names = [("h", metric, "", "percent" if metric.endswith("pct") else "byte") for metric in metrics]
+    series = pl.DataFrame(names, schema=["host", "metric", "instance", "unit"], orient="row")
+    limits = read(path)
+    now = resolve(series, limits, (), AS_OF)
+    return dated(series, limits, (), now, AS_OF, AS_OF + days * DAY_US), now.thresholds
+
+
+def levels(found: Dated, thresholds: pl.DataFrame, days: int = 90) -> dict[str, list[float]]:
+    """Return by name the levels of the thresholds that change, one per stretch of days."""
+    level = thresholds.get_column("threshold").to_numpy()
+    changing, out = found.days(np.arange(level.size), level, AS_OF, days)
+    names = thresholds.get_column("threshold_name").gather(changing).to_list()
+    return {name: row.tolist() for name, row in zip(names, out, strict=True)}
+
+
+def hourly(values: list[float], resized_at: int = 0) -> Rollups:
+    first = AS_OF // HOUR_US - len(values)
+    buckets = np.arange(first, first + len(values))
+    return Rollups(np.array([0, len(values)]), buckets, {"max": np.array(values)}, HOUR_US)
+
+
+def test_without_dates_nothing_changes(tmp_path: Path) -> None:
+    """Lines that have always held are no change, nor is one that says again what holds."""
+    for lines in (["h,*,5,full,90%,"], ["h,*,5,full,90%,", "h,*,5,full,90%,2026-07-01"], []):
+        found, thresholds = changes(tmp_path, [PCT, BYTES], *lines)
+        assert levels(found, thresholds) == {}
+        assert found.grown.size == found.series.size == 0
+
+
+def test_a_planned_line_holds_from_its_day_on(tmp_path: Path) -> None:
+    """A capacity moves thresholds that are shares of it; a line beyond the horizon does not."""
+    found, thresholds = changes(
+        tmp_path, [BYTES], "h,*,100,full,90%,", "h,*,200,,,2026-06-11", "h,*,,full,off,2026-06-21",
+        "h,*,400,,,2026-12-01",
+    )  # fmt: skip
+    assert levels(found, thresholds, 30) == {"full": [90.0] * 10 + [180.0] * 10 + [np.inf] * 10}
+
+
+def test_a_day_ahead_has_the_threshold_of_its_middle(tmp_path: Path) -> None:
+    """The same rule gives a day its date: what begins before noon of a day from midnight holds on that day."""
+    for moment, want in (("2026-06-03T12:00", 2), ("2026-06-03T12:01", 3), ("2026-06-01T00:01", 0)):
+        found, thresholds = changes(tmp_path, [BYTES], "h,*,,full,1,", f"h,*,,full,2,{moment}")
+        assert levels(found, thresholds, 5) == {"full": [1.0] * want + [2.0] * (5 - want)}
+
+
+def test_only_lines_that_hold_later_and_match_count(tmp_path: Path) -> None:
+    """Of two lines of one date the last holds, and other hosts are left alone."""
+    found, thresholds = changes(
+        tmp_path, [BYTES], "h,*,,full,1,", "h,*,,full,7,2026-06-02", "*,*,,full,3,2026-06-02",
+        "x,*,,full,9,2026-06-02",
+    )  # fmt: skip
+    assert levels(found, thresholds, 3)["full"] == [1.0, 3.0, 3.0]
+
+
+def test_a_planned_size_moves_the_threshold_of_a_share(tmp_path: Path) -> None:
+    """Twice the size halves what is used of it: 90 % then are 180 % of today; 20 % free then are -60 % of today."""
+    found, thresholds = changes(
+        tmp_path, [FREE, PCT], "h,*,5,,,", "h,*_free_pct,,low,20,", "h,*_used_pct,,high,90,", "h,*,10,,,2026-06-02",
+    )  # fmt: skip
+    assert {name: row[-1] for name, row in levels(found, thresholds).items() if name in ("low", "high")} == {
+        "low": -60.0, "high": 180.0,
+    }  # fmt: skip
+    lower, upper = found.bounds(np.array([0, 1]), np.array([True, False]), np.zeros(2), np.full(2, 100.0))
+    assert (lower.tolist(), upper.tolist()) == ([-100.0, 0.0], [100.0, 200.0])
+
+
+@pytest.mark.parametrize(("metric", "before", "after"), [(PCT, 80.0, 40.0), (FREE, 20.0, 60.0)])
+def test_a_resize_is_neither_a_rise_nor_a_drop(tmp_path: Path, metric: str, before: float, after: float) -> None:
+    """The same use of twice the size: history is told as shares of the size of now, also the torn hour."""
+    moment = AS_OF - 10 * HOUR_US
+    for shift, torn in ((0, 0), (20 * 60_000_000, 1)):
+        day = f"{np.datetime64(moment + shift, 'us')}Z"
+        found, _ = changes(tmp_path, [metric], "h,*,5,,,", f"h,*,10,,,{day}")
+        # The worst of the torn hour is from before it grew.
+        values = [before] * (14 + torn) + [after] * (10 - torn)
+        got = found.rebased(hourly(values), np.array([0])).statistics["max"]
+        np.testing.assert_allclose(got, np.full(24, after))
+        assert got[-1] == after
+
+
+def test_other_series_and_other_metrics_are_left_alone(tmp_path: Path) -> None:
+    """Bytes are not shares: their history stays, whatever their capacity does."""
+    found, _ = changes(tmp_path, [BYTES, PCT], "h,*,5,,,", "h,*,10,,,2026-05-31")
+    rollups = hourly([1.0, 2.0])
+    assert found.rebased(rollups, np.array([0])) is rollups
+    assert found.rebased(rollups, np.array([1])).statistics["max"].tolist() == [1.0, 2.0]
+    assert rollups.statistics["max"].tolist() == [1.0, 2.0]
+
+
+def test_before_the_first_dated_size_that_size_held(tmp_path: Path) -> None:
+    """Without an undated line nobody knows better."""
+    found, _ = changes(tmp_path, [PCT], "h,*,5,,,2026-05-31T20:00:00Z", "h,*,10,,,2026-05-31T22:00:00Z")
+    got = found.rebased(hourly([80.0] * 6), np.array([0])).statistics["max"]
+    assert got.tolist() == [40.0] * 4 + [80.0] * 2
