@@ -24,7 +24,8 @@ LEAK_DAYS = 10
 """Days a leak climbs at least; teeth that are shorter are clean-ups."""
 
 PEAK_DAYS = 28
-QUANTILE_VALUES = 512
+SAMPLED = 128
+"""Values from which medians and quartiles are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def motion(values: Floats, first: Ints, newest: Floats, step_us: int, end_us: in
     count, columns = values.shape
     per_day = max(DAY_US // step_us, 1)
     found = np.empty((count, 8))
-    teeth(values, first, max(WINDOW_DAYS * DAY_US // step_us, 1), found)
+    teeth(values, first, max(WINDOW_DAYS * DAY_US // step_us, 1), SAMPLED, found)
     drops, rises, low, high, slope, depth, since, span = found.T
     sawtooth = (drops >= 2) & (rises <= 0.25 * drops)
     # Tops that lie within half a tooth of each other, and do not climb from one to the next, are held there.
@@ -84,7 +85,7 @@ def motion(values: Floats, first: Ints, newest: Floats, step_us: int, end_us: in
     often = sawtooth & (drops >= 3)
     apart = np.where(often, span / np.maximum(drops - 1, 1) * (step_us / DAY_US), np.nan)
     bursts, hours = np.empty(count, np.int64), np.full((count, 2), (-1, 0), np.int64)
-    episodes(values, first, max(per_day // 4, 1), QUANTILE_VALUES, bursts)
+    episodes(values, first, max(per_day // 4, 1), SAMPLED, bursts)
     if step_us < DAY_US and DAY_US % step_us == 0 and step_us <= HOUR_US:
         begins = end_us - step_us * np.arange(columns, 0, -1)
         peak_hours(values, per_day, begins // HOUR_US % 24, PEAK_DAYS, hours)

@@ -8,10 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from capforecast.config import load
 from capforecast.dated import Dated, dated
 from capforecast.history import Rollups
 from capforecast.limits import read, resolve
 from capforecast.panel import DAY_US, HOUR_US
+from capforecast.run import ingest_sources, nightly
+from capforecast.sources import ReadOptions
 from capforecast.times import parse_moment
 
 AS_OF = parse_moment("2026-06-01")
@@ -116,3 +119,51 @@ def test_before_the_first_dated_size_that_size_held(tmp_path: Path) -> None:
     found, _ = changes(tmp_path, [PCT], "h,*,5,,,2026-05-31T20:00:00Z", "h,*,10,,,2026-05-31T22:00:00Z")
     got = found.rebased(hourly([80.0] * 6), np.array([0])).statistics["max"]
     assert got.tolist() == [40.0] * 4 + [80.0] * 2
+
+
+def night(folder: Path, metric: str, level: np.ndarray, *lines: str) -> dict[str, object]:
+    """Return the breach row of one hourly series and its threshold critical."""
+    header = "host,metric,capacity,threshold_name,threshold,valid_from"
+    (folder / "limits.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    ts = AS_OF - HOUR_US * np.arange(level.size, 0, -1)
+    frame = pl.DataFrame({"host": "h", "metric": metric, "ts": ts, "value": level})
+    frame.with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC"))).write_parquet(folder / "s.parquet")
+    config = load(None, {"limits.file": str(folder / "limits.csv"), "run.threads": 1})
+    ingest_sources(folder / "store", [str(folder / "s.parquet")], ReadOptions(), config, now_us=AS_OF)
+    rows = nightly(folder / "store", config, now_us=AS_OF, as_of_us=AS_OF).tables["breaches"]
+    return rows.row(by_predicate=pl.col("threshold_name") == "critical", named=True)
+
+
+FILL = 600.0 + np.arange(-120 * 24, 0) * 5.0 / 24
+"""600 now, 5 more a day."""
+
+
+def test_dates_follow_a_planned_capacity(tmp_path: Path) -> None:
+    """900 of 1000 are reached on day 60; not when 2000 are there before; 50 % planned for day 30 are crossed then."""
+    base = ("h,*,1000,,,", "h,*,,critical,90%,")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "c").mkdir()
+    plain = night(tmp_path / "a", BYTES, FILL, *base)
+    more = night(tmp_path / "b", BYTES, FILL, *base, "h,*,2000,,,2026-07-15")
+    less = night(tmp_path / "c", BYTES, FILL, *base, "h,*,,critical,65%,2026-07-01")
+
+    assert plain["status"] == "will_breach"
+    assert abs(plain["days_to_breach_p50"] - 60) <= 1
+    assert more["p_breach_90d"] == 0.0
+    assert more["breach_date_p10"] is None
+    assert (less["status"], str(less["breach_date_p50"])) == ("will_breach", "2026-07-01")
+    # What has to be there now, with what is planned on top: 820 on the day before 2000 come need 911.
+    assert more["capacity_needed_90d"] == pytest.approx(911, rel=0.02)
+    assert plain["capacity_needed_90d"] == pytest.approx(1050 / 0.9, rel=0.02)
+
+
+def test_a_resize_of_a_percent_metric_is_no_change(tmp_path: Path) -> None:
+    """80 % of the old size are 40 % of the new one: growth goes on, nothing has dropped, nothing is breached."""
+    level = 45.0 + np.arange(-120 * 24, 0) * 0.1 / 24
+    level[: -20 * 24] *= 2.0
+    row = night(tmp_path, PCT, level, "h,*,5,,,", "h,*,10,,,2026-05-12")
+    assert row["growth_per_day"] == pytest.approx(0.1, rel=0.05)
+    assert (row["pattern"], row["status"], row["capacity"]) == ("steady", "ok", 10.0)
+    assert row["p_breach_90d"] == 0.0
+    assert 50.0 < row["forecast_90d_p50"] < 58.0

@@ -9,22 +9,26 @@ from capforecast.panel import Floats, Ints
 
 
 @kernel()
-def _largest(y: Floats) -> tuple[float, float]:
-    """Return the largest drop between neighbours that are known, and the median step."""
-    drop, before, count = 0.0, np.nan, 0
-    steps = np.empty(y.size)
+def _largest(y: Floats, most: int) -> tuple[float, float, float]:
+    """Return the largest drop between neighbours that are known, the range, and the median of some of the steps."""
+    drop, low, high, before, count, kept = 0.0, np.inf, -np.inf, np.nan, 0, 0
+    apart = max(y.size // most, 1) | 1
+    steps = np.empty(y.size // apart + 1)
     for v in y:
         if not np.isnan(v):
+            low, high = min(low, v), max(high, v)
             if not np.isnan(before):
                 drop = max(drop, before - v)
-                steps[count] = abs(v - before)
+                if count % apart == 0:
+                    steps[kept] = abs(v - before)
+                    kept += 1
                 count += 1
             before = v
-    return drop, np.median(steps[:count]) if count > 0 else 0.0
+    return drop, high - low, np.median(steps[:kept]) if kept > 0 else 0.0
 
 
 @kernel()
-def teeth(values: Floats, first: Ints, window: int, out: Floats) -> None:
+def teeth(values: Floats, first: Ints, window: int, most: int, out: Floats) -> None:
     """Find the sudden drops of each series, and the tops they fall from.
 
     A drop is sudden when it is at least half as large as the largest one, which must be a seventh of the
@@ -38,6 +42,8 @@ def teeth(values: Floats, first: Ints, window: int, out: Floats) -> None:
         First known column.
     window : int
         Columns at the right end that are looked at.
+    most : int
+        Steps, about evenly spaced, from which the median is taken.
     out : float64 (S, 8)
         Receives: number of drops; number of rises as sudden as they are; lowest and highest top; slope of
         the tops per column; mean depth of a drop; columns since the last drop, and from the first to it.
@@ -51,8 +57,8 @@ def teeth(values: Floats, first: Ints, window: int, out: Floats) -> None:
         y = values[s, start:]
         if y.size < 3:
             continue
-        drop, typical = _largest(y)
-        if not drop > 0.0 or drop < 0.15 * (np.nanmax(y) - np.nanmin(y)) or drop < 8.0 * typical:
+        drop, span, typical = _largest(y, most)
+        if not drop > 0.0 or drop < 0.15 * span or drop < 8.0 * typical:
             continue
         begin = 0
         before, moments, squares, cross, sums, depth = np.nan, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -93,27 +99,34 @@ def episodes(values: Floats, first: Ints, apart: int, most: int, out: Ints) -> N
     apart : int
         Columns that divide two bursts.
     most : int
-        Values, evenly spaced, from which the quartiles are taken.
+        Values, about evenly spaced, from which the quartiles are taken.
     out : int64 (S,)
         Receives the number of bursts; 0 where a tenth of all levels or more are as high.
     """
+    sample = np.empty(values.shape[1])
     for s in range(values.shape[0]):
         out[s] = 0
         y = values[s, first[s] :]
-        known = y[~np.isnan(y)]
-        if known.size < 8:
+        size = 0
+        for t in range(0, y.size, max(y.size // most, 1) | 1):
+            if not np.isnan(y[t]):
+                sample[size] = y[t]
+                size += 1
+        if size < 8:
             continue
-        ordered = np.sort(known[:: max(known.size // most, 1)].copy())
-        middle = ordered[ordered.size // 2]
-        bound = middle + 8.0 * (ordered[(3 * ordered.size) // 4] - middle)
-        high, last = 0, -apart - 1
+        ordered = np.sort(sample[:size])
+        middle = ordered[size // 2]
+        bound = middle + 8.0 * (ordered[(3 * size) // 4] - middle)
+        known, high, last = 0, 0, -apart - 1
         for t in range(y.size):
             if y[t] > bound:
                 high += 1
                 if t - last > apart:
                     out[s] += 1
                 last = t
-        if 10 * high >= known.size:
+            if not np.isnan(y[t]):
+                known += 1
+        if 10 * high >= known:
             out[s] = 0
 
 
