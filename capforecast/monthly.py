@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capforecast.calendar import last_of_month
 from capforecast.kernels.teeth import month_ends
 from capforecast.panel import DAY_US, Floats, Ints, Panel
 
@@ -59,8 +60,7 @@ def last_days(end_us: int, days: int, ahead: int = 0) -> Ints:
     A day has the date of its middle.
     """
     dates = (end_us - DAY_US // 2) // DAY_US + np.arange(1 - days, ahead + 1)
-    months = (dates[:, None] + np.arange(2)).astype("datetime64[D]").astype("datetime64[M]")
-    return np.flatnonzero(months[:, 1] != months[:, 0]).astype(np.int64)
+    return np.flatnonzero(last_of_month(dates)).astype(np.int64)
 
 
 def stands_out(daily: Floats, first: Ints, end_us: int) -> np.ndarray:

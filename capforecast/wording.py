@@ -44,6 +44,8 @@ PATTERNS = {
     "weekly": "the same wave every week, weekdays and weekends differ",
     "sawtooth": "it rises and is cleaned up, again and again",
     "stepped": "it keeps its level, and then jumps to another for good",
+    "leak": "it climbs in a line, until it is started anew",
+    "month_end": "the days around the end of each month stand out",
     "bursty": "short bursts out of a quiet level",
     "flat": "it never moves",
 }
