@@ -135,7 +135,8 @@ def remember(
 
 def terms_of(config: Config) -> dict[str, str]:
     """Return what two runs must agree on, so that one may use what the other kept."""
-    return {"version": __version__, "config": config.sha256()}
+    records = str((kept_type(1).descr, crossing_type(1).descr, SCORE.descr))
+    return {"version": __version__, "config": config.sha256(), "records": records}
 
 
 def _records(pieces: Sequence[Piece], days: int) -> tuple[Records, Records, Records, list[str]]:
