@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import event_scores
 import numpy as np
 import polars as pl
+
+from capforecast import event_scores
 
 LEAST_EVENTS = 30
 MOST_ERROR = 0.05

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import event_scores
 import numpy as np
 import pytest
+
+from capforecast import event_scores
 
 HIT = np.array([True, False, True, False])
 ONE = np.ones(4)
