@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from capforecast.api import forecast as forecast
     from capforecast.api import ingest as ingest
     from capforecast.api import replay as replay
+    from capforecast.api import replay_store as replay_store
     from capforecast.api import run as run
     from capforecast.config import Config as Config
     from capforecast.config import load as load
@@ -38,6 +39,7 @@ _PUBLIC = {
     "ingest": "capforecast.api:ingest",
     "load": "capforecast.config:load",
     "replay": "capforecast.api:replay",
+    "replay_store": "capforecast.api:replay_store",
     "run": "capforecast.api:run",
     "simulate": "capforecast.simulate:",
     "warmup": "capforecast.warmup:warmup",

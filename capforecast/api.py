@@ -18,12 +18,14 @@ from capforecast.config import Config, load
 from capforecast.errors import ConfigError, SchemaError
 from capforecast.explain import explain as explain_names
 from capforecast.explanation import Explanation
+from capforecast.lookback import Lookback, look_back
+from capforecast.questions import Asking
 from capforecast.replay import replay as replay_frames
 from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.settings import check_steps, model_name
 from capforecast.sources import ReadOptions
 from capforecast.store import Ingested, scan_published
-from capforecast.times import format_duration, parse_moment, to_us
+from capforecast.times import format_duration, parse_duration, parse_moment, to_us
 
 Moment = int | str | datetime | date | None
 Progress = Callable[[str, int, int | None], None]
@@ -114,6 +116,51 @@ def replay(cases: Any, samples: Any, *, model: str = "pool") -> pl.DataFrame:
         ``pool``, one of its members or ``statsforecast:NAME``.
     """
     return replay_frames(to_polars(cases), to_polars(samples), model=_model(model))
+
+
+def replay_store(
+    store: str | Path | None = None,
+    *,
+    config: Config | str | Path | None = None,
+    since: str | timedelta = "60d",
+    every: str | timedelta = "7d",
+    horizon: str | timedelta | Sequence[str | timedelta] = ("7d", "30d"),
+    most: int = 10_000,
+    progress: Progress | None = None,
+) -> Lookback:
+    """Forecast a store's past nights again and say which crossings that came would have been warned of.
+
+    Parameters
+    ----------
+    store : path, optional
+        Directory of the store; that of the settings when left out.
+    config : Config or path, optional
+        Settings, or a capforecast.toml.
+    since, every : str or timedelta
+        How far before the end of the data the oldest night lies, and how far nights are apart, in whole days.
+    horizon : str or timedelta, or a sequence of them
+        How far ahead each night looks, in whole days.
+    most : int
+        Cases at most, chosen by a hash of names and nights.
+    progress : callable, optional
+        Called with stage, done and total.
+
+    Returns
+    -------
+    Lookback
+        ``figures`` (scores per horizon and metric), ``cases`` (each with what was said and what came) and
+        ``messages``.
+
+    Raises
+    ------
+    ConfigError, DataError, StoreError
+    """
+    settings = _settings(config, store)
+    horizons = [horizon] if isinstance(horizon, str | timedelta) else list(horizon)
+    spans = [parse_duration(_duration(one, "horizon"), name="horizon") for one in horizons]
+    back = parse_duration(_duration(since, "since"), name="since")
+    asking = Asking(back, parse_duration(_duration(every, "every"), name="every"), tuple(spans), most)
+    return look_back(settings.store.path, settings, asking, progress=progress)
 
 
 def explain(

@@ -11,6 +11,8 @@ import click
 from capforecast.cli.options import (
     CASE_MAPPING,
     DURATION,
+    DURATION_US,
+    DURATIONS_US,
     MODEL,
     QUANTILES,
     STEP,
@@ -133,22 +135,31 @@ _CASE_MAP = click.option(
 )  # fmt: skip
 
 
+FOR_CASES = ("samples_path", "mapping", "source_format", "tz", "delimiter", "encoding")
+FOR_NIGHTS = ("since", "every", "horizon", "most")
+
+
 @click.command("replay")
-@click.argument("cases", metavar="CASES")
-@click.option("--input", "samples_path", metavar="FILE", help="Where the samples are.  [default: the store]")
+@click.argument("cases", metavar="[CASES]", required=False)
+@click.option("--input", "samples_path", metavar="FILE", help="CASES: where the samples are.  [default: the store]")
+@click.option("--since", type=DURATION_US, default="60d", show_default=True, help="Store: how far back nights go.")
+@click.option("--every", type=DURATION_US, default="7d", show_default=True, help="Store: from one night to the next.")
+@click.option(
+    "--horizon", type=DURATIONS_US, default="7d,30d", show_default=True, help="Store: how far ahead, in whole days."
+)
+@click.option("--most", type=click.IntRange(1), default=10_000, show_default=True, help="Store: cases at most.")
 @click.option("--model", type=MODEL, help="pool, one of its members, or statsforecast:NAME.  [default: pool]")
-@click.option("-o", "--output", metavar="OUT", help="Write .parquet, .csv or .jsonl.  [default: CSV on stdout]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="Write all cases to .parquet, .csv or .jsonl.  [default: those of CASES as CSV on stdout]",
+)
 @_CASE_MAP
 @reading("format", "tz", "delimiter", "encoding")
 @common_but_as_of("Each case has a cutoff of its own, the column cutoff")
 def replay_command(
-    common: Common,
-    cases: str,
-    samples_path: str | None,
-    model: str | None,
-    output: str | None,
-    mapping: dict[str, str] | None,
-    **how: Any,
+    common: Common, cases: str | None, model: str | None, output: str | None, samples_path: str | None, **how: Any
 ) -> None:
     """Tell which past crossings would have been foreseen.
 
@@ -157,18 +168,51 @@ def replay_command(
     and sustain_s, if it likes). The same rows come out with p_breach, breach_p10, breach_p50, breach_p90
     and status.
 
+    Without CASES the store is asked about its own past: would it have warned me? Its thresholds are
+    forecast as of past nights and laid beside what came: crossings warned of, missed, false warnings,
+    lead time, Brier score and AUC by horizon and metric, and the cases that were most wrong.
+
     \b
     Examples:
+      capforecast replay
+      capforecast replay --since 120d --every 1d --horizon 7d,30d,90d --output cases.parquet
       capforecast replay cases.csv --input samples.parquet --output replayed.csv
       capforecast replay cases.parquet --store /var/lib/capforecast
     """  # noqa: D301
+    context = click.get_current_context()
+    for_cases, for_nights = given(context, *FOR_CASES), given(context, *FOR_NIGHTS)
+    asking = [how.pop(name) for name in FOR_NIGHTS]
+    if cases is not None:
+        if for_nights:
+            raise ConfigError(f"{for_nights[0]} must go without CASES", got=repr(cases), do="Leave one of them out")
+        _replay_cases(common, cases, samples_path, model, output, for_cases, **how)
+        return
+    if for_cases:
+        raise ConfigError(f"{for_cases[0]} must go with CASES", got="none")
+    from capforecast.cli.lookback import look_back_at_store
+    from capforecast.questions import Asking
+
+    look_back_at_store(common, model, Asking(*asking), output)
+
+
+def _replay_cases(
+    common: Common,
+    cases: str,
+    samples_path: str | None,
+    model: str | None,
+    output: str | None,
+    for_cases: list[str],
+    *,
+    mapping: dict[str, str] | None,
+    **how: Any,
+) -> None:
     from capforecast.cli.cases import read_cases, samples_for
     from capforecast.cli.files import check_ending, stored_samples
     from capforecast.run import replay
 
     if output is not None:
         check_ending(output)
-    reading_options = given(click.get_current_context(), "source_format", "tz", "delimiter", "encoding")
+    reading_options = [name for name in for_cases if name not in ("--input", "--map")]
     if samples_path is None and reading_options:
         raise ConfigError(f"{reading_options[0]} must go with --input", got="none")
     config = common.settings(forecast__model=model)

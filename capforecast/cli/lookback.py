@@ -1,0 +1,160 @@
+"""What `replay` prints of a store's own past: how warnings did, and the cases that matter most."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from capforecast.cli.options import Common
+from capforecast.cli.output import print_json, progress
+from capforecast.errors import printable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from capforecast.lookback import Lookback
+    from capforecast.questions import Asking
+
+SHOWN = 5
+LISTED = ("host", "metric", "instance", "threshold_name", "threshold", "direction", "cutoff", "horizon_s", "level")
+FIGURES = ("metric", "cases", "crossed", "warned", "missed", "false", "alarms", "lead", "Brier", "skill", "AUC")
+WRONG = ("host", "metric", "instance", "threshold", "night", "ahead", "p", "crossed")
+NAMES = ("host", "metric", "instance")
+
+
+def look_back_at_store(common: Common, model: str | None, asking: Asking, output: str | None) -> None:
+    """Replay the store's own past and print how warnings would have done.
+
+    Parameters
+    ----------
+    common : Common
+        Common options.
+    model : str, optional
+        Model instead of that of the settings.
+    asking : Asking
+        Which nights and horizons.
+    output : str, optional
+        File for all cases.
+    """
+    from capforecast.cli.files import check_ending, write_frame
+    from capforecast.lookback import look_back
+
+    if output is not None:
+        check_ending(output)
+    config = common.settings(forecast__model=model)
+    with progress(common) as report:
+        report("replay", 0, None)
+        found = look_back(config.store.path, config, asking, progress=report)
+    for message in found.messages:
+        common.say(printable(message))
+    if output is not None:
+        write_frame(output, found.cases)
+        common.detail(f"{output}: {found.cases.height} cases")
+    if common.json:
+        print_json(_plain(found))
+    else:
+        common.say(_words(found))
+        click.echo(_text(found, shutil.get_terminal_size((100, 24)).columns))
+
+
+def _plain(found: Lookback) -> dict[str, Any]:
+    """Return figures and the worst cases as JSON values."""
+    from capforecast.warned import worst
+
+    listed = {
+        verdict: worst(found.cases, verdict, SHOWN).select(*LISTED, "crossed_at", "p_breach", "breach_p50").to_dicts()
+        for verdict in ("missed", "false")
+    }
+    return {"figures": found.figures.to_dicts(), **listed, "messages": found.messages}
+
+
+def _words(found: Lookback) -> str:
+    """Say what the table counts."""
+    nights = found.cases.get_column("cutoff").unique().sort().dt.strftime("%Y-%m-%d").to_list()
+    return (
+        f"Thresholds on {len(nights)} past nights, {nights[0]} to {nights[-1]}, each forecast from what "
+        "came before it. A case is one threshold on one night that was not crossed then; several nights may see the "
+        "same crossing. Warned: p of 0.5 or more, which is a p50 date within the horizon."
+    )
+
+
+def _text(found: Lookback, width: int) -> str:
+    """Return the tables for people."""
+    from capforecast.times import format_duration
+
+    lines: list[str] = []
+    for (seconds,), part in found.figures.partition_by("horizon_s", as_dict=True).items():
+        rows = part.to_dicts()
+        total = rows[0]
+        unsaid = [f"{total[name]} {name}" for name in ("unknown", "unforecast") if total[name]]
+        lines += [
+            f"{format_duration(int(seconds) * 1_000_000)} ahead: {total['cases']} cases of {total['series']} series, "
+            f"{total['events']} distinct crossings" + (f"; {', '.join(unsaid)}" if unsaid else ""),
+            *_aligned(FIGURES, [_figures(row) for row in rows], width, flexible=("metric",)),
+            "",
+        ]
+    return "\n".join([*lines, *_worst(found.cases, width)]).rstrip("\n")
+
+
+def _figures(row: dict[str, Any]) -> tuple[str, ...]:
+    def number(name: str, form: str) -> str:
+        return "-" if row[name] is None else format(row[name], form)
+
+    counts = (str(row[name]) for name in ("cases", "crossings", "warned", "missed", "false"))
+    return (
+        "all" if row["every"] else printable(row["metric"]), *counts, number("alarm_rate", ".1%"),
+        number("lead_days", ".1f") + ("" if row["lead_days"] is None else "d"), number("brier", ".4f"),
+        number("brier_skill", "+.2f"), number("auc", ".3f"),
+    )  # fmt: skip
+
+
+def _worst(cases: pl.DataFrame, width: int) -> list[str]:
+    """Return the missed and the false cases that matter most."""
+    from capforecast.warned import worst
+
+    lines: list[str] = []
+    for verdict, head in (("missed", "Missed, the least expected first"), ("false", "False, the surest first")):
+        rows = worst(cases, verdict, SHOWN).to_dicts()
+        if rows:
+            lines += [f"{head}:", *_aligned(WRONG, [_wrong(row) for row in rows], width, flexible=NAMES), ""]
+    return lines
+
+
+def _wrong(row: dict[str, Any]) -> tuple[str, ...]:
+    from capforecast.numbers import number, probability
+    from capforecast.times import format_duration
+
+    crossed = row["crossed_at"]
+    return (
+        *(printable(row[name]) for name in NAMES),
+        printable(f"{number(row['threshold'], row['unit'] or '')} {row['threshold_name']}"),
+        f"{row['cutoff']:%Y-%m-%d}", format_duration(row["horizon_s"] * 1_000_000), probability(row["p_breach"]),
+        "no" if crossed is None else f"{crossed:%Y-%m-%d}",
+    )  # fmt: skip
+
+
+def _aligned(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, flexible: Sequence[str]
+) -> list[str]:  # fmt: skip
+    """Return aligned lines no wider than the terminal: some columns give way, numbers stand to the right."""
+    from rich.cells import cell_len, set_cell_size
+
+    table = [heads, *rows]
+    widths = [max(cell_len(row[i]) for row in table) for i in range(len(heads))]
+    gap = 2 if sum(widths) + 2 * (len(heads) - 1) <= width else 1
+    while sum(widths) + gap * (len(heads) - 1) > width:
+        widest = max((i for i, head in enumerate(heads) if head in flexible), key=lambda i: widths[i])
+        if widths[widest] <= 8:
+            break
+        widths[widest] -= 1
+
+    def cell(text: str, i: int) -> str:
+        if cell_len(text) > widths[i]:
+            return set_cell_size(text, widths[i] - 1) + "…"
+        space = " " * (widths[i] - cell_len(text))
+        return text + space if heads[i] in (*flexible, "threshold", "night") else space + text
+
+    return [(" " * gap).join(cell(text, i) for i, text in enumerate(row)).rstrip() for row in table]
