@@ -5,9 +5,9 @@ Usage: python benches/bench_breach.py [--sets smd,git_growth] [--horizon 6h] [--
 For each data set and horizon, with the weights of the case table, with those that undo its roles as well
 (candidates.py), and on the cases as they were selected: AUC, Brier skill against the base rate, Brier score,
 calibration error over ten bins, precision and recall and median lead time when the likeliest 1 % or 5 % are warned of,
-and the censored date error (capforecast.event_scores says how). The last tables hold capforecast against the best peer. Rules
-see only what was measured before the cutoff; labels and weights are used for scores alone. A case without an answer
-counts as never.
+and the censored date error (capforecast.event_scores says how). The last tables hold capforecast against the best
+peer. Rules see only what was measured before the cutoff; labels and weights are used for scores alone. A case without
+an answer counts as never.
 
 `--output FILE` keeps every answer (Parquet, one row per case and rule); `--again FILE` scores such a file instead of
 forecasting, `--peers-from FILE` takes only the peers out of it. Models of statsforecast are asked about a sample of the
