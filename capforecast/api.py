@@ -118,7 +118,7 @@ def replay(cases: Any, samples: Any, *, model: str = "pool") -> pl.DataFrame:
     return replay_frames(to_polars(cases), to_polars(samples), model=_model(model))
 
 
-def replay_store(
+def replay_store(  # noqa: PLR0913 - options of the command, most of them left out
     store: str | Path | None = None,
     *,
     config: Config | str | Path | None = None,
@@ -126,6 +126,7 @@ def replay_store(
     every: str | timedelta = "7d",
     horizon: str | timedelta | Sequence[str | timedelta] = ("7d", "30d"),
     most: int = 10_000,
+    warn_at: float = 0.5,
     progress: Progress | None = None,
 ) -> Lookback:
     """Forecast a store's past nights again and say which crossings that came would have been warned of.
@@ -142,6 +143,8 @@ def replay_store(
         How far ahead each night looks, in whole days.
     most : int
         Cases at most, chosen by a hash of names and nights.
+    warn_at : float
+        Probability from which on a case counts as a warning.
     progress : callable, optional
         Called with stage, done and total.
 
@@ -160,7 +163,7 @@ def replay_store(
     spans = [parse_duration(_duration(one, "horizon"), name="horizon") for one in horizons]
     back = parse_duration(_duration(since, "since"), name="since")
     asking = Asking(back, parse_duration(_duration(every, "every"), name="every"), tuple(spans), most)
-    return look_back(settings.store.path, settings, asking, progress=progress)
+    return look_back(settings.store.path, settings, asking, warn_at=warn_at, progress=progress)
 
 
 def explain(

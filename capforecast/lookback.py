@@ -11,13 +11,13 @@ import polars as pl
 
 from capforecast import registry
 from capforecast.config import Config
-from capforecast.errors import DataError
+from capforecast.errors import ConfigError, DataError
 from capforecast.pastcases import Past, Reach, past
 from capforecast.questions import Asking, end_of_data, questions
 from capforecast.replay import FINE_HORIZON_US, replay
 from capforecast.store import Store
 from capforecast.times import format_duration
-from capforecast.warned import figures, verdicts
+from capforecast.warned import LIKELY, figures, verdicts
 
 SERIES = 512
 """Series that are looked at together; what is learned from past windows is learned from these."""
@@ -48,7 +48,12 @@ class Lookback:
 
 
 def look_back(
-    store_path: str | Path, config: Config, asking: Asking | None = None, *, progress: Progress | None = None
+    store_path: str | Path,
+    config: Config,
+    asking: Asking | None = None,
+    *,
+    warn_at: float = LIKELY,
+    progress: Progress | None = None,
 ) -> Lookback:
     """Forecast each threshold as of past nights, from what came before them only, and say what came.
 
@@ -60,11 +65,15 @@ def look_back(
         Settings: model, kinds, exclusions, threads.
     asking : Asking, optional
         Which nights and horizons, and how many cases at most.
+    warn_at : float
+        Probability from which on a case warns.
     progress : callable, optional
         Called with stage, done and total.
 
     Raises
     ------
+    ConfigError
+        The probability is none.
     DataError
         There is no case: no series has a threshold, or the history is too short.
 
@@ -74,6 +83,8 @@ def look_back(
     known. Levels are the held ones of the rollups, hourly for horizons up to two weeks and daily beyond.
     """
     asking = asking or Asking()
+    if not 0.0 < warn_at <= 1.0:
+        raise ConfigError("what warns must be a probability above 0", got=warn_at, do="Write 0.5")
     with Store.open(store_path) as store:
         end_us = end_of_data(store)
         asked, messages = questions(store, config, asking)
@@ -94,7 +105,7 @@ def look_back(
             got=f"none as of nights since {format_duration(asking.since_us)} before the end of its data",
             where=str(store_path), do="Look further back with --since, or less far ahead with --horizon",
         )  # fmt: skip
-    found = verdicts(_published(found))
+    found = verdicts(_published(found), warn_at)
     return Lookback(found, figures(found), messages)
 
 

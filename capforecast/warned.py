@@ -9,23 +9,25 @@ from capforecast import event_scores
 from capforecast.panel import DAY_US
 from capforecast.pastcases import CROSSED, QUIET, UNKNOWN
 
-WARNED = 0.5
-"""A case warns from this probability on: more likely than not, so that the p50 date lies inside the horizon."""
+LIKELY = 0.5
+"""A case warns, if not told otherwise, when a crossing is more likely than not: then the p50 date is in the horizon."""
 
 ALL = "all"
 EVENT = ("host", "metric", "instance", "threshold_name", "direction", "crossed_at")
 SCORES = ("alarm_rate", "lead_days", "brier", "brier_skill", "auc")
 
 
-def verdicts(cases: pl.DataFrame) -> pl.DataFrame:
+def verdicts(cases: pl.DataFrame, warn_at: float = LIKELY) -> pl.DataFrame:
     """Return cases with verdict: warned, missed, false, quiet or unknown.
 
     Parameters
     ----------
     cases : DataFrame
         outcome and p_breach. Without a probability there was no warning.
+    warn_at : float
+        Probability from which on a case warns.
     """
-    warns = pl.col("p_breach").fill_null(0.0) >= WARNED
+    warns = pl.col("p_breach").fill_null(0.0) >= warn_at
     crossed = pl.col("outcome") == CROSSED
     verdict = (
         pl.when(pl.col("outcome") == UNKNOWN).then(pl.lit(UNKNOWN))
@@ -96,7 +98,7 @@ def _scores(part: pl.DataFrame) -> dict[str, object]:
 
 
 def worst(cases: pl.DataFrame, verdict: str, count: int) -> pl.DataFrame:
-    """Return the most wrong of the missed or false cases, one per threshold of a series.
+    """Return the most wrong of the missed or false cases, one per series.
 
     Parameters
     ----------
@@ -108,9 +110,10 @@ def worst(cases: pl.DataFrame, verdict: str, count: int) -> pl.DataFrame:
     count : int
         Rows at most.
     """
-    keys = ("host", "metric", "instance", "threshold_name", "direction")
+    keys = ("host", "metric", "instance")
     most = verdict == "false"
     wrong = cases.filter(verdict=verdict).with_columns(wrong=pl.col("p_breach").fill_null(0.0) * (-1 if most else 1))
-    # Of one threshold the case of the shortest horizon and the newest night says most.
-    wrong = wrong.sort("wrong", "horizon_s", "cutoff", *keys, descending=[False, False, True, *[False] * len(keys)])
+    # Of equal ones that of the shortest horizon and the newest night says most.
+    order = ("wrong", "horizon_s", "cutoff", *keys, "threshold_name", "direction")
+    wrong = wrong.sort(order, descending=[name == "cutoff" for name in order])
     return wrong.unique(keys, keep="first", maintain_order=True).head(count).drop("wrong")

@@ -70,7 +70,16 @@ def test_a_crossing_that_several_nights_see_is_one_event() -> None:
     assert figures(seen).row(0, named=True)["events"] == 2
 
 
-def test_the_worst_come_first_once_a_threshold() -> None:
+def test_a_lower_bar_warns_of_more() -> None:
+    """The same cases with other words for them; scores of the probabilities stay."""
+    seen = cases(("a", "cpu", "crossed", 0.3, 2.0), ("b", "cpu", "quiet", 0.2, None), ("c", "cpu", "quiet", 0.1, None))
+    likely, wary = figures(seen).row(0, named=True), figures(verdicts(seen, 0.2)).row(0, named=True)
+    assert (likely["warned"], likely["missed"], likely["false"]) == (0, 1, 0)
+    assert (wary["warned"], wary["missed"], wary["false"]) == (1, 0, 1)
+    assert (likely["auc"], likely["brier"]) == (wary["auc"], wary["brier"])
+
+
+def test_the_worst_come_first_once_a_series() -> None:
     """Missed: without a forecast or the least probable; false: the surest."""
     wrong = cases(
         ("a", "cpu", "crossed", 0.4, 2.0), ("b", "cpu", "crossed", 0.1, 2.0), ("b", "cpu", "crossed", 0.3, 2.0),
@@ -106,7 +115,7 @@ def test_replay_without_cases_asks_the_store(store: Path, tmp_path: Path) -> Non
     assert " ".join(lines[1].split()) == "metric cases crossed warned missed false alarms lead Brier skill AUC"
     assert "Missed, the least expected first:" in lines
     assert any(line.startswith("jump-of-") and "2026-05-15" in line for line in lines)
-    assert "Thresholds on 4 past nights, 2026-04-22 to 2026-05-13" in result.stderr
+    assert "as of 4 past nights, 2026-04-22 to 2026-05-13" in result.stderr
     kept = pl.read_parquet(tmp_path / "cases.parquet")
     assert {"case_id", "outcome", "verdict", "p_breach", "breach_p50", "crossed_at"} <= set(kept.columns)
     assert kept.filter(verdict="missed").get_column("host").unique().to_list() == ["jump-of-a-host-with-a-long-name"]
@@ -132,6 +141,7 @@ def test_replay_without_cases_as_json(store: Path) -> None:
         (["--since", "7d"], "every horizon must have passed since the oldest night"),
         (["--horizon", "7d,x"], "horizon"),
         (["--output", "cases.txt"], "the output must end in"),
+        (["--warn-at", "0"], "--warn-at"),
     ],
 )
 def test_replay_refuses_what_does_not_go_together(store: Path, args: list[str], message: str) -> None:

@@ -136,7 +136,7 @@ _CASE_MAP = click.option(
 
 
 FOR_CASES = ("samples_path", "mapping", "source_format", "tz", "delimiter", "encoding")
-FOR_NIGHTS = ("since", "every", "horizon", "most")
+FOR_NIGHTS = ("since", "every", "horizon", "most", "warn_at")
 
 
 @click.command("replay")
@@ -148,6 +148,13 @@ FOR_NIGHTS = ("since", "every", "horizon", "most")
     "--horizon", type=DURATIONS_US, default="7d,30d", show_default=True, help="Store: how far ahead, in whole days."
 )
 @click.option("--most", type=click.IntRange(1), default=10_000, show_default=True, help="Store: cases at most.")
+@click.option(
+    "--warn-at",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Store: probability from which on a case counts as a warning.",
+)
 @click.option("--model", type=MODEL, help="pool, one of its members, or statsforecast:NAME.  [default: pool]")
 @click.option(
     "-o",
@@ -181,7 +188,7 @@ def replay_command(
     """  # noqa: D301
     context = click.get_current_context()
     for_cases, for_nights = given(context, *FOR_CASES), given(context, *FOR_NIGHTS)
-    asking = [how.pop(name) for name in FOR_NIGHTS]
+    *asking, warn_at = [how.pop(name) for name in FOR_NIGHTS]
     if cases is not None:
         if for_nights:
             raise ConfigError(f"{for_nights[0]} must go without CASES", got=repr(cases), do="Leave one of them out")
@@ -192,7 +199,7 @@ def replay_command(
     from capforecast.cli.lookback import look_back_at_store
     from capforecast.questions import Asking
 
-    look_back_at_store(common, model, Asking(*asking), output)
+    look_back_at_store(common, model, Asking(*asking), warn_at, output)
 
 
 def _replay_cases(

@@ -25,7 +25,7 @@ WRONG = ("host", "metric", "instance", "threshold", "night", "ahead", "p", "cros
 NAMES = ("host", "metric", "instance")
 
 
-def look_back_at_store(common: Common, model: str | None, asking: Asking, output: str | None) -> None:
+def look_back_at_store(common: Common, model: str | None, asking: Asking, warn_at: float, output: str | None) -> None:
     """Replay the store's own past and print how warnings would have done.
 
     Parameters
@@ -36,6 +36,8 @@ def look_back_at_store(common: Common, model: str | None, asking: Asking, output
         Model instead of that of the settings.
     asking : Asking
         Which nights and horizons.
+    warn_at : float
+        Probability from which on a case warns.
     output : str, optional
         File for all cases.
     """
@@ -47,7 +49,7 @@ def look_back_at_store(common: Common, model: str | None, asking: Asking, output
     config = common.settings(forecast__model=model)
     with progress(common) as report:
         report("replay", 0, None)
-        found = look_back(config.store.path, config, asking, progress=report)
+        found = look_back(config.store.path, config, asking, warn_at=warn_at, progress=report)
     for message in found.messages:
         common.say(printable(message))
     if output is not None:
@@ -56,7 +58,7 @@ def look_back_at_store(common: Common, model: str | None, asking: Asking, output
     if common.json:
         print_json(_plain(found))
     else:
-        common.say(_words(found))
+        common.say(_words(found, warn_at))
         click.echo(_text(found, shutil.get_terminal_size((100, 24)).columns))
 
 
@@ -71,13 +73,13 @@ def _plain(found: Lookback) -> dict[str, Any]:
     return {"figures": found.figures.to_dicts(), **listed, "messages": found.messages}
 
 
-def _words(found: Lookback) -> str:
+def _words(found: Lookback, warn_at: float) -> str:
     """Say what the table counts."""
     nights = found.cases.get_column("cutoff").unique().sort().dt.strftime("%Y-%m-%d").to_list()
+    when = f"{len(nights)} past nights, {nights[0]} to {nights[-1]}" if len(nights) > 1 else f"the night of {nights[0]}"
     return (
-        f"Thresholds on {len(nights)} past nights, {nights[0]} to {nights[-1]}, each forecast from what "
-        "came before it. A case is one threshold on one night that was not crossed then; several nights may see the "
-        "same crossing. Warned: p of 0.5 or more, which is a p50 date within the horizon."
+        f"Each threshold as of {when}, forecast from what came before. A case is a threshold on a night on which it "
+        f"was not crossed; several nights may see one crossing. Warned: a probability of {warn_at:g} or more."
     )
 
 
