@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from numbers import Integral, Real
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import polars as pl
 
 from capforecast.adhoc import forecast_frame
+from capforecast.arguments import Moment, duration_text, moment_us, probabilities, to_polars
 from capforecast.backtests import summary
 from capforecast.config import Config, load
-from capforecast.errors import ConfigError, SchemaError
+from capforecast.errors import ConfigError
 from capforecast.explain import explain as explain_names
 from capforecast.explanation import Explanation
 from capforecast.lookback import Lookback, look_back
@@ -25,32 +24,9 @@ from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.settings import check_steps, model_name
 from capforecast.sources import ReadOptions
 from capforecast.store import Ingested, scan_published
-from capforecast.times import format_duration, parse_duration, parse_moment, to_us
+from capforecast.times import parse_duration
 
-Moment = int | str | datetime | date | None
 Progress = Callable[[str, int, int | None], None]
-
-
-def to_polars(frame: Any) -> pl.DataFrame:
-    """Return a frame of polars, pandas, pyarrow, DuckDB or anything with an Arrow stream as polars.
-
-    Raises
-    ------
-    SchemaError
-        The object is no frame.
-    """
-    if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
-    try:
-        native = nw.from_native(frame)
-    except TypeError as error:
-        if hasattr(frame, "__arrow_c_stream__"):
-            return pl.DataFrame(frame)
-        raise SchemaError("a frame must be one of polars, pandas or Arrow", got=type(frame).__name__) from error
-    if isinstance(native, nw.LazyFrame):
-        native = native.collect()
-    converted: pl.DataFrame = native.to_polars()
-    return converted
 
 
 def forecast(
@@ -87,7 +63,7 @@ def forecast(
     ------
     SchemaError, ConfigError, DataError
     """
-    horizon, step = _duration(horizon, "horizon"), _duration(step, "step")
+    horizon, step = duration_text(horizon, "horizon"), duration_text(step, "step")
     check_steps(horizon, step)
     samples = to_polars(frame)
     if "host" not in samples.columns and "series_id" in samples.columns:
@@ -96,7 +72,7 @@ def forecast(
         samples,
         horizon=horizon,
         step=step,
-        quantiles=_probabilities(quantiles),
+        quantiles=probabilities(quantiles),
         as_of_us=moment_us(as_of),
         model=_model(model),
     )
@@ -160,9 +136,9 @@ def replay_store(  # noqa: PLR0913 - options of the command, most of them left o
     """
     settings = _settings(config, store)
     horizons = [horizon] if isinstance(horizon, str | timedelta) else list(horizon)
-    spans = [parse_duration(_duration(one, "horizon"), name="horizon") for one in horizons]
-    back = parse_duration(_duration(since, "since"), name="since")
-    asking = Asking(back, parse_duration(_duration(every, "every"), name="every"), tuple(spans), most)
+    spans = [parse_duration(duration_text(one, "horizon"), name="horizon") for one in horizons]
+    back = parse_duration(duration_text(since, "since"), name="since")
+    asking = Asking(back, parse_duration(duration_text(every, "every"), name="every"), tuple(spans), most)
     return look_back(settings.store.path, settings, asking, warn_at=warn_at, progress=progress)
 
 
@@ -318,45 +294,6 @@ def ingest(
         now_us=_now_us(),
         wait_seconds=wait_seconds,
     )
-
-
-def moment_us(moment: Moment) -> int | None:
-    """Return a moment in microseconds since the epoch; text is ISO 8601, without an offset it is UTC.
-
-    Raises
-    ------
-    ConfigError
-        It is no moment.
-    """
-    if moment is None:
-        return None
-    if isinstance(moment, Integral) and not isinstance(moment, bool):
-        return int(moment)
-    if isinstance(moment, str):
-        return parse_moment(moment, name="as_of")
-    # A missing time of pandas is a datetime that does not equal itself.
-    if isinstance(moment, date) and moment == moment:
-        return to_us(moment)
-    raise ConfigError("as_of must be a datetime, ISO 8601 text or whole microseconds since the epoch", got=repr(moment))
-
-
-def _duration(value: object, name: str) -> str:
-    """Return a duration as text, which the functions below check."""
-    if isinstance(value, timedelta):
-        return format_duration(value // timedelta(microseconds=1))
-    if isinstance(value, str):
-        return value
-    raise ConfigError(f"{name} must be text such as 48h, or a timedelta", got=repr(value))
-
-
-def _probabilities(value: object) -> list[float]:
-    wanted = [value] if isinstance(value, Real) else value
-    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
-        raise ConfigError("quantiles must be numbers between 0 and 1", got=repr(value), do="Write [0.1, 0.5, 0.9]")
-    found = list(wanted)
-    if not all(isinstance(one, Real) and not isinstance(one, bool) for one in found):
-        raise ConfigError("quantiles must be numbers between 0 and 1", got=repr(value), do="Write [0.1, 0.5, 0.9]")
-    return [float(one) for one in found]
 
 
 def _model(name: object) -> str:

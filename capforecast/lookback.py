@@ -34,7 +34,7 @@ class Lookback:
     ----------
     cases : DataFrame
         case_id, host, metric, instance, unit, kind, statistic, threshold_name, threshold, direction, cutoff,
-        horizon_s, level, outcome (crossed, quiet, unknown), crossed_at, p_breach, breach_p10, breach_p50,
+        horizon_s, level, outcome (crossed, quiet, unknown), fell, crossed_at, p_breach, breach_p10, breach_p50,
         breach_p90, status and verdict (warned, missed, false, quiet, unknown).
     figures : DataFrame
         Scores per horizon and metric; see `warned.figures`.
@@ -138,7 +138,7 @@ def _published(found: pl.DataFrame) -> pl.DataFrame:
     found = found.sort(ORDER)
     return found.select(
         pl.int_range(1, pl.len() + 1).alias("case_id"), "host", "metric", "instance", "unit", "kind", "statistic",
-        "threshold_name", "threshold", "direction", "cutoff", "horizon_s", "level", "outcome",
+        "threshold_name", "threshold", "direction", "cutoff", "horizon_s", "level", "outcome", "fell",
         pl.from_epoch("crossed_us", "us").dt.replace_time_zone("UTC").alias("crossed_at"),
         "p_breach", "breach_p10", "breach_p50", "breach_p90", "status",
     )  # fmt: skip

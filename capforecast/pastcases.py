@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from capforecast.hindsight import KNOWN, WEEK, fell
 from capforecast.history import Items, Rollups, grid, groups, natural_steps
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.panel import DAY_US, HOUR_US, Floats, Ints
 from capforecast.store import Store
-
-KNOWN = 0.9
-"""Share of the horizon's steps that must be measured before it may be said that nothing crossed."""
 
 FINE_HISTORY_DAYS = 60
 LONG_HISTORY_DAYS = 800
@@ -56,7 +54,8 @@ class Past:
     ----------
     cases : DataFrame
         The questions whose threshold was not crossed at the cutoff, with level (the highest that was held on
-        the day before it), outcome (crossed, quiet, unknown) and crossed_us (NULL where nothing crossed).
+        the day before it), outcome (crossed, quiet, unknown), crossed_us (NULL where nothing crossed) and
+        fell (nothing crossed, and the level fell clearly, as `hindsight.fell` defines it).
     samples : mapping of DataFrame
         host, metric, instance, unit, ts (microseconds) and value, by (do low values hurt, is it of days).
     """
@@ -99,21 +98,19 @@ def past(store: Store, asked: pl.DataFrame, reach: Reach) -> Past:
     rollups = Rollups(read.starts, read.bucket, read.values, store.step_us)
     watched = _items(items, place.astype(np.int64))
     steps = _steps(rollups, work, watched)
-    made = _Made(work, watched, reach, np.full(work.height, "", object), np.full((2, work.height), np.nan))
+    made = _Made(work, watched, reach, np.full(work.height, "", object), np.full((3, work.height), np.nan))
     for block in groups(watched, steps, rollups, np.flatnonzero(steps <= DAY_US), BLOCK):
         values = grid(rollups, watched, block, int(steps[block[0]]), reach.end_us)
         made.add(values, block, int(steps[block[0]]))
     outcome = pl.Series("outcome", made.outcome.astype(str), pl.String)
-    level, crossed = (
-        pl.Series(name, row).fill_nan(None) for name, row in zip(("level", "crossed_us"), made.told, strict=True)
-    )
-    cases = asked.with_columns(outcome, level, crossed.cast(pl.Int64)).filter(pl.col("outcome") != "")
-    return Past(cases, made.samples(items))
+    level, crossed, down = (pl.Series(row).fill_nan(None) for row in made.told)
+    told = asked.with_columns(outcome, level=level, crossed_us=crossed.cast(pl.Int64), fell=down == 1.0)
+    return Past(told.filter(pl.col("outcome") != ""), made.samples(items))
 
 
 @dataclass(slots=True)
 class _Made:
-    """What blocks of items add up to: outcome, level and moment of each question, and samples."""
+    """What blocks of items add up to: outcome, level, moment and fall of each question, and samples."""
 
     asked: pl.DataFrame
     items: Items
@@ -142,6 +139,7 @@ class _Made:
 
     def _judge(self, values: Floats, held: Floats, local: Ints, asked: pl.DataFrame, step_us: int) -> None:
         """Label the questions of a block."""
+        daily = folded(held, max(DAY_US // step_us, 1))
         columns = ("question", "item", "threshold", "cutoff_us", "horizon_us", "until_us")
         rows = asked.select(pl.col(columns).fill_null(NEVER_US)).iter_rows()
         for place, (question, item, threshold, cutoff, horizon, until) in zip(local.tolist(), rows, strict=True):
@@ -151,6 +149,7 @@ class _Made:
             if found is not None:
                 self.outcome[question], level, self.told[1, question] = found
                 self.told[0, question] = level * sign
+                self.told[2, question] = found[0] == QUIET and _fell(daily[place], threshold * sign, span)
 
     def _collect(self, held: Floats, block: Ints, step_us: int, far: bool, between: tuple[int, int]) -> None:
         """Put the held levels of a block to the samples: hours, or days for far horizons, between two moments."""
@@ -225,6 +224,13 @@ def label(values: Floats, held: Floats, limit: float, span: Span, stale_us: int)
         return CROSSED, level, float(span.cutoff_us + int(over[0]) * step)
     known = np.count_nonzero(~np.isnan(values[now:stop])) / (stop - now)
     return (UNKNOWN if held_until < stop or known < KNOWN else QUIET), level, np.nan
+
+
+def _fell(daily: Floats, limit: float, span: Span) -> bool:
+    """Tell whether the highest level of the days of a horizon fell clearly."""
+    now = daily.size - (span.end_us - span.cutoff_us) // DAY_US
+    stop = now + span.horizon_us // DAY_US
+    return now >= WEEK and bool(fell(daily[None, now - WEEK : stop], np.array([limit]))[0])
 
 
 def folded(levels: Floats, width: int) -> Floats:

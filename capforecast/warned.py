@@ -45,14 +45,15 @@ def figures(cases: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     cases : DataFrame
-        Result of `verdicts`, with horizon_s, cutoff, crossed_at, the names of the series and the threshold.
+        Result of `verdicts`, with horizon_s, cutoff, crossed_at, fell, the names of the series and the threshold.
 
     Returns
     -------
     DataFrame
         horizon_s, metric ("all" where `every` is true), every, series, cases (with a known outcome), unknown,
         unforecast (of the cases, those without a probability), crossings (cases that crossed), events (crossings
-        apart, each of which several nights may see), warned, missed, false, alarm_rate
+        apart, each of which several nights may see), warned, missed, false, fell (of the
+        false, those in which the level fell clearly, perhaps because somebody saw to it), alarm_rate
         (warnings among cases), lead_days (median from warning to crossing), brier, brier_skill (against the
         share of crossings) and auc; scores are over the cases with a probability, NULL where there is no sense
         in them.
@@ -89,6 +90,7 @@ def _scores(part: pl.DataFrame) -> dict[str, object]:
         "warned": warned,
         "missed": missed,
         "false": false,
+        "fell": known.filter(verdict="false").get_column("fell").sum(),
         "alarm_rate": (warned + false) / known.height if known.height else None,
         "lead_days": None if days is None else float(days) / DAY_US,  # type: ignore[arg-type]
         "brier": event_scores.brier(hit, p, weight) if said.height else None,

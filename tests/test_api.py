@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import capforecast
-from capforecast.api import moment_us
+from capforecast.arguments import moment_us
 from capforecast.errors import ConfigError, SchemaError, UnknownNameError
 
 DATA = Path(__file__).parents[1] / "data"

@@ -234,6 +234,17 @@ def test_filling_disks_are_warned_of_and_a_quiet_fleet_is_not(fleet: Path) -> No
     assert 0.0 < total["lead_days"] < 7.0
 
 
+def test_a_warning_before_a_clean_up_is_told_apart(tmp_path: Path) -> None:
+    """A disk that would have been full in five days lost half of its content two days after the night."""
+    disk = filling("disk", 2.0).with_columns(
+        value=pl.when(pl.col("ts") >= END - datetime.timedelta(days=5)).then(pl.col("value") / 2).otherwise("value")
+    )
+    store = stored(tmp_path, disk)
+    found = look_back(store, settings(store), Asking(7 * DAY_US, 7 * DAY_US, (7 * DAY_US,))).cases
+    critical = found.filter(threshold_name="critical").row(0, named=True)
+    assert (critical["verdict"], critical["fell"], critical["crossed_at"]) == ("false", True, None)
+
+
 def test_a_quiet_fleet_gives_no_warnings(tmp_path: Path) -> None:
     """Neither a week nor a month ahead."""
     store = stored(tmp_path, *(quiet(f"web-{i}") for i in range(5)))

@@ -19,17 +19,17 @@ NIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def cases(*rows: tuple[str, str, str, float | None, float | None]) -> pl.DataFrame:
-    """Return cases of (host, metric, outcome, p, days to the crossing), a week ahead."""
+    """Return cases of (host, metric, outcome, p, days to the crossing), a week ahead; the level of host e fell."""
     return verdicts(
         pl.DataFrame(
             [
-                (host, metric, "", "critical", "above", NIGHT, 604_800, outcome, p,
+                (host, metric, "", "critical", "above", NIGHT, 604_800, outcome, host == "e", p,
                  None if days is None else NIGHT + timedelta(days=days))
                 for host, metric, outcome, p, days in rows
             ],
             schema={
                 **dict.fromkeys(("host", "metric", "instance", "threshold_name", "direction"), pl.String),
-                "cutoff": pl.Datetime("us", "UTC"), "horizon_s": pl.Int64, "outcome": pl.String,
+                "cutoff": pl.Datetime("us", "UTC"), "horizon_s": pl.Int64, "outcome": pl.String, "fell": pl.Boolean,
                 "p_breach": pl.Float64, "crossed_at": pl.Datetime("us", "UTC"),
             },
             orient="row",
@@ -52,6 +52,7 @@ def test_figures_by_hand() -> None:
         "series": 7, "cases": 7, "unknown": 1, "unforecast": 1, "crossings": 4, "events": 4
     }  # fmt: skip
     assert (cpu["warned"], cpu["missed"], cpu["false"], cpu["alarm_rate"]) == (2, 2, 1, 3 / 7)
+    assert (cpu["fell"], mem["fell"]) == (1, 0)
     assert cpu["lead_days"] == 3.0
     brier = (0.1**2 + 0.5**2 + 0.8**2 + 0.6**2 + 0.1**2) / 6
     assert cpu["brier"] == pytest.approx(brier)

@@ -67,7 +67,9 @@ def _plain(found: Lookback) -> dict[str, Any]:
     from capforecast.warned import worst
 
     listed = {
-        verdict: worst(found.cases, verdict, SHOWN).select(*LISTED, "crossed_at", "p_breach", "breach_p50").to_dicts()
+        verdict: worst(found.cases, verdict, SHOWN)
+        .select(*LISTED, "fell", "crossed_at", "p_breach", "breach_p50")
+        .to_dicts()
         for verdict in ("missed", "false")
     }
     return {"figures": found.figures.to_dicts(), **listed, "messages": found.messages}
@@ -92,6 +94,8 @@ def _text(found: Lookback, width: int) -> str:
         rows = part.to_dicts()
         total = rows[0]
         unsaid = [f"{total[name]} {name}" for name in ("unknown", "unforecast") if total[name]]
+        if total["fell"]:
+            unsaid.append(f"{total['fell']} of the false fell clearly")
         lines += [
             f"{format_duration(int(seconds) * 1_000_000)} ahead: {total['cases']} cases of {total['series']} series, "
             f"{total['events']} distinct crossings" + (f"; {', '.join(unsaid)}" if unsaid else ""),
@@ -134,7 +138,7 @@ def _wrong(row: dict[str, Any]) -> tuple[str, ...]:
         *(printable(row[name]) for name in NAMES),
         printable(f"{number(row['threshold'], row['unit'] or '')} {row['threshold_name']}"),
         f"{row['cutoff']:%Y-%m-%d}", format_duration(row["horizon_s"] * 1_000_000), probability(row["p_breach"]),
-        "no" if crossed is None else f"{crossed:%Y-%m-%d}",
+        ("fell" if row["fell"] else "no") if crossed is None else f"{crossed:%Y-%m-%d}",
     )  # fmt: skip
 
 
