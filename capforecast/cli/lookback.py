@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +97,12 @@ def _text(found: Lookback, width: int) -> str:
         unsaid = [f"{total[name]} {name}" for name in ("unknown", "unforecast") if total[name]]
         if total["fell"]:
             unsaid.append(f"{total['fell']} of the false fell clearly")
-        lines += [
+        head = (
             f"{format_duration(int(seconds) * 1_000_000)} ahead: {total['cases']} cases of {total['series']} series, "
-            f"{total['events']} distinct crossings" + (f"; {', '.join(unsaid)}" if unsaid else ""),
+            f"{total['events']} distinct crossings" + (f"; {', '.join(unsaid)}" if unsaid else "")
+        )
+        lines += [
+            *textwrap.wrap(head, width, subsequent_indent="  "),
             *_aligned(FIGURES, [_figures(row) for row in rows], width, flexible=("metric",)),
             "",
         ]
