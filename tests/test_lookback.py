@@ -18,6 +18,7 @@ from capforecast.limits import read as read_limits
 from capforecast.lookback import look_back
 from capforecast.pastcases import Reach, past
 from capforecast.questions import Asking, end_of_data, questions
+from capforecast.sources import REJECTS, ROWS, Batch
 from capforecast.store import Store
 
 DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
@@ -195,7 +196,8 @@ def test_labels_are_those_of_plain_loops(tmp_path: Path) -> None:
     store = stored(tmp_path, *(frame(host, metric, v) for (host, metric, _), v in zip(rough, holes, strict=True)))
     asked, _ = asked_of(store, Asking(56 * DAY_US, DAY_US, (7 * DAY_US,)))
     with Store.open(store) as opened:
-        found = past(opened, asked, Reach(end_of_data(opened), 14 * DAY_US, 2 * DAY_US)).cases
+        seen = past(opened, asked, Reach(end_of_data(opened), 14 * DAY_US, 2 * DAY_US))
+        found, newest = seen.cases, asked.get_column("cutoff_us").max()
         sid = dict(opened.series().select("host", "metric", "sid").rows_by_key(["host", "metric"], unique=True))
         told = {
             row[:-2]: row[-2:]
@@ -214,8 +216,32 @@ def test_labels_are_those_of_plain_loops(tmp_path: Path) -> None:
         if outcome is not None:
             want[row["host"], row["metric"], row["threshold_name"], row["cutoff_us"]] = outcome
     assert told == want
+    assert {part.get_column("ts").max() < newest for part in seen.samples.values()} == {True}
     assert {outcome for outcome, _ in told.values()} == {"crossed", "quiet", "unknown"}
     assert set(asked.get_column("statistic")) == {"p95", "max", "min"}
+
+
+def test_daily_samples_and_a_finer_store(tmp_path: Path) -> None:
+    """A disk that is 90 % full 9.5 days before the end: seen on days of 24 hours, and on quarters of an hour."""
+    axis = np.arange(-DAYS * 96, 0) / 96
+    level, ts = np.clip(99.5 + axis, 0.0, 100.0), END_US + (axis * DAY_US).astype(np.int64)
+    rows = pl.DataFrame({"ts": ts, "value": level, "line": np.arange(ts.size)})
+    rows = rows.with_columns(
+        host=pl.lit("d"), metric=pl.lit("disk_used_pct"), instance=pl.lit(""), unit=pl.lit("percent")
+    )
+    found = {}
+    for name, step_us, every in (("quarters", HOUR_US // 4, 1), ("days", HOUR_US, 96)):
+        batch = Batch(rows.gather_every(every, 20 if every > 1 else 0).select(*ROWS), pl.DataFrame(schema=REJECTS))
+        with Store.create(tmp_path / name, step_us=step_us, created_us=END_US) as store:
+            store.append(name, "0" * 64, [batch], ingest_id=name, run_id="", as_of_us=END_US)
+        cases = look_back(tmp_path / name, settings(tmp_path / name), Asking(14 * DAY_US, DAY_US, (7 * DAY_US,))).cases
+        crossed = cases.filter(threshold_name="critical", outcome="crossed")
+        assert set(crossed.get_column("verdict")) == {"warned"}
+        found[name] = crossed.get_column("crossed_at").unique().to_list(), crossed.get_column("cutoff").max()
+    crossing = END - datetime.timedelta(days=9.5)
+    assert found["quarters"] == ([crossing], datetime.datetime(2026, 5, 10, tzinfo=datetime.UTC))
+    # A day is seen as a whole: its only sample, at five in the morning, is the first one above the threshold.
+    assert found["days"][0] == [datetime.datetime(2026, 5, 11, tzinfo=datetime.UTC)]
 
 
 # --- what would have been said --------------------------------------------------------------------
