@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
-from test_lookback import filling, frame, noise, quiet, stored
+from past_stores import filling, frame, noise, quiet, stored
 
 import capforecast
 from capforecast.cli import main
