@@ -40,9 +40,9 @@ VERDICT = np.dtype(
 )  # fmt: skip
 """One threshold: days from as_of to the breach dates, chances within 7, 30 and 90 days and as far as may be said;
 the level that the threshold had to have now. `holds` is a status (`BREACHED_HOLDS`, `COMING_HOLDS`) that would stay
-if it was that of the run before."""
+if it was that of the run before, or both of those without a crossing in sight (`TREND_HOLDS`)."""
 
-BREACHED_HOLDS, COMING_HOLDS = 1, 2
+BREACHED_HOLDS, COMING_HOLDS, TREND_HOLDS = 1, 2, 4
 
 QUIET_DAYS = 3
 MARGIN = 0.02
@@ -51,6 +51,10 @@ threshold, on the good side of it."""
 
 LEAVES = 0.4
 """A breach to come, which it becomes at even odds, stays one as long as its probability is no less than this."""
+
+FAR_OFF_DAYS, UNLIKELY = 720, 0.02
+"""Growth that would not reach a threshold in so many days, with a probability below that, is none to speak of;
+between half and double of either, what the run before said stays."""
 
 BAND = (0.1, 0.5, 0.9)
 SPANS = (7, 30, 90)
@@ -189,9 +193,12 @@ def threshold_verdicts(
     chance = {d: cumulative[:, d - 1] if d <= cumulative.shape[1] else nothing for d in SPANS}
     farthest = sure.max(axis=1, initial=0.0)
     with np.errstate(invalid="ignore"):
-        idle = np.abs(out.growth[owner]) * 90 < 0.02 * np.maximum(np.abs(level), 1e-300)
+        room = level * sign - np.fmax(peaks[:, -1], out.sustained_now[owner] * sign)
+        rise = out.growth[owner] * sign * FAR_OFF_DAYS
+        idle = (farthest < UNLIKELY) & ~(rise > room)
+        either = (farthest < 2 * UNLIKELY) & ~(rise > 2 * room) & ((farthest >= UNLIKELY / 2) | (2 * rise > room))
     status = np.select(
-        [~seen, over, item_status == status_code("constant"), ~np.isnan(dates[0.5]), (farthest < 0.02) & idle],
+        [~seen, over, item_status == status_code("constant"), ~np.isnan(dates[0.5]), idle],
         [item_status, *(status_code(name) for name in ("breached", "constant", "will_breach", "no_trend"))],
         status_code("ok"),
     )
@@ -200,7 +207,9 @@ def threshold_verdicts(
         lately = (peaks[:, -QUIET_DAYS:] >= (level * sign)[:, None]).any(axis=1)
     verdict = np.zeros(rows.size, VERDICT)
     coming = (status != status_code("will_breach")) & (farthest >= LEAVES)
-    verdict["holds"] = np.where(seen & ~over, BREACHED_HOLDS * (near & lately) + COMING_HOLDS * coming, 0)
+    either &= np.isin(status, [status_code("ok"), status_code("no_trend")])
+    may = BREACHED_HOLDS * (near & lately) + COMING_HOLDS * coming + TREND_HOLDS * either
+    verdict["holds"] = np.where(seen & ~over, may, 0)
     verdict["status"], verdict["days_over"], verdict["reach"], verdict["p_reach"] = status, days_over, reach, farthest
     verdict["severity"] = severity(status, chance, dates, lead)
     verdict["needed"] = np.where(np.isnan(out.needed_dated), out.needed[owner], out.needed_dated)

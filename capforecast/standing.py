@@ -2,7 +2,8 @@
 
 A threshold that was breached stays breached until it recovers: no sustained peak of three days meets it,
 or that of the last day is on its good side by 2 % of it. A breach to come is one from even odds on, and
-stays one until its probability within the horizon is below 0.4.
+stays one until its probability within the horizon is below 0.4. Whether there is no trend or all is well
+is said as the run before did where it is a close call.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 
 from capforecast.changes import Before
 from capforecast.expected import levels
-from capforecast.findings import BREACHED_HOLDS, COMING_HOLDS, NEVER, SPANS
+from capforecast.findings import BREACHED_HOLDS, COMING_HOLDS, NEVER, SPANS, TREND_HOLDS
 from capforecast.grades import severity, status_code
 from capforecast.panel import Ints
 from capforecast.tables import Found, risks
@@ -39,6 +40,8 @@ def settle(found: Found, before: Before | None) -> None:
     coming = (
         ((may & COMING_HOLDS) > 0) & ~breached & np.isin(then, [status_code("will_breach"), status_code("breached")])
     )
+    quiet = ((may & TREND_HOLDS) > 0) & np.isin(then, [status_code("ok"), status_code("no_trend")])
+    verdicts["status"][rows[quiet]] = then[quiet]
     _stay_breached(found, rows[breached])
     _stay_coming(found, rows[coming])
 

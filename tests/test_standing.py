@@ -13,7 +13,7 @@ import pytest
 from capforecast.changes import Before
 from capforecast.config import load
 from capforecast.expected import expect
-from capforecast.findings import BREACHED_HOLDS, COMING_HOLDS, NEVER, STATE, VERDICT
+from capforecast.findings import BREACHED_HOLDS, COMING_HOLDS, NEVER, STATE, TREND_HOLDS, VERDICT
 from capforecast.grades import status_code
 from capforecast.limits import read, resolve
 from capforecast.panel import DAY_US, HOUR_US
@@ -57,6 +57,9 @@ def before(found: Found, status: str | None) -> Before:
         (COMING_HOLDS, "breached", "will_breach"),
         (COMING_HOLDS, "ok", "ok"),
         (COMING_HOLDS, None, "ok"),
+        (TREND_HOLDS, "no_trend", "no_trend"),
+        (TREND_HOLDS, "constant", "ok"),
+        (COMING_HOLDS, "no_trend", "ok"),
         (0, "breached", "ok"),
     ],
 )
