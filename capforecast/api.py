@@ -78,7 +78,7 @@ def forecast(
     )
 
 
-def replay(cases: Any, samples: Any, *, model: str = "pool") -> pl.DataFrame:
+def replay(cases: Any, samples: Any, *, model: str = "pool", learning: bool = True) -> pl.DataFrame:
     """Return the cases with what would have been foreseen at their cutoffs.
 
     Parameters
@@ -90,8 +90,11 @@ def replay(cases: Any, samples: Any, *, model: str = "pool") -> pl.DataFrame:
         host (or series_id), metric, ts, value; only those before a case's cutoff are used for it.
     model : str
         ``pool``, one of its members or ``statsforecast:NAME``.
+    learning : bool
+        Correct the paths by what past windows of all series of the metric kind teach, from windows that had
+        ended before a case's cutoff.
     """
-    return replay_frames(to_polars(cases), to_polars(samples), model=_model(model))
+    return replay_frames(to_polars(cases), to_polars(samples), model=_model(model), learning=learning)
 
 
 def replay_store(  # noqa: PLR0913 - options of the command, most of them left out

@@ -129,7 +129,8 @@ def _answered(known: Past, config: Config) -> pl.DataFrame:
     parts = []
     for (below, far), part in cases.partition_by("below", "far", as_dict=True, maintain_order=True).items():
         samples = known.samples[bool(below), bool(far)]
-        parts.append(replay(part, samples, model=config.forecast.model, kinds=config.metric_kinds))
+        # As the nightly run would have said it, which takes the paths alone.
+        parts.append(replay(part, samples, model=config.forecast.model, kinds=config.metric_kinds, learning=False))
     return pl.concat(parts) if parts else pl.DataFrame()
 
 

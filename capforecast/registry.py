@@ -31,6 +31,9 @@ PARTS: dict[str, dict[str, str]] = {
         "xlsx": "capforecast.report.xlsx:render",
         "parquet": "capforecast.report.parquet:render",
     },
+    "learner": {
+        "trees": "capforecast.learners.trees:grow",
+    },
     "engine": {
         "threads": "capforecast.engine.threads:run",
         "serial": "capforecast.engine.serial:run",
@@ -39,7 +42,7 @@ PARTS: dict[str, dict[str, str]] = {
 
 
 def names(kind: str) -> list[str]:
-    """Return the sorted names of one kind of part ("model", "source", "report", "engine")."""
+    """Return the sorted names of one kind of part ("model", "source", "report", "learner", "engine")."""
     if kind not in PARTS:
         raise UnknownNameError("part", kind, PARTS)
     return sorted(PARTS[kind])

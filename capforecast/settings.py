@@ -197,6 +197,10 @@ class ForecastSettings(Section):
         default="pool",
         description="pool (the built-in combination), one of its members, or statsforecast:NAME",
     )
+    learning: bool = Field(
+        default=True,
+        description="correct probabilities by what past windows of all series of a kind teach (so far in replay)",
+    )
 
 
 class IngestSettings(Section):

@@ -398,6 +398,15 @@ def test_replay_answers_every_case_in_order(with_project: Path, tmp_path: Path) 
     low, _, high = rows.get_column("p_breach").to_list()
     assert low < 0.5 < high
     assert call("replay", cases).stdout == result.stdout
+    # So few hosts teach nothing, and the paths stand.
+    assert call("replay", cases, "--input", "samples.csv", "--no-learning").stdout == result.stdout
+
+
+def test_learning_is_for_cases(with_project: Path) -> None:
+    """The nights of the store are told as the nightly run would have told them."""
+    result = call("replay", "--no-learning")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--learning must go with CASES" in result.stderr
 
 
 @pytest.mark.parametrize(

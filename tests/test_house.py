@@ -27,9 +27,11 @@ HOMES = {
     "duckdb": ("store",),
     "numba": ("kernels", "compiler.py"),
     "statsforecast": ("models/statsforecast_adapter.py",),
+    "lightgbm": ("learners/trees.py",),
 }
 HEAVY = {
-    "click", "duckdb", "jinja2", "numba", "numpy", "pandas", "polars", "pyarrow", "pydantic", "rich", "statsforecast",
+    "click", "duckdb", "jinja2", "lightgbm", "numba", "numpy", "pandas", "polars", "pyarrow", "pydantic", "rich",
+    "statsforecast",
 }  # fmt: skip
 PARTS = [(kind, name) for kind in registry.PARTS for name in registry.PARTS[kind]]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -73,7 +75,9 @@ def test_every_registry_line_loads(kind: str, name: str) -> None:
     target = registry.PARTS[kind][name]
     part = registry.load(kind, name)
     assert callable(part)
-    folder = {"model": "models", "source": "sources", "report": "report", "engine": "engine"}[kind]
+    folder = {"model": "models", "source": "sources", "report": "report", "learner": "learners", "engine": "engine"}[
+        kind
+    ]
     assert target.startswith(f"capforecast.{folder}.")
     if isinstance(getattr(part, "name", None), str):
         assert part.name == name
@@ -82,7 +86,9 @@ def test_every_registry_line_loads(kind: str, name: str) -> None:
         assert module.startswith(name) or name == "md"
 
 
-@pytest.mark.parametrize(("kind", "folder"), [("model", "models"), ("report", "report"), ("engine", "engine")])
+@pytest.mark.parametrize(
+    ("kind", "folder"), [("model", "models"), ("report", "report"), ("learner", "learners"), ("engine", "engine")]
+)
 def test_every_part_is_registered(kind: str, folder: str) -> None:
     """No model, report or engine lies in its folder unknown to the registry."""
     registered = {target.partition(":")[0].rpartition(".")[2] for target in registry.PARTS[kind].values()}

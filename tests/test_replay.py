@@ -119,8 +119,8 @@ def test_the_input_stays_as_it_is(history: pl.DataFrame, cases: pl.DataFrame) ->
 
 
 def test_only_samples_before_the_cutoff_matter(history: pl.DataFrame, cases: pl.DataFrame) -> None:
-    """For each case: later samples inflated, shuffled or left out leave no trace."""
-    whole = replay(cases, history)
+    """For each case alone: later samples inflated, shuffled or left out leave no trace in what the paths say."""
+    whole = replay(cases, history, learning=False)
     for i in range(cases.height):
         cutoff = cases.item(i, "cutoff")
         later = pl.col("ts") >= cutoff
@@ -128,9 +128,9 @@ def test_only_samples_before_the_cutoff_matter(history: pl.DataFrame, cases: pl.
         changed = pl.concat([past, rest.with_columns(pl.col("value") * 9 + 100)])
         shuffled = pl.concat([past, rest.with_columns(pl.col("value").shuffle(seed=i))])
         for frame in (changed, shuffled):
-            assert_frame_equal(replay(cases[i : i + 1], frame), whole[i : i + 1], check_exact=True)
+            assert_frame_equal(replay(cases[i : i + 1], frame, learning=False), whole[i : i + 1], check_exact=True)
         if past.get_column("host").is_in([cases.item(i, "host")]).any():
-            assert_frame_equal(replay(cases[i : i + 1], past), whole[i : i + 1], check_exact=True)
+            assert_frame_equal(replay(cases[i : i + 1], past, learning=False), whole[i : i + 1], check_exact=True)
 
 
 @pytest.mark.parametrize("step", ["5m", "1h"])
@@ -145,12 +145,12 @@ def test_the_spacing_of_later_samples_does_not_matter(step: str, horizon: int) -
 
 
 def test_cases_do_not_touch_each_other(history: pl.DataFrame, cases: pl.DataFrame) -> None:
-    """Cases in another order, or one at a time, have the same answers, bitwise."""
-    whole = replay(cases, history)
-    turned = replay(cases.reverse(), history)
+    """Without learning, cases in another order, or one at a time, have the same answers, bitwise."""
+    whole = replay(cases, history, learning=False)
+    turned = replay(cases.reverse(), history, learning=False)
     assert_frame_equal(turned.reverse(), whole, check_exact=True)
     for i in range(cases.height):
-        assert_frame_equal(replay(cases[i : i + 1], history), whole[i : i + 1], check_exact=True)
+        assert_frame_equal(replay(cases[i : i + 1], history, learning=False), whole[i : i + 1], check_exact=True)
 
 
 def test_the_order_of_samples_leaves_no_trace(history: pl.DataFrame, cases: pl.DataFrame) -> None:
@@ -335,3 +335,73 @@ def test_the_kind_says_which_side_hurts() -> None:
     # 0.6 points a day from 22: 20 is reached after 3.3 days, 5 after 28.
     assert got["status"].to_list() == ["ok", "ok"]
     assert got["p_breach"].to_list() == pytest.approx([1.0, 0.0], abs=0.02)
+
+
+# --- learning from other series -----------------------------------------------------------------
+
+
+def batches(hosts: int = 20, days: int = 24) -> pl.DataFrame:
+    """Return hosts whose nightly batch crosses 80 on a third of the nights: the evening before is a little higher."""
+    rng = np.random.default_rng(7)
+    parts = []
+    for number in range(hosts):
+        hot = rng.random(days) < 0.33
+        values = rng.normal(30.0, 2.0, (days, 24))
+        values[:, 20:] += np.where(hot, 8.0, 0.0)[:, None]
+        values[1:, 2:4] = np.where(hot[:-1], 90.0, 70.0)[:, None]
+        parts.append(samples(f"h{number}", values.ravel(), "1h"))
+    return pl.concat(parts)
+
+
+def nights(hosts: int = 20) -> pl.DataFrame:
+    """Return one case per host and night, at midnight of the last six days."""
+    return table(
+        *(
+            case(f"{number}/{day}", f"h{number}", 80.0, START + timedelta(days=day), horizon_s=6 * 3600)
+            for number in range(hosts)
+            for day in range(18, 24)
+        )
+    )
+
+
+def test_the_fleet_teaches_what_one_series_cannot() -> None:
+    """What the evening before says about the night is learned from all hosts; without learning the paths stand."""
+    frame, asked = batches(), nights()
+    truth = [
+        frame.filter(
+            (pl.col("host") == row["host"]) & (pl.col("ts") >= row["cutoff"])
+            & (pl.col("ts") < row["cutoff"] + timedelta(hours=6))
+        ).get_column("value").max() >= 80.0
+        for row in asked.iter_rows(named=True)
+    ]  # fmt: skip
+    loss = {}
+    for learning in (True, False):
+        found = replay(asked, frame, learning=learning)
+        assert found.get_column("status").unique().to_list() == ["ok"]
+        loss[learning] = ((found.get_column("p_breach").to_numpy() - np.array(truth)) ** 2).mean()
+        dated = found.get_column("breach_p50").is_not_null().to_list()
+        assert dated == (found.get_column("p_breach") >= 0.5 - 1e-9).to_list()
+    assert loss[True] < 0.6 * loss[False]
+
+
+def test_learning_never_looks_beyond_a_cutoff() -> None:
+    """Samples of all hosts from a case's cutoff on are changed or missing, and its answer stays, bit for bit."""
+    frame, asked = batches(), nights()
+    want = replay(asked, frame)
+    for day in (18, 21):
+        cutoff = START + timedelta(days=day)
+        later = pl.col("ts") >= cutoff
+        known = (want.get_column("cutoff") <= cutoff).to_list()
+        for other in (
+            frame.with_columns(pl.when(later).then(85.0).otherwise("value").alias("value")),
+            frame.filter(~later),
+        ):
+            got = replay(asked, other)
+            assert_frame_equal(got.filter(pl.Series(known)), want.filter(pl.Series(known)), check_exact=True)
+
+
+def test_learning_does_not_depend_on_the_order_of_cases_or_samples() -> None:
+    """Both turned round: the same answers, bit for bit."""
+    frame, asked = batches(), nights()
+    turned = replay(asked.reverse(), frame.reverse()).reverse()
+    assert_frame_equal(turned, replay(asked, frame), check_exact=True)

@@ -135,7 +135,7 @@ _CASE_MAP = click.option(
 )  # fmt: skip
 
 
-FOR_CASES = ("samples_path", "mapping", "source_format", "tz", "delimiter", "encoding")
+FOR_CASES = ("learning", "samples_path", "mapping", "source_format", "tz", "delimiter", "encoding")
 FOR_NIGHTS = ("since", "every", "horizon", "most", "warn_at")
 
 
@@ -156,6 +156,12 @@ FOR_NIGHTS = ("since", "every", "horizon", "most", "warn_at")
     help="Store: probability from which on a case counts as a warning.",
 )
 @click.option("--model", type=MODEL, help="pool, one of its members, or statsforecast:NAME.  [default: pool]")
+@click.option(
+    "--learning/--no-learning",
+    default=None,
+    help="CASES: learn from past windows of all series that had ended before a cutoff, or take the paths alone."
+    "  [default: learning]",
+)
 @click.option(
     "-o",
     "--output",
@@ -211,6 +217,7 @@ def _replay_cases(
     for_cases: list[str],
     *,
     mapping: dict[str, str] | None,
+    learning: bool | None,
     **how: Any,
 ) -> None:
     from capforecast.cli.cases import read_cases, samples_for
@@ -219,10 +226,10 @@ def _replay_cases(
 
     if output is not None:
         check_ending(output)
-    reading_options = [name for name in for_cases if name not in ("--input", "--map")]
+    reading_options = [name for name in for_cases if name not in ("--input", "--map", "--learning")]
     if samples_path is None and reading_options:
         raise ConfigError(f"{reading_options[0]} must go with --input", got="none")
-    config = common.settings(forecast__model=model)
+    config = common.settings(forecast__model=model, forecast__learning=learning)
     frame, renamed, warning = read_cases(cases, mapping or {}, alone=samples_path is None)
     if warning is not None:
         common.say(f"Warning: {printable(warning)}")
@@ -233,7 +240,8 @@ def _replay_cases(
             samples = stored_samples(config.store.path, frame)
         else:
             samples, unread = samples_for(samples_path, read_options(config, mapping=mapping, **how), renamed)
-        found = replay(frame, samples, model=config.forecast.model, kinds=config.metric_kinds)
+        model, learns = config.forecast.model, config.forecast.learning
+        found = replay(frame, samples, model=model, kinds=config.metric_kinds, learning=learns)
     _deliver(common, found.rename(renamed), output)
     _leave_after(str(samples_path), unread)
 
