@@ -70,8 +70,8 @@ def test_a_status_holds_only_if_it_was_there_and_may(tmp_path: Path, holds: int,
     verdict = found.verdicts[0]
 
     assert verdict["status"] == status_code(now)
-    assert verdict["severity"] == {"breached": 1, "will_breach": 2, "ok": 4}[now] - (0 if now != "will_breach" else -1)
-    assert (verdict["holds"] > 0) == (now != "ok")
+    assert verdict["severity"] == {"breached": 1, "will_breach": 3}.get(now, 4)
+    assert (verdict["holds"] > 0) == (now in ("breached", "will_breach"))
 
 
 def test_without_a_run_before_nothing_holds(tmp_path: Path) -> None:
