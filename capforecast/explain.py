@@ -19,6 +19,7 @@ from capforecast.errors import DataError, UnknownNameError
 from capforecast.expected import expect, levels
 from capforecast.explanation import Changes, Crossing, Evidence, Explanation, Raised
 from capforecast.findings import BAND, SPANS
+from capforecast.gathered import HISTORY_DAYS
 from capforecast.grades import UNKNOWN
 from capforecast.history import Rollups
 from capforecast.inquiry import of_names
@@ -28,7 +29,6 @@ from capforecast.panel import DAY_US, Floats
 from capforecast.pool import families, recipes
 from capforecast.shard import run
 from capforecast.store import Store
-from capforecast.survey import HISTORY_DAYS
 from capforecast.tables import KEYS
 from capforecast.times import format_moment, to_us
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from capforecast.config import Config
 from capforecast.errors import UnknownNameError
-from capforecast.previous import breaches_before, kept_before
+from capforecast.previous import breaches_before, memory_at
 from capforecast.run import moment_of, run_id_of
 from capforecast.store import Store
 from capforecast.survey import survey
@@ -56,5 +56,5 @@ def of_names(
                 raise UnknownNameError(name, wanted, known)
     moment, _, _ = moment_of(store, config, now_us, as_of_us)
     stamp = Stamp(run_id_of(moment, config), moment)
-    before, (kept, _) = breaches_before(store, moment), kept_before(store, config, moment)
-    return survey(store, config, stamp, series=series, before=before, kept=kept).tables
+    before, memory = breaches_before(store, moment), memory_at(store, config, moment)
+    return survey(store, config, stamp, series=series, before=before, memory=memory).tables

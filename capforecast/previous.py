@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,15 @@ from capforecast.config import Config
 from capforecast.errors import StoreError
 from capforecast.kept import terms_of
 from capforecast.store import KeptForecasts, Store, read_kept, read_published
+from capforecast.teaching import Taught, recalled
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What earlier runs left for this one: their forecasts, and what they learned."""
+
+    kept: KeptForecasts | None = None
+    taught: Taught | None = None
 
 
 def breaches_before(store: Store, as_of_us: int) -> pl.DataFrame | None:
@@ -32,6 +42,20 @@ def kept_before(store: Store, config: Config, as_of_us: int) -> tuple[KeptForeca
     except StoreError as error:
         return None, [f"{error}; every series is fitted anew"]
     return (kept if kept is not None and kept.about == terms_of(config) else None), []
+
+
+def memory_before(store: Store, config: Config, as_of_us: int, *, refit: bool = False) -> tuple[Memory, list[str]]:
+    """Return what the run before left for this one, and what to tell of damage; with `refit` no forecasts."""
+    kept, told = (None, []) if refit else kept_before(store, config, as_of_us)
+    run = _run_before(store, as_of_us)
+    return Memory(kept, recalled(store, config, None if run is None else run["path"], as_of_us)), told
+
+
+def memory_at(store: Store, config: Config, as_of_us: int) -> Memory:
+    """Return what the nightly run of a moment had, or would have without learning: for forecasts on demand."""
+    kept, _ = kept_before(store, config, as_of_us)
+    run = _run_before(store, as_of_us + 1)
+    return Memory(kept, recalled(store, config, None if run is None else run["path"], as_of_us))
 
 
 def earlier_runs(store: Store, as_of_us: int) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from capforecast.errors import ConfigError, DataError, SourceError
 from capforecast.ingest import ingest, taken_before
 from capforecast.judging import judge
 from capforecast.limits import read as read_limits
-from capforecast.previous import breaches_before, kept_before
+from capforecast.previous import breaches_before, memory_before
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
 from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES
@@ -134,13 +134,13 @@ def nightly(
         moment, source, notes = moment_of(store, config, now_us, as_of_us)
         stamp = Stamp(run_id_of(moment, config), moment)
         identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
-        kept, damage = (None, []) if refit else kept_before(store, config, moment)
+        memory, damage = memory_before(store, config, moment, refit=refit)
         with store.publication(identity) as publication:
             with timings.stage("judge"):
                 past = judge(store, config, stamp, publication)
             found = survey(
                 store, config, stamp, series=store.series(), before=breaches_before(store, moment),
-                progress=progress, sink=publication, timings=timings, kept=kept,
+                progress=progress, sink=publication, timings=timings, memory=memory,
             )  # fmt: skip
             if not found.counts["series"]:
                 raise DataError(
@@ -149,7 +149,9 @@ def nightly(
                     do="Ingest some, or pass --as-of",
                 )
             row = _run_row(stamp, source, found.counts, taken, config, store)
-            row = row.with_columns(pl.lit(past.sentence).alias("record"))
+            row = row.with_columns(
+                pl.lit(past.sentence).alias("record"), pl.lit(found.learned, pl.String).alias("learned")
+            )
             publication.write("run", row.to_arrow())
             with timings.stage("report"):
                 shown = {name: publication.finish(name) for name in ("breaches", "forecasts", "run")}

@@ -177,5 +177,8 @@ RUN = Table(
         Column("data_watermark", "timestamp", "end of the newest rollup before as_of"),
         Column("model", "text", "model option of the run; pool is the built-in combination"),
         Column("record", "text", "one sentence: how the warnings of the past did"),
+        Column(
+            "learned", "text", "what past windows correct: since when, kind, horizon, windows, log loss on unseen ones"
+        ),
     ),
 )

@@ -26,6 +26,10 @@ class Sink(Protocol):
         """Keep forecasts for the next run."""
         ...
 
+    def beside(self, name: str, data: bytes) -> None:
+        """Put a file beside the tables, for later runs."""
+        ...
+
     def scratch(self) -> BinaryIO:
         """Return a file to write and read that is gone when it is closed."""
         ...
@@ -47,6 +51,9 @@ class InMemory:
 
     def keep(self, piece: Piece, about: Mapping[str, str]) -> None:
         """Keep nothing: what is not published has no next run."""
+
+    def beside(self, name: str, data: bytes) -> None:
+        """Keep nothing, as with forecasts."""
 
     def scratch(self) -> BinaryIO:
         """Return a file in memory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -15,16 +15,18 @@ from capforecast.changes import Before, with_changes
 from capforecast.config import Config
 from capforecast.dated import dated
 from capforecast.engine import Engine
-from capforecast.expected import Expected, expect, levels, ranges
+from capforecast.expected import Expected, expect
 from capforecast.findings import NEVER, STATE, VERDICT, Terms, daily_levels, item_states, threshold_verdicts
-from capforecast.history import Rollups
+from capforecast.gathered import gather
 from capforecast.inorder import InOrder, longest_rising
 from capforecast.itemrows import forecast_rows, score_rows
 from capforecast.kept import Asked, recall, remember, terms_of
+from capforecast.lessons import Lessons
 from capforecast.limits import Resolved, resolve
 from capforecast.outcome import Plan
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.pool import families, recipes
+from capforecast.previous import Memory
 from capforecast.reasons import with_reasons
 from capforecast.schema import BREACHES, SEVERITIES, STATUSES
 from capforecast.scores import Records, joined, numbered
@@ -40,13 +42,12 @@ from capforecast.tables import (
     series_rows,
     urgency,
 )
+from capforecast.teaching import FILE as LESSONS
+from capforecast.teaching import correct, teach
 from capforecast.timings import Timings
 
 Progress = Callable[[str, int, int | None], None]
 Counts = dict[str, int]
-
-HISTORY_DAYS = 800
-"""How far back rollups are read."""
 
 CHUNK = 8_192
 """Rows of a table that are made at a time."""
@@ -70,6 +71,7 @@ class Survey:
     tables: Mapping[str, pl.DataFrame]
     messages: list[str]
     counts: Counts
+    learned: str | None = None
 
 
 def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
@@ -82,7 +84,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     progress: Progress | None = None,
     sink: Sink | None = None,
     timings: Timings | None = None,
-    kept: KeptForecasts | None = None,
+    memory: Memory | None = None,
 ) -> Survey:
     """Forecast the expected series and lay their futures against their thresholds.
 
@@ -104,17 +106,27 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         Where the tables go; into the result without it.
     timings : Timings, optional
         Where the time of the stages is added up.
-    kept : KeptForecasts, optional
-        Forecasts that an earlier run with these settings kept; used again where they hold.
+    memory : Memory, optional
+        What earlier runs with these settings left: kept forecasts are used again where they hold. With a sink,
+        what was not learned is learned.
     """
-    memory = InMemory()
-    sink, timings = sink or memory, timings or Timings()
+    inside = InMemory()
+    learns = sink is not None and config.run.learning
+    sink, timings, memory = sink or inside, timings or Timings(), memory or Memory()
     with timings.stage("expect"):
         expected, messages = _expected(series, store, config, stamp)
         past = None if before is None else Before.of(before)
         # Frames of a million rows are large; from here on what was made of them is enough.
         del series, before
-    found = _Shards(store, config, stamp, expected, timings, kept).found(sink, progress)
+    work = _Shards(store, config, stamp, expected, timings, memory.kept)
+    known = memory.taught
+    if known is None and learns:
+        with timings.stage("learn"):
+            known = teach(store, expected, work.plan, _engine(config), config.run.threads)
+    if known is not None:
+        sink.beside(LESSONS, known.dumped(config))
+        work = replace(work, lessons=known.numbered(expected))
+    found = work.found(sink, progress)
     with timings.stage("rank"):
         settle(found, past)
         order = urgency(found)
@@ -134,11 +146,12 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
                 sink.write(name, table)
             if progress is not None:
                 progress(name, min((number + 1) * CHUNK, rows), rows)
-    if kept is not None and kept.damaged:
+    if memory.kept is not None and memory.kept.damaged:
         messages.append(
-            f"{kept.damaged} pieces of what the run before kept were damaged: their series were fitted anew"
+            f"{memory.kept.damaged} pieces of what the run before kept were damaged: their series were fitted anew"
         )
-    return Survey(memory.tables() if sink is memory else {}, messages, _counts(found))
+    learned = None if known is None else known.sentence()
+    return Survey(inside.tables() if sink is inside else {}, messages, _counts(found), learned)
 
 
 def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) -> tuple[Expected, list[str]]:
@@ -180,6 +193,7 @@ class _Shards:
     expected: Expected
     timings: Timings
     kept: KeptForecasts | None = None
+    lessons: Lessons = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan:
@@ -245,36 +259,28 @@ class _Shards:
     def part(self, chosen: Ints, plan: Plan) -> _Part:
         """Forecast some series, given by their places, in the order of their numbers in the store."""
         expected = self.expected
-        first, watched = expected.first_item[chosen], expected.first_threshold[chosen]
-        counts = expected.first_item[chosen + 1] - first
-        items = ranges(first, counts)
-        local = np.repeat(np.arange(chosen.size), counts)
-        watching = expected.first_threshold[chosen + 1] - watched
-        rows = ranges(watched, watching)
-        # Where the items of each threshold's series begin, here and among all.
-        begin, begin_all = (np.repeat(starts, watching) for starts in (np.cumsum(counts) - counts, first))
-        owner = begin + expected.item[rows] - begin_all
         with self.timings.stage("read"):
-            statistics = sorted(set(expected.statistics(items)))
-            rollups, samples = self._rollups(pl.DataFrame({"sid": expected.sid[chosen].astype(np.int32)}), statistics)
-            rollups = expected.dated.rebased(rollups, chosen)
-        # Its stages are panel, kernels and breach.
-        level = levels(expected.thresholds.get_column("threshold"))[rows]
-        asked = Asked(expected.sid[expected.owner[items]], expected.below[items], owner, level)
+            shard = gather(self.store, expected, plan.end_us, chosen)
+        items, rows, owner = shard.places, shard.rows, shard.owner
+        # The stages of what follows are panel, kernels and breach.
+        asked = Asked(expected.sid[expected.owner[items]], expected.below[items], owner, shard.level)
         with self.timings.stage("carry"):
             kept = None if self.kept is None else self._recalled(self.kept, asked, plan)
-            changing = expected.changing[chosen][local]
             if kept is not None:
                 # What was kept knows neither plans nor sizes of today.
-                kept.age[changing] = 0
-        planned = expected.dated.days(rows, level, plan.end_us, plan.horizon_days)
-        out = run(rollups, expected.arrays(items, local), owner, level, plan, kept, planned)
+                kept.age[shard.changing] = 0
+        planned = expected.dated.days(rows, shard.level, plan.end_us, plan.horizon_days)
+        out = run(shard.rollups, shard.arrays, owner, shard.level, plan, kept, planned)
+        with self.timings.stage("carry"):
+            piece = remember(asked, out, kept, plan.end_us, ~shard.changing)
+        if self.lessons:
+            with self.timings.stage("learn"):
+                correct(shard, expected, self.lessons, plan.end_us, out)
         with self.timings.stage("judge"):
-            states = item_states(out, expected, items, samples.to_numpy()[local], self._terms())
+            states = item_states(out, expected, items, shard.samples, self._terms())
             verdicts = threshold_verdicts(out, states, expected, rows, owner, self._terms())
             scores = joined(out.scores)
             scores["item"] = items[scores["item"]]
-            piece = remember(asked, out, kept, plan.end_us, ~changing)
             return _Part(items, rows, states, verdicts, daily_levels(out, states), scores, list(out.names), piece)
 
     def _recalled(self, source: KeptForecasts, asked: Asked, plan: Plan) -> Kept | None:
@@ -283,17 +289,6 @@ class _Shards:
     def _terms(self) -> Terms:
         settings = self.config.run
         return Terms(self.stamp.as_of_us, self.store.step_us, settings.stale_after_us, settings.min_history_us)
-
-    def _rollups(self, part: pl.DataFrame, statistics: Sequence[str]) -> tuple[Rollups, pl.Series]:
-        """Return the history of some series as arrays, and the samples of each up to as_of."""
-        read = self.store.rollups(
-            part.get_column("sid").to_numpy(),
-            statistics,
-            from_us=self.stamp.as_of_us - HISTORY_DAYS * DAY_US,
-            to_us=self.stamp.as_of_us,
-        )
-        rollups = Rollups(read.starts, read.bucket, read.values, self.store.step_us)
-        return rollups, pl.Series("samples", read.samples)
 
 
 def _renumber(members: np.ndarray, codes: Ints) -> None:

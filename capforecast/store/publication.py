@@ -14,7 +14,7 @@ from capforecast.errors import StoreError, UnknownNameError
 from capforecast.schema import TABLES
 from capforecast.store import durable, publish
 from capforecast.store.catalog import Catalog
-from capforecast.store.edition import page_names
+from capforecast.store.edition import file_name, page_names
 from capforecast.store.history import staging_path
 from capforecast.store.keeping import FILE, KeepingFile, Piece, forget
 from capforecast.store.publish import Edition, Published
@@ -97,6 +97,18 @@ class Publication:
         if self._keeping is None:
             self._keeping = KeepingFile(self._folder / FILE, about)
         self._keeping.write(piece)
+
+    def beside(self, name: str, data: bytes) -> None:
+        """Put a file beside the tables in history, which later runs may read but need not.
+
+        Raises
+        ------
+        ConfigError
+            The name is no file name.
+        StoreError
+            It could not be written.
+        """
+        durable.atomic_write(self._folder / file_name(name, "file's name"), data, private=False)
 
     def finish(self, table: str) -> pl.LazyFrame:
         """Finish a table, empty if there were no rows, and return it to be read."""
