@@ -148,7 +148,11 @@ def _as_of(watched: Watched, back: int, curves: Curves, found: dict[int, list[tu
     owner = watched.owner
     then, now = past[owner, -1], watched.daily[owner, -1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        moved = np.where(watched.relative, watched.threshold * then / now, watched.threshold)
+        # Who sets a threshold that was never met knows of the levels up to now, so that no past day could meet it:
+        # then the question is whether the level rises as far as it would have to from here.
+        met = (past[owner] >= watched.threshold[:, None]).any(axis=1)
+        as_far = np.where(watched.relative, watched.threshold * then / now, watched.threshold + then - now)
+        moved = np.where(met & ~watched.relative, watched.threshold, as_far)
     said = curves(back, np.where(np.isnan(moved), watched.threshold, moved))
     enough = (~np.isnan(past)).sum(axis=1)[owner] >= LEAST_DAYS
     asked = enough & (then < moved) & ~np.isnan(said[:, 0])

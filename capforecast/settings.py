@@ -168,9 +168,9 @@ class RunSettings(Section):
         "foretold; whole days, 1d: all every night",
     )
     learning: bool = Field(
-        default=False,
-        description="correct probabilities by what past windows of the fleet taught, where it did better on windows "
-        "it had not seen; thresholds that were never crossed before may then look too safe",
+        default=True,
+        description="correct probabilities by what past windows of the fleet taught, where that did better on windows "
+        "it had not seen",
     )
     shard_series: Whole = Field(default=1024, ge=1, le=1_000_000, description="series in memory at a time")
 
