@@ -7,7 +7,8 @@ characters in them come out as escapes, markup as text.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import date
 from html import escape
 
 import numpy as np
@@ -17,6 +18,7 @@ from capforecast.errors import printable
 from capforecast.numbers import number
 
 Floats = NDArray[np.float64]
+Window = tuple[date | None, date | None, date | None]
 
 # Levels beyond count as this much, so that distances stay finite.
 _MOST = 1e300
@@ -87,35 +89,39 @@ def terminal(
 def svg(
     days: NDArray[np.datetime64],
     actual: ArrayLike,
-    q10: ArrayLike,
-    q50: ArrayLike,
-    q90: ArrayLike,
+    quantiles: ArrayLike,
     thresholds: Mapping[str, float],
     *,
     title: str,
     unit: str = "",
+    window: Window = (None, None, None),
 ) -> str:
-    """Return an inline SVG: history, fan q10 to q90 with its median, one line per threshold.
+    """Return an inline SVG: history, fan q10 to q90 with its median, one line per threshold, when it is crossed.
 
     Parameters
     ----------
     days : datetime64 (N,)
         Rising days; where some are left out there is a gap too.
-    actual, q10, q50, q90 : float64 (N,)
-        Levels per day; NaN is a gap.
+    actual : float64 (N,)
+        Measured levels per day; NaN is a gap.
+    quantiles : float64 (3, N)
+        The 0.1, 0.5 and 0.9 quantiles of each day.
     thresholds : mapping of name to level
         Drawn as dashed lines with their names.
     title : str
         What the chart shows, for those who cannot see it.
     unit : str
         Unit of the levels.
+    window : tuple of date
+        Early, median and late date of the breach; one that is None lies beyond the horizon.
 
     Notes
     -----
     Colours follow the page: everything is ``currentColor`` until a style sheet says otherwise for the
-    classes ``grid``, ``actual``, ``band``, ``median``, ``now`` and ``limit``.
+    classes ``grid``, ``actual``, ``band``, ``median``, ``now``, ``limit``, ``window`` and ``likely``.
     """
-    past, lower, middle, upper = (np.asarray(v, dtype=np.float64) for v in (actual, q10, q50, q90))
+    past = np.asarray(actual, dtype=np.float64)
+    lower, middle, upper = np.asarray(quantiles, dtype=np.float64)
     offsets = days.astype("datetime64[D]").astype(np.int64)
     low, high = _limits([past, middle, _levels(thresholds)], [lower, upper])
     first, last = (int(offsets[0]), int(offsets[-1])) if offsets.size else (0, 0)
@@ -137,6 +143,7 @@ def svg(
         x = round(720 + 5560 * int(day - first) / max(last - first, 1))
         anchor = "start" if day == first else "end" if day == last else "middle"
         parts.append(f'<text x="{x}" y="2080" text-anchor="{anchor}">{np.datetime64(int(day), "D")}</text>')
+    parts += _window(window, (first, last))
     band = _band(xs, height(lower), height(upper))
     parts.append(f'<path class="band" fill-opacity=".2" d="{band}"/>')
     parts.append(f'<path class="actual" {_STROKE} stroke-width="15" d="{_line(xs, height(past))}"/>')
@@ -151,8 +158,21 @@ def svg(
             dashes = f'{_STROKE} stroke-width="12" stroke-dasharray="60 40"'
             label = _text(f"{name} {number(level, unit)}")
             parts.append(f'<path class="limit" {dashes} d="M720 {y}H6280"/>')
-            parts.append(f'<text class="limit" x="760" y="{y}" dy="-35">{label}</text>')
+            parts.append(f'<text class="limit" x="760" y="{y}" dy="{-35 if y > 200 else 120}">{label}</text>')
     return "".join(parts) + "</svg>"
+
+
+def _window(window: Window, days: tuple[int, int]) -> Iterator[str]:
+    """Yield the span of the breach and its median day, as far as they are within the first and the last day."""
+    early, likely, late = (None if day is None else int(np.datetime64(day, "D").astype(np.int64)) for day in window)
+    scale = 5560 / max(days[1] - days[0], 1)
+    if early is not None and days[0] <= early <= days[1]:
+        x = round(720 + scale * (early - days[0]))
+        end = round(720 + scale * (days[1] - days[0] if late is None else min(late, days[1]) - days[0]))
+        yield f'<path class="window" fill-opacity=".1" d="M{x} 100V1900H{max(end, x + 24)}V100Z"/>'
+    if likely is not None and days[0] <= likely <= days[1]:
+        x = round(720 + scale * (likely - days[0]))
+        yield f'<path class="likely" {_STROKE} stroke-width="14" stroke-dasharray="20 30" d="M{x} 100V1900"/>'
 
 
 def _levels(thresholds: Mapping[str, float]) -> Floats:

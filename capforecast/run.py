@@ -19,7 +19,7 @@ from capforecast.limits import read as read_limits
 from capforecast.previous import breaches_before, memory_before
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
-from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES
+from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES, TABLES
 from capforecast.settings import SourceSettings
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import head
@@ -154,7 +154,7 @@ def nightly(
             )
             publication.write("run", row.to_arrow())
             with timings.stage("report"):
-                shown = {name: publication.finish(name) for name in ("breaches", "forecasts", "run")}
+                shown = {name: publication.finish(name) for name in TABLES}
                 page = registry.load("report", "html")(shown, RenderOptions())
             with timings.stage("publish"):
                 published = publication.publish({"report.html": page})

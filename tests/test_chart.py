@@ -166,7 +166,7 @@ def test_terminal_draws_any_numbers(history: np.ndarray, quantiles: np.ndarray, 
 def _chart(values: list[float], **words: str) -> ET.Element:
     days = np.datetime64("2026-01-01") + np.arange(len(values))
     nothing = np.full(len(values), np.nan)
-    drawing = svg(days, values, nothing, nothing, nothing, {}, title=words.get("title", "t"), unit="percent")
+    drawing = svg(days, values, [nothing] * 3, {}, title=words.get("title", "t"), unit="percent")
     return ET.fromstring(drawing)
 
 
@@ -185,7 +185,7 @@ def test_svg_breaks_its_line_at_a_gap_and_dots_a_lone_value() -> None:
 def test_svg_breaks_its_line_where_days_are_left_out() -> None:
     days = np.datetime64("2026-01-01") + np.array([0, 1, 2, 3, 10, 11, 12])
     nothing = np.full(7, np.nan)
-    drawing = svg(days, np.arange(7.0), nothing, nothing, nothing, {}, title="t")
+    drawing = svg(days, np.arange(7.0), [nothing] * 3, {}, title="t")
     assert _path(ET.fromstring(drawing), "actual").count("M") == 2
 
 
@@ -193,7 +193,7 @@ def test_svg_has_a_title_an_axis_of_dates_and_its_thresholds() -> None:
     days = np.datetime64("2026-01-01") + np.arange(100)
     past = np.where(np.arange(100) < 60, 50.0 + np.arange(100) / 3, np.nan)
     ahead = np.where(np.arange(100) >= 60, 70.0, np.nan)
-    drawing = svg(days, past, ahead - 5, ahead, ahead + 5, {"full": 100.0}, title="<b>&", unit="percent")
+    drawing = svg(days, past, [ahead - 5, ahead, ahead + 5], {"full": 100.0}, title="<b>&", unit="percent")
     root = ET.fromstring(drawing)
     texts = ["".join(e.itertext()) for e in root.iter() if e.tag.endswith("text")]
     assert root.get("role") == "img"
@@ -212,7 +212,7 @@ def test_svg_is_well_formed_whatever_the_title(title: str) -> None:
 @given(ANY, st.floats())
 def test_svg_draws_any_numbers(values: np.ndarray, level: float) -> None:
     days = np.datetime64("2026-01-01") + np.arange(values.size)
-    drawing = svg(days, values, values, values, values[::-1], {"limit": level}, title="t", unit="byte")
+    drawing = svg(days, values, [values, values, values[::-1]], {"limit": level}, title="t", unit="byte")
     for element in ET.fromstring(drawing).iter():
         path = element.get("d", "")
         assert "nan" not in path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import re
 from base64 import b64encode
+from datetime import date
 from hashlib import sha256
 
 import polars as pl
@@ -13,7 +14,7 @@ from rich.cells import cell_len
 
 from capforecast import registry
 from capforecast.report import RenderOptions
-from tests.tables import HOSTILE, breach_tables, empty_tables
+from tests.tables import HOSTILE, breach_tables, empty_tables, frame_of
 
 
 def _text(name: str, tables: dict[str, pl.DataFrame], **options: object) -> str:
@@ -117,15 +118,17 @@ def _hostile() -> dict[str, pl.DataFrame]:
 
 
 def test_html_has_no_tag_or_attribute_that_the_data_brought() -> None:
-    tame, hostile = (_Page(_text("html", t)) for t in (breach_tables(12), _hostile()))
+    tame, hostile = (_Page(_text("html", t)) for t in (breach_tables(len(HOSTILE)), _hostile()))
     assert set(hostile.tags) <= set(tame.tags)
     assert {(t, a) for t, a, _ in hostile.attributes} <= {(t, a) for t, a, _ in tame.attributes}
-    assert hostile.tags.count("script") == 1
+    kinds = [value for tag, name, value in hostile.attributes if (tag, name) == ("script", "type")]
+    assert hostile.tags.count("script") == 3
+    assert kinds == ["text/plain"] * 2
 
 
 def test_html_asks_for_nothing() -> None:
     page = _Page(_text("html", _hostile()))
-    assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+    assert not {"link", "img", "iframe", "object", "embed", "base"} & set(page.tags)
     assert not {name for _, name, _ in page.attributes} & {
         "src",
         "href",
@@ -154,8 +157,8 @@ def test_html_says_the_facts_of_the_run() -> None:
     assert "<h1>Capacity forecast of 2026-03-01 02:00 UTC</h1>" in text
     assert "Newest data: 2026-03-01 01:55 UTC. 3 series, 3 with a forecast." in text
     assert "3 rows were rejected and are kept in quarantine." in text
-    assert "<dt>will_breach</dt><dd>3</dd>" in text
-    assert "<dt>8-30</dt><dd>2</dd>" in text
+    assert "<dt>will breach</dt><dd>3<small>2 hosts</small></dd>" in text
+    assert "<dt>8-30</dt><dd>2<small>2 hosts</small></dd>" in text
     assert "prefers-color-scheme:dark" in text
 
 
@@ -164,8 +167,9 @@ def test_html_row_holds_chart_reason_grade_and_model() -> None:
     assert "<summary>/var crosses 90 % in 3 to 18 days" in body
     assert "<title>host-0000 disk_used_pct /var: history, forecast and thresholds</title>" in body
     assert "critical 90 %" in body
-    assert "<dt>Grade<dd>B, gaps, few_origins" in body
-    assert "<dt>Model<dd>trend 0.71, double_seasonal 0.29" in body
+    assert "<dt>Grade<dd>B: more than 5 % of its steps are missing; few_origins" in body
+    assert "<dt>Members of the forecast<dd>trend 0.71, double_seasonal 0.29" in body
+    assert "<dt>Belongs to<dd>storage" in body
 
 
 def test_html_chart_shows_all_thresholds_of_the_series() -> None:
@@ -175,7 +179,18 @@ def test_html_chart_shows_all_thresholds_of_the_series() -> None:
     assert "full 100 %</text>" in first
 
 
-def test_html_of_a_thousand_series_stays_small_and_says_what_it_draws() -> None:
+def test_html_chart_shows_when_the_threshold_is_crossed() -> None:
+    """The span of a crossing is drawn from its early to its late date, up to the horizon where that is unknown."""
+    crossing, never = (
+        _text("html", breach_tables([dict.fromkeys(("breach_date_p10", "breach_date_p50", "breach_date_p90")) | day]))
+        for day in ({"breach_date_p10": date(2026, 3, 20)}, {})
+    )
+    assert crossing.split("<script")[0].count('class="window"') == 1
+    assert 'class="likely"' not in crossing.split("<script")[0]
+    assert 'class="window"' not in never.split("<script")[0]
+
+
+def test_html_of_a_thousand_series_stays_small_and_says_what_it_writes_out() -> None:
     names = (("warning", 80.0), ("critical", 90.0), ("full", 100.0))
     reason = "It crosses its threshold in 40 to 60 days as it grows by 0.33 percent a day, and has for weeks."
     rows = [
@@ -186,10 +201,67 @@ def test_html_of_a_thousand_series_stays_small_and_says_what_it_draws() -> None:
     tables = breach_tables(rows, history=1, horizon=0)
     tables["forecasts"] = breach_tables(rows[:450], history=120)["forecasts"]
     text = _text("html", tables)
-    assert len(text.encode()) < 3_000_000
-    assert text.count("<svg") == 150
-    assert text.count("<tbody>") == 3000
-    assert "All 3000 rows, most urgent first, the first 150 with a chart;" in text
+    assert len(text.encode()) < 1_500_000
+    assert text.count("<svg") == 60
+    assert text.count("<tbody>") == 300
+    assert "All 3000 rows, most urgent first, each with a chart;" in text
+    assert "Without its script the page shows the first 300 of 3000 rows, 60 of them with a chart and details." in text
+
+
+def test_html_lists_no_more_rows_than_asked_for_and_counts_all() -> None:
+    text = _text("html", breach_tables(6), top=2)
+    assert "The first 2 of 6 rows" in text
+    assert text.count("<tbody>") == 2
+    assert "<dt>will breach</dt><dd>3<" in text
+
+
+def test_html_of_the_three_tables_of_an_ad_hoc_forecast_needs_no_others() -> None:
+    tables = {name: breach_tables(2)[name] for name in ("breaches", "forecasts", "run")}
+    assert "All 2 rows" in _text("html", tables)
+
+
+def test_html_shows_how_the_groups_are_and_adds_up_what_their_series_need() -> None:
+    need = {"unit": "byte", "team": "storage", "change_class": "new"}
+    rows = [
+        {**need, "host": "a", "threshold_name": "warning", "add_needed_90d": 3e12},
+        {**need, "host": "a", "threshold_name": "full", "add_needed_90d": 1e12},
+        {**need, "host": "b", "add_needed_90d": 2e12},
+        {"host": "c", "team": "web", "unit": "percent", "add_needed_90d": 20.0},
+    ]
+    text = _text("html", breach_tables(rows))
+    storage, web = (
+        text.split("<summary>By team</summary>")[1].split("</tbody>")[0].split("</table>")[0].split("<tr>")[2:]
+    )
+    assert "5 TB on 2 series" in storage
+    assert '<td class="n">2</td><td class="n">2</td><td class="n">1</td>' in storage
+    assert "TB" not in web
+    assert "all of them together may need less" in text
+
+
+def test_html_shows_the_record_and_what_was_said_against_what_came() -> None:
+    counts = {"predictions": 40, "predictions_averted": 0, "predictions_unknown": 0, "horizon_days": 30}
+    rows = [
+        {
+            "period": "last_30d",
+            "p_range": "all",
+            "horizon_days": 30,
+            "warnings": 8,
+            "warnings_true": 6,
+            "precision": 0.75,
+        },
+        {**counts, "period": "2026-02", "p_range": "all"},
+        {**counts, "period": "2026-02", "p_range": "0.7-0.8", "p_mean": 0.74, "breached_share": 0.7},
+    ]
+    text = _text("html", breach_tables(1) | {"record": frame_of("record", rows)})
+    assert '<th scope="row">last 30 days</th><td class="n">30</td><td class="n">8</td><td class="n">6</td>' in text
+    assert '<td class="n">75%</td>' in text
+    assert '<th scope="row">0.7-0.8</th><td class="n">70 % of 40</td>' in text
+
+
+def test_html_tells_what_became_of_earlier_predictions_of_a_row() -> None:
+    past = [{"risk_id": "risk-00000", "outcome": outcome} for outcome in ("hit", "late", "hit", "quiet")]
+    text = _text("html", breach_tables(2) | {"outcomes": frame_of("outcomes", past)})
+    assert text.count("<dt>Earlier predictions that fell due lately<dd>hit 2, late 1</div>") == 1
 
 
 def test_html_without_rows_still_says_so() -> None:

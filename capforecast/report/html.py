@@ -1,14 +1,16 @@
-"""One page that holds everything: facts of the run, the ranked table, a chart per urgent row.
+"""One page that holds everything: the fleet at a glance, the ranked table, a chart per series.
 
 The page asks for nothing: no font, no image, no script from elsewhere. Its policy allows only the
 style and the script it carries, by their hashes; every text of the data is escaped on its way in.
+The first rows and charts stand in the page as they are; all listed rows and the curves behind them
+are in it once more in packed form, which its script finds, sorts and draws from.
 """
 
 from __future__ import annotations
 
-import math
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
@@ -17,48 +19,85 @@ import polars as pl
 from markupsafe import Markup
 
 from capforecast import chart
+from capforecast.compact import SERIES, STRIDE, Curves, curves, fine_series, packed_curves, packed_rows
+from capforecast.details import FACTS, ITEM_COLUMNS, ROW_COLUMNS, facts, prepared, slipped
 from capforecast.errors import printable
 from capforecast.numbers import NOTHING, date_range, number, probability
+from capforecast.overview import GROUPS, PERIODS, RECORD, SOON, counted, grouped, joined, record_lines, reliability
 from capforecast.report import RenderOptions, Tables
-from capforecast.schema import DAYS_BUCKETS, SEVERITIES, STATUSES
+from capforecast.schema import DAYS_BUCKETS, SEVERITIES, STATUSES, TABLES
 
-CHARTS = 150
-ROWS = 5_000
-HISTORY_DAYS = 120
-SERIES = ("host", "metric", "instance", "direction")
+ROWS = 30_000
+"""Most rows that are listed."""
+WRITTEN_ROWS, WRITTEN_CHARTS = 300, 60
+"""Rows that can be read without the script; the first ones with a chart and all that is known."""
+FEW_CHARTS = 300
+"""Of a fleet with more rows than are listed, the first series alone are drawn: reading the others takes minutes."""
 CHANGES = ("new", "worse", "better", "cleared")
 COUNTED = (
     ("Days to the breach, by its median date", "days_bucket", DAYS_BUCKETS),
+    ("Changed since the run before", "change_class", CHANGES),
     ("Status", "status", STATUSES),
-    ("Against the previous run", "change_class", CHANGES),
 )
 
 
 def render(tables: Tables, options: RenderOptions) -> bytes:
-    """Return the run as a self-contained page: rows in the order of the table, charts for the first ones.
+    """Return the run as a self-contained page: rows in the order of the table, each with a chart and its details.
 
-    The page lists at most `ROWS` rows and draws at most `CHARTS` of them, and says so. Of tables that lie
-    in files no more is read than the page shows.
+    The page lists at most `ROWS` rows, and says so where there are more. Of tables that lie in files no more
+    is read than the page shows; all tables but ``breaches``, ``forecasts`` and ``run`` may be missing.
     """
-    breaches, runs = tables["breaches"].lazy(), tables["run"].lazy().collect()
-    listed = breaches.head(ROWS if options.top is None else min(options.top, ROWS)).collect()
-    counted = {column: breaches.group_by(column).len().collect() for _, column, _ in COUNTED}
-    rows = int(counted["status"]["len"].sum())
+    found = {name: tables[name].lazy() if name in tables else _nothing(name) for name in TABLES}
+    breaches, runs, record = found["breaches"], found["run"].collect(), found["record"].collect()
     run = runs.row(0, named=True) if runs.height else {}
-    style, script = _asset("page.css"), _asset("page.js")
+    counts = [(title, column, counted(breaches, column, words)) for title, column, words in COUNTED]
+    total = int(breaches.select(pl.len()).collect().item())
+    listed = breaches.head(ROWS if options.top is None else min(options.top, ROWS)).collect()
+    rows = prepared(listed, found["series"], found["outcomes"])
+    items, rows = _items(rows)
+    known = items.select(SERIES).unique(maintain_order=True)
+    series = known if total <= ROWS else known.head(FEW_CHARTS)
+    today = run["run_date"] if run else listed.item(0, "run_date") if listed.height else date(1970, 1, 1)
+    drawn = curves(series, found["forecasts"], today)
+    style, script = _asset("page.css"), Markup("").join(_asset(f"{name}.js") for name in ("unpack", "chart", "page"))
     page = _PAGES.get_template("page.html").render(
         as_of=_moment(run.get("as_of")),
         facts=list(_facts(run)),
         warnings=list(_warnings(run)),
-        counts=[{"title": title, "counts": _counts(counted[column], words)} for title, column, words in COUNTED],
-        caption=_caption(rows, listed.height),
-        rows=_rows(listed, breaches, tables["forecasts"].lazy()),
+        counts=counts,
+        compared=any(rows for _, rows, _ in counts[1][2]) or _is_compared(breaches),
+        groups=grouped(breaches),
+        most_groups=GROUPS,
+        soon=SOON,
+        record_heads=[head for head, _, _ in RECORD],
+        record=record_lines(record),
+        periods=PERIODS,
+        reliability=reliability(record),
+        caption=_caption(total, rows.height, series.height, known.height),
+        rows=_written(rows.head(WRITTEN_ROWS), breaches, drawn, series, today),
+        written=min(rows.height, WRITTEN_ROWS),
+        listed=rows.height,
+        detailed=min(rows.height, WRITTEN_CHARTS),
+        packed_rows=_packed_rows(rows, items, series, today),
+        packed_curves=packed_curves(drawn, (series.get_column("direction") == "below").to_numpy()),
+        coarse=(STRIDE, fine_series(drawn)) if series.height > fine_series(drawn) else None,
         style=style,
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
+        joined=joined,
+        range=date_range,
     )
     return page.encode()
+
+
+def _nothing(name: str) -> pl.LazyFrame:
+    """Return a table that is not there, without rows."""
+    kinds = {
+        "text": pl.String(), "double": pl.Float64(), "int64": pl.Int64(), "bool": pl.Boolean(), "date": pl.Date(),
+        "timestamp": pl.Datetime("us", "UTC"),
+    }  # fmt: skip
+    return pl.LazyFrame(schema={column.name: kinds[column.type] for column in TABLES[name].columns})
 
 
 def _shown(value: Any) -> Any:
@@ -117,99 +156,88 @@ def _warnings(run: Mapping[str, Any]) -> Iterator[str]:
             yield f"{run[column]} {words}."
 
 
-def _counts(counted: pl.DataFrame, words: Iterable[str]) -> list[tuple[str, int]]:
-    """Return how often each word is there, in the order of the words."""
-    found = dict(counted.iter_rows())
-    return [(word, found.get(word, 0)) for word in words]
+def _is_compared(breaches: pl.LazyFrame) -> bool:
+    """Return whether changes were told against a run before."""
+    return bool(breaches.select(pl.col("change_class").is_not_null().any()).collect().item())
 
 
-def _caption(rows: int, listed: int) -> str:
-    drawn = min(listed, CHARTS)
-    which = f"All {rows} rows" if listed == rows else f"The first {listed} of {rows} rows"
-    charts = "each with a chart" if drawn == listed else f"the first {drawn} with a chart"
+def _caption(total: int, listed: int, drawn: int, series: int) -> str:
+    which = f"All {total} rows" if listed == total else f"The first {listed} of {total} rows"
+    charts = "each with a chart" if drawn == series else f"charts of the first {drawn} series"
     return f"{which}, most urgent first, {charts}; the table breaches holds every column."
 
 
-def _rows(listed: pl.DataFrame, breaches: pl.LazyFrame, forecasts: pl.LazyFrame) -> Iterator[dict[str, Any]]:
+def _items(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return what the thresholds of a series share, once, and the rows with the place of theirs as `item`."""
+    items = rows.select(ITEM_COLUMNS).unique(maintain_order=True).with_row_index("item")
+    return items, rows.join(items, on=ITEM_COLUMNS, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _packed_rows(rows: pl.DataFrame, items: pl.DataFrame, series: pl.DataFrame, today: date) -> str:
+    curve = items.join(series.with_row_index("curve"), on=SERIES, how="left", nulls_equal=True, maintain_order="left")
+    about = {"today": str(today), "facts": FACTS, "severities": SEVERITIES}
+    frames = {"rows": rows.select("item", *ROW_COLUMNS), "items": curve.select(*ITEM_COLUMNS, "curve")}
+    return packed_rows(frames, about, today)
+
+
+def _written(
+    rows: pl.DataFrame, breaches: pl.LazyFrame, drawn: Curves, series: pl.DataFrame, today: date
+) -> Iterator[dict[str, Any]]:
     """Yield what the page shows of each row, formatted but not yet escaped."""
-    drawn = listed.head(CHARTS).select(SERIES).unique()
-    days = _by_series(_of(drawn, forecasts).sort("day"))
-    limits = _by_series(_of(drawn, breaches.select(*SERIES, "threshold_name", "threshold")))
-    for rank, row in enumerate(listed.iter_rows(named=True), start=1):
+    places = {key: place for place, key in enumerate(series.iter_rows())}
+    near = rows.head(WRITTEN_CHARTS).select(SERIES).unique()
+    hosts = breaches.filter(pl.col("host").is_in(near.get_column("host").unique().implode()))
+    limits = hosts.select(*SERIES, "threshold_name", "threshold").collect().partition_by(SERIES, as_dict=True)
+    for rank, row in enumerate(rows.iter_rows(named=True), start=1):
         key = tuple(row[column] for column in SERIES)
+        drawing = rank <= WRITTEN_CHARTS and key in places
         yield {
             "rank": rank,
             "severity": row["severity"] if row["severity"] in SEVERITIES else "none",
-            "severity_rank": row["severity_rank"] or len(SEVERITIES),
-            "status": "" if row["status"] == "will_breach" else row["status"],
+            "status": "" if row["status"] == "will_breach" else (row["status"] or "").replace("_", " "),
             **{name: row[name] or "" for name in ("host", "metric", "instance")},
-            "numbers": _numbers(row),
+            **_cells(row),
             "breach": date_range(row["breach_date_p10"], row["breach_date_p90"]),
+            "change": slipped(row),
             "start_by": str(row["start_by_date"] or NOTHING),
             "grade": row["grade"] or NOTHING,
             "reason": row["reason"] or row["status"] or NOTHING,
-            "facts": _details(row),
-            "chart": _chart(row, days[key], limits[key]) if rank <= CHARTS and key in days else "",
+            "facts": facts(row) if rank <= WRITTEN_CHARTS else [],
+            "chart": _chart(row, drawn, places[key], limits[key], today) if drawing else "",
         }
 
 
-def _of(drawn: pl.DataFrame, rows: pl.LazyFrame) -> pl.DataFrame:
-    """Return the rows of the series that are drawn; by their hosts a reader of files leaves most of them out."""
-    near = rows.filter(pl.col("host").is_in(drawn["host"].unique().to_list()))
-    return near.collect().join(drawn, on=SERIES, how="semi", maintain_order="left")
-
-
-def _by_series(frame: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:
-    return frame.partition_by(SERIES, as_dict=True, maintain_order=True)
-
-
-def _numbers(row: Mapping[str, Any]) -> list[tuple[float | None, str, str]]:
-    """Return value, text and note of the numeric cells."""
+def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of the numeric cells."""
     unit = row["unit"] or ""
-    cells = [
-        (row[column], number(row[column], unit), note)
-        for column, note in (("threshold", row["threshold_name"]), ("current", ""), ("headroom", ""))
-    ]
-    return [*cells, (row["p_breach_30d"], probability(row["p_breach_30d"]), "")]
+    return {
+        "threshold": number(row["threshold"], unit),
+        "threshold_name": row["threshold_name"] or "",
+        "now": number(row["current"], unit),
+        "left": _left(row["headroom"], unit),
+        "p": probability(row["p_breach_30d"]),
+        "add": number(row["add_needed_90d"], unit) if row["add_needed_90d"] else NOTHING,
+    }
 
 
-def _details(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what lies behind a row: names and texts of what is known."""
-    unit = row["unit"] or ""
-    growth = row["growth_per_day"]
-    facts = (
-        ("Grade", ", ".join(filter(None, [row["grade"], *(row["grade_reasons"] or "").split(";")]))),
-        ("Model", row["model"]),
-        ("Growth", None if growth is None else f"{number(growth, unit)} per day"),
-        ("Median date", row["breach_date_p50"]),
-        ("Capacity", None if row["capacity"] is None else number(row["capacity"], unit)),
-        ("To add for 90 days", number(row["add_needed_90d"], unit) if row["add_needed_90d"] else None),
-        ("Change", row["change_class"]),
-        ("Owner", ", ".join(filter(None, (row[label] for label in ("service", "team", "env", "site"))))),
-        ("Threshold from", row["threshold_source"]),
-    )
-    return [(name, str(text)) for name, text in facts if text]
+def _left(headroom: float | None, unit: str) -> str:
+    """Return the headroom in words."""
+    return "" if headroom is None else f"{number(abs(headroom), unit)} {'left' if headroom >= 0 else 'over'}"
 
 
-def _chart(row: Mapping[str, Any], days: pl.DataFrame, limits: pl.DataFrame) -> Markup:
+def _chart(row: Mapping[str, Any], drawn: Curves, place: int, limits: pl.DataFrame, today: date) -> Markup:
     """Return the chart of a row's series with all thresholds that apply to it."""
-    measured = days.height - days["actual"].null_count()
-    shown = days.slice(max(measured - HISTORY_DAYS, 0))
-    actual, q10, q50, q90 = (
-        shown[name].cast(pl.Float64).fill_null(math.nan).to_numpy() for name in ("actual", "q10", "q50", "q90")
-    )
+    days, lines = drawn.course(place, today)
+    if not days.size:
+        return Markup("")
+    levels = limits.filter(pl.col("threshold").is_not_null()).select("threshold_name", "threshold")
     drawing = chart.svg(
-        shown["day"].to_numpy().astype("datetime64[D]"),
-        actual,
-        q10,
-        q50,
-        q90,
-        {
-            name or "threshold": level
-            for name, level in limits.select("threshold_name", "threshold").iter_rows()
-            if level is not None
-        },
-        title=f"{row['host']} {row['metric']} {row['instance']}: history, forecast and thresholds",
+        days,
+        lines[0],
+        lines[1:],
+        {name or "threshold": level for name, level in levels.iter_rows()},
+        title=f"{joined([row['host'], row['metric'], row['instance']])}: history, forecast and thresholds",
         unit=row["unit"] or "",
+        window=(row["breach_date_p10"], row["breach_date_p50"], row["breach_date_p90"]),
     )
     return Markup(drawing)  # noqa: S704 - chart.svg escapes the texts it is given

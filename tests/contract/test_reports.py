@@ -36,13 +36,16 @@ def _xlsx(page: bytes) -> list[str]:
 
 
 class _Hosts(html.parser.HTMLParser):
+    """The heads of the rows of the ranked table; other tables of the page have heads, too."""
+
     def __init__(self) -> None:
         super().__init__()
         self.hosts: list[str] = []
-        self.inside = False
+        self.ranked = self.inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.inside = ("scope", "row") in attrs
+        self.ranked |= ("id", "rows") in attrs
+        self.inside = self.ranked and ("scope", "row") in attrs
         if self.inside:
             self.hosts.append("")
 
