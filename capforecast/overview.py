@@ -21,8 +21,11 @@ SHARES = ("%", "pct", "percent", "fraction", "ratio", "normalised_0_1", "s", "ms
 
 def counted(breaches: pl.LazyFrame, column: str, words: Iterable[str]) -> list[tuple[str, int, int]]:
     """Return each word of a column with its rows and their hosts, in the order of the words."""
+    # Hashes of a million names take a fraction of the memory that the names themselves do.
     found = (
-        breaches.group_by(column).agg(pl.len(), pl.col("host").n_unique().alias("hosts")).collect(engine="streaming")
+        breaches.group_by(column)
+        .agg(pl.len(), pl.col("host").hash().n_unique().alias("hosts"))
+        .collect(engine="streaming")
     )
     counts = {word: (rows, hosts) for word, rows, hosts in found.select(column, "len", "hosts").iter_rows()}
     return [(word, *counts.get(word, (0, 0))) for word in words]
@@ -53,8 +56,8 @@ def _groups(ranked: pl.LazyFrame, label: str) -> list[dict[str, Any]]:
     tallies = (
         labelled.group_by(label)
         .agg(
-            pl.col("host").n_unique().alias("hosts"),
-            pl.struct(*ITEM[:3]).n_unique().alias("series"),
+            pl.col("host").hash().n_unique().alias("hosts"),
+            pl.struct(*ITEM[:3]).hash().n_unique().alias("series"),
             pl.len().alias("rows"),
             (pl.col("status") == "breached").sum().alias("breached"),
             *((pl.col("days_bucket") == bucket).sum().alias(bucket) for bucket in SOON),

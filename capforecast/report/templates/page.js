@@ -54,13 +54,14 @@ const start = ({ rows, items, units, facts, severities, today: day }, curve) => 
     return texts[row];
   };
   const limits = new Map();
-  const limitsOf = (item) => {
+  const limitsOf = (series) => {
     if (!limits.size)
-      rows.item.forEach((owner, row) => {
+      rows.item.forEach((item, row) => {
+        const owner = items.curve[item];
         if (!limits.has(owner)) limits.set(owner, []);
         if (rows.threshold[row] !== null) limits.get(owner).push([rows.threshold_name[row] || "threshold", rows.threshold[row]]);
       });
-    return limits.get(item);
+    return limits.get(series);
   };
 
   const details = async (row, box) => {
@@ -81,7 +82,7 @@ const start = ({ rows, items, units, facts, severities, today: day }, curve) => 
       lines[0] = first < 0 ? [] : lines[0].slice(first);
       const name = ["host", "metric", "instance"].map((part) => of(part, row)).filter(Boolean).join(" ");
       const breach = ["breach_date_p10", "breach_date_p50", "breach_date_p90"].map((part) => of(part, row));
-      const about = { lines, breach, today, limits: limitsOf(rows.item[row]), title: name + ": history, forecast and thresholds" };
+      const about = { lines, breach, today, limits: limitsOf(series), title: name + ": history, forecast and thresholds" };
       const draw = () => plot.replaceChildren(chartOf(about, scale(row), Math.max(280, Math.min(plot.clientWidth || 900, 960))));
       draw();
       new ResizeObserver(draw).observe(box.parentNode);
