@@ -215,6 +215,20 @@ def test_a_row_opens_with_the_keyboard_and_draws_its_chart(browser: Any, tmp_pat
         assert chart.locator(f".{part}").count() == 1
 
 
+def test_the_days_of_a_chart_are_told_under_the_pointer_and_by_arrow_keys(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, breach_tables(1))
+    opened.page.locator("#rows summary").first.click()
+    plot, told = opened.page.locator(".plot"), opened.page.locator(".readout")
+    plot.locator("svg").wait_for()
+    plot.focus()
+    assert told.inner_text() == "2026-03-01: median about 81 %, 8 of 10 futures 78 % to 84 %"
+    opened.page.keyboard.press("ArrowLeft")
+    assert told.inner_text() == "2026-02-28: measured about 80.6 %"
+    plot.hover(position={"x": 850, "y": 50})
+    assert told.inner_text().startswith("2026-05-")
+    assert plot.locator(".cross").count() == 1
+
+
 def test_charts_of_page_and_script_show_the_same(browser: Any, tmp_path: Path) -> None:
     """Where lines begin, end and peak agree within two hundredths of the picture."""
     box = """(chart, part) => {

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from capforecast import registry
 from capforecast.report import RenderOptions
+from capforecast.report import html as page
 from tests.tables import HOSTILE, breach_tables, empty_tables, frame_of
 
 
@@ -127,9 +128,9 @@ def test_html_has_no_tag_or_attribute_that_the_data_brought() -> None:
 
 
 def test_html_asks_for_nothing() -> None:
-    page = _Page(_text("html", _hostile()))
-    assert not {"link", "img", "iframe", "object", "embed", "base"} & set(page.tags)
-    assert not {name for _, name, _ in page.attributes} & {
+    found = _Page(_text("html", _hostile()))
+    assert not {"link", "img", "iframe", "object", "embed", "base"} & set(found.tags)
+    assert not {name for _, name, _ in found.attributes} & {
         "src",
         "href",
         "style",
@@ -137,7 +138,7 @@ def test_html_asks_for_nothing() -> None:
         "action",
         "onclick",
     }
-    styles = "".join(page.texts["style"])
+    styles = "".join(found.texts["style"])
     assert "url(" not in styles
     assert "@import" not in styles
 
@@ -213,6 +214,17 @@ def test_html_lists_no_more_rows_than_asked_for_and_counts_all() -> None:
     assert "The first 2 of 6 rows" in text
     assert text.count("<tbody>") == 2
     assert "<dt>will breach</dt><dd>3<" in text
+
+
+def test_html_of_a_fleet_with_more_rows_than_are_listed_draws_the_first_series_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(page, "ROWS", 4)
+    monkeypatch.setattr(page, "FEW_CHARTS", 2)
+    text = _text("html", breach_tables([{"host": f"host-{i}"} for i in range(5)]))
+    assert "The first 4 of 5 rows, most urgent first, charts of the first 2 series;" in text
+    assert text.count("<tbody>") == 4
+    assert text.count("<svg") == 2
 
 
 def test_html_of_the_three_tables_of_an_ad_hoc_forecast_needs_no_others() -> None:

@@ -110,5 +110,43 @@ const chartOf = (what, scale, width) => {
     add("path", { class: "limit", ...stroke, "stroke-width": 1.3, "stroke-dasharray": "6 4", d: "M" + left + " " + y(value) + "H" + right });
     add("text", { class: "limit", x: left + 4, y: y(value) + (y(value) > top + 14 ? -4 : 14) }, name + " " + numberText(value, scale));
   }
+  svg.dayAt = (place) => Math.round(first + ((place - left) / (right - left)) * Math.max(last - first, 1));
+  svg.span = [first, last];
+  svg.point = (day) => {
+    svg.querySelector(".cross")?.remove();
+    add("path", { class: "cross", ...stroke, "stroke-opacity": 0.6, d: "M" + x(day) + " " + top + upright });
+  };
   return svg;
+};
+// What a chart shows at one day, in words.
+const wordsAt = (what, scale, day) => {
+  const near = (points) => points.find((point) => point[1] !== null && Math.abs(point[0] - day) <= what.stride / 2);
+  const [past, lower, middle, upper] = what.lines.map(near);
+  const text = (point) => numberText(point[1], scale);
+  const known = past || middle;
+  if (!known) return dayText(what.today, day) + ": nothing is known";
+  const said = past ? "measured about " + text(past) : "median about " + text(middle) + ", 8 of 10 futures " + text(lower) + " to " + text(upper);
+  return (what.stride > 1 ? "around " : "") + dayText(what.today, known[0]) + ": " + said;
+};
+// Pointer and arrow keys walk over the days of a chart.
+const walkable = (plot, readout, what, scale) => {
+  let day = 0;
+  const show = (wanted) => {
+    const svg = plot.querySelector("svg");
+    day = Math.min(Math.max(wanted, svg.span[0]), svg.span[1]);
+    svg.point(day);
+    readout.textContent = wordsAt(what, scale, day);
+  };
+  plot.addEventListener("pointermove", (event) => {
+    const svg = plot.querySelector("svg");
+    const box = svg.getBoundingClientRect();
+    show(svg.dayAt(((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width));
+  });
+  plot.addEventListener("focus", () => show(day));
+  plot.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -what.stride, ArrowRight: what.stride, PageUp: 7, PageDown: -7 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    show(day + step);
+  });
 };

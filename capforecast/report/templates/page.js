@@ -75,17 +75,19 @@ const start = ({ rows, items, units, facts, severities, today: day }, curve) => 
     }
     const series = of("curve", row);
     if (series !== null) {
-      const plot = html("div", null, { class: "plot" });
-      box.append(plot);
-      const lines = (await curve())(series);
+      const plot = html("div", null, { class: "plot", tabindex: 0, role: "group", "aria-label": "Chart: arrow keys walk over its days" });
+      const readout = html("p", null, { class: "soft readout", role: "status" });
+      box.append(plot, readout);
+      const { lines, stride } = (await curve())(series);
       const first = lines[0].findIndex((point) => point[1] !== null);
       lines[0] = first < 0 ? [] : lines[0].slice(first);
       const name = ["host", "metric", "instance"].map((part) => of(part, row)).filter(Boolean).join(" ");
       const breach = ["breach_date_p10", "breach_date_p50", "breach_date_p90"].map((part) => of(part, row));
-      const about = { lines, breach, today, limits: limitsOf(series), title: name + ": history, forecast and thresholds" };
+      const about = { lines, stride, breach, today, limits: limitsOf(series), title: name + ": history, forecast and thresholds" };
       const draw = () => plot.replaceChildren(chartOf(about, scale(row), Math.max(280, Math.min(plot.clientWidth || 900, 960))));
       draw();
       new ResizeObserver(draw).observe(box.parentNode);
+      walkable(plot, readout, about, scale(row));
     }
     box.append(list);
   };

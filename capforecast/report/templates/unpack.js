@@ -14,7 +14,7 @@ const unpackedRows = async () => {
   for (const table of [rows, items]) for (const name in table) table[name] = values(table[name]);
   return content;
 };
-// Lines of one series: of each its points as [day, level or null], days counted from the day of the run.
+// Lines of one series, and how many days a point stands for: of each line its points as [day, level or null], days counted from the day of the run.
 const unpackedCurves = async () => {
   const content = await inflated("packed-curves");
   const length = new DataView(content).getUint32(0, true);
@@ -31,7 +31,7 @@ const unpackedCurves = async () => {
     const low = about.low[series];
     const step = (about.high[series] - low || 1) / steps;
     let at = isFine ? series * total(fine) : about.fine * total(fine) + (series - about.fine) * total(coarse);
-    return (isFine ? fine : coarse).map((count, line) => {
+    const lines = (isFine ? fine : coarse).map((count, line) => {
       // A point stands for so many days around it: of the forecast from its first day on, of the history up to its last.
       const half = (stride - 1) / 2;
       const first = line ? about.ahead[0] + half : about.past[0] + about.past[1] - 1 - half - (count - 1) * stride;
@@ -41,5 +41,6 @@ const unpackedCurves = async () => {
         return [first + place * stride, code === 255 ? null : low + code * step];
       });
     });
+    return { lines, stride };
   };
 };
