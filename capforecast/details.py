@@ -33,6 +33,7 @@ FACTS = (
     ("Grade", "grade_words", "text"),
     ("Error in tests, against repeating the last season", "skill_vs_naive", "skill"),
     ("80 % band held, in tests", "coverage_80", "probability"),
+    ("Mean error in tests, by steps ahead", "tested", "text"),
     ("Members of the forecast", "model", "text"),
     ("History", "history_days", "days"),
     ("Steps without data", "gap_pct", "percent"),
@@ -59,6 +60,8 @@ WRITTEN: dict[str, Callable[[Any, str], str]] = {
 
 _OWNERS = ("service", "team", "env", "site", "criticality")
 _SERIES = ("host", "metric", "instance")
+TESTED_ROWS = 1_000
+"""Only the first rows tell their tests by steps ahead: those of all would take a tenth of the page."""
 ROW_COLUMNS = (
     "threshold_name", "threshold", "threshold_source", "headroom", "status", "severity", "p_breach_7d", "p_breach_30d",
     "p_breach_90d", "breach_date_p10", "breach_date_p50", "breach_date_p90", "days_bucket", "start_by_date",
@@ -69,19 +72,21 @@ ROW_COLUMNS = (
 ITEM_COLUMNS = (
     *_SERIES, "direction", "unit", *_OWNERS, "owner", "current", "current_p95", "growth_per_day", "forecast_30d_p50",
     "forecast_30d_p90", "forecast_90d_p50", "forecast_90d_p90", "capacity", "shape", "last_change", "skill_vs_naive",
-    "coverage_80", "model", "history_days", "gap_pct",
+    "coverage_80", "tested", "model", "history_days", "gap_pct",
 )  # fmt: skip
 """Columns of the prepared rows that all thresholds of a series and direction share."""
 
 
-def prepared(listed: pl.DataFrame, series: pl.LazyFrame, outcomes: pl.LazyFrame) -> pl.DataFrame:
+def prepared(
+    listed: pl.DataFrame, series: pl.LazyFrame, outcomes: pl.LazyFrame, backtests: pl.LazyFrame
+) -> pl.DataFrame:
     """Return rows of the table ``breaches`` with what other tables know of them, in words; the order stays.
 
     Parameters
     ----------
     listed : DataFrame
         Rows of the table ``breaches``.
-    series, outcomes : LazyFrame
+    series, outcomes, backtests : LazyFrame
         The tables of these names.
     """
     near = series.filter(pl.col("host").is_in(listed.get_column("host").unique().implode()))
@@ -98,12 +103,30 @@ def prepared(listed: pl.DataFrame, series: pl.LazyFrame, outcomes: pl.LazyFrame)
     )  # fmt: skip
     rows = listed.join(changed, on=_SERIES, how="left", maintain_order="left")
     rows = rows.join(past, on="risk_id", how="left", maintain_order="left")
+    tests = _tests(listed.head(TESTED_ROWS).select(*_SERIES, "direction", "unit").unique(), backtests)
+    rows = rows.join(tests, on=[*_SERIES, "direction"], how="left", maintain_order="left")
     owners = pl.concat_str([pl.col(name) for name in _OWNERS], separator=", ", ignore_nulls=True)
     return rows.with_columns(
         pl.when(owners != "").then(owners).alias("owner"),
         _in_words("pattern", PATTERNS).alias("shape"),
         _grade(rows).alias("grade_words"),
     )
+
+
+def _tests(series: pl.DataFrame, backtests: pl.LazyFrame) -> pl.DataFrame:
+    """Return how far off the forecasts of some series were in tests, beside the naive forecast."""
+    hosts = series.get_column("host").unique().implode()
+    scores = backtests.filter(pl.col("host").is_in(hosts), pl.col("mae").is_not_null()).collect(engine="streaming")
+    names = [*_SERIES, "direction"]
+    texts: dict[tuple[str, ...], list[str]] = {}
+    known = scores.join(series, on=names, how="inner", maintain_order="left")
+    for *key, unit, step, ahead, off, naive in known.select(
+        *names, "unit", "step", "horizon", "mae", "mae_naive"
+    ).iter_rows():
+        said = f"{ahead} x {step}: {number(off, unit or '')}, naive {number(naive, unit or '')}"
+        texts.setdefault(tuple(key), []).append(said)
+    rows = [(*key, "; ".join(said)) for key, said in texts.items()]
+    return pl.DataFrame(rows, schema=dict.fromkeys([*names, "tested"], pl.String), orient="row")
 
 
 def _in_words(column: str, words: Mapping[str, str]) -> pl.Expr:

@@ -270,6 +270,13 @@ def test_html_shows_the_record_and_what_was_said_against_what_came() -> None:
     assert '<th scope="row">0.7-0.8</th><td class="n">70 % of 40</td>' in text
 
 
+def test_html_tells_how_far_off_the_forecasts_of_a_series_were_in_tests() -> None:
+    score = {"host": "host-0000", "metric": "disk_used_pct", "instance": "/var", "direction": "above", "mae": 1.25}
+    scores = [score | {"step": "1h", "horizon": "1-24", "mae_naive": 4.0}, score | {"step": "1d", "horizon": "1-7"}]
+    text = _text("html", breach_tables(4) | {"backtests": frame_of("backtests", [*scores, score | {"mae": None}])})
+    assert text.count("by steps ahead<dd>1-24 x 1h: 1.25 %, naive 4 %; 1-7 x 1d: 1.25 %, naive -</div>") == 2
+
+
 def test_html_tells_what_became_of_earlier_predictions_of_a_row() -> None:
     past = [{"risk_id": "risk-00000", "outcome": outcome} for outcome in ("hit", "late", "hit", "quiet")]
     text = _text("html", breach_tables(2) | {"outcomes": frame_of("outcomes", past)})

@@ -53,7 +53,7 @@ def render(tables: Tables, options: RenderOptions) -> bytes:
     counts = [(title, column, counted(breaches, column, words)) for title, column, words in COUNTED]
     total = int(breaches.select(pl.len()).collect().item())
     listed = breaches.head(ROWS if options.top is None else min(options.top, ROWS)).collect()
-    rows = prepared(listed, found["series"], found["outcomes"])
+    rows = prepared(listed, found["series"], found["outcomes"], found["backtests"])
     items, rows = _items(rows)
     known = items.select(SERIES).unique(maintain_order=True)
     series = known if total <= ROWS else known.head(FEW_CHARTS)
