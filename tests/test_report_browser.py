@@ -58,11 +58,12 @@ def browser() -> Iterator[Any]:
 class Opened:
     """A page opened from a file, and all it asked for and complained of."""
 
-    def __init__(self, browser: Any, path: Path, tables: dict[str, pl.DataFrame], **how: Any):
+    def __init__(self, browser: Any, path: Path, tables: dict[str, pl.DataFrame], first: str = "", **how: Any):
         file = path / "report.html"
         file.write_bytes(registry.load("report", "html")(tables, RenderOptions()))
         how = {"viewport": {"width": 1280, "height": 900}, "offline": True, **how}
         self.page = browser.new_context(**how).new_page()
+        self.page.add_init_script(first)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))
@@ -70,7 +71,7 @@ class Opened:
         self.page.on("dialog", lambda dialog: self.said.append(dialog.message))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(file.as_uri())
-        if how.get("java_script_enabled", True):
+        if how.get("java_script_enabled", True) and not first:
             self.page.locator("html[data-ready]").wait_for(state="attached")
 
     def left(self, text: str) -> None:
@@ -137,6 +138,14 @@ def test_without_script_rows_and_charts_are_there(browser: Any, tmp_path: Path) 
     assert opened.page.locator("#rows svg").first.is_visible()
     assert "shows the first 300 of 320 rows" in opened.page.locator("noscript").inner_text()
     assert not opened.page.locator("form.find").is_visible()
+
+
+def test_a_browser_that_cannot_unpack_shows_what_is_written_and_says_so(browser: Any, tmp_path: Path) -> None:
+    opened = Opened(browser, tmp_path, breach_tables(_ranked(320)), first="delete window.DecompressionStream;")
+    assert opened.page.locator("#old").is_visible()
+    assert opened.rows() == 300
+    assert not opened.page.locator("form.find").is_visible()
+    assert opened.said == []
 
 
 def test_hostile_names_stay_text(browser: Any, tmp_path: Path) -> None:
