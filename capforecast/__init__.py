@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from capforecast.config import Config as Config
     from capforecast.config import load as load
     from capforecast.errors import CapforecastError as CapforecastError
+    from capforecast.notebook import plot as plot
     from capforecast.store import Store as Store
     from capforecast.warmup import warmup as warmup
 
@@ -38,6 +39,7 @@ _PUBLIC = {
     "forecast": "capforecast.api:forecast",
     "ingest": "capforecast.api:ingest",
     "load": "capforecast.config:load",
+    "plot": "capforecast.notebook:plot",
     "replay": "capforecast.api:replay",
     "replay_store": "capforecast.api:replay_store",
     "run": "capforecast.api:run",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from capforecast.adhoc import forecast_frame
-from capforecast.arguments import Moment, duration_text, moment_us, probabilities, to_polars
+from capforecast.arguments import Moment, duration_text, moment_us, now_us, probabilities, settings_of, to_polars
 from capforecast.backtests import summary
-from capforecast.config import Config, load
+from capforecast.config import Config
 from capforecast.errors import ConfigError
 from capforecast.explain import explain as explain_names
 from capforecast.explanation import Explanation
@@ -137,7 +136,7 @@ def replay_store(  # noqa: PLR0913 - options of the command, most of them left o
     ------
     ConfigError, DataError, StoreError
     """
-    settings = _settings(config, store)
+    settings = settings_of(config, store)
     horizons = [horizon] if isinstance(horizon, str | timedelta) else list(horizon)
     spans = [parse_duration(duration_text(one, "horizon"), name="horizon") for one in horizons]
     back = parse_duration(duration_text(since, "since"), name="since")
@@ -180,14 +179,14 @@ def explain(
     DataError
         There are no samples before the moment, or no threshold.
     """
-    settings = _settings(config, store)
+    settings = settings_of(config, store)
     return explain_names(
         settings.store.path,
         settings,
         {"host": host, "metric": metric, "instance": instance},
         threshold=threshold,
         as_of_us=moment_us(as_of),
-        now_us=_now_us(),
+        now_us=now_us(),
     )
 
 
@@ -222,12 +221,12 @@ def run(
     CapforecastError
         Nothing was published; what was published before stands.
     """
-    settings = _settings(config, store)
+    settings = settings_of(config, store)
     return nightly(
         settings.store.path,
         settings,
         as_of_us=moment_us(as_of),
-        now_us=_now_us(),
+        now_us=now_us(),
         wait_seconds=wait_seconds,
         progress=progress,
         refit=refit,
@@ -266,7 +265,7 @@ def backtest(
     ------
     UnknownNameError, DataError, StoreError
     """
-    tables = scan_published(_settings(config, store).store.path, run_id)
+    tables = scan_published(settings_of(config, store).store.path, run_id)
     return summary(tables["backtests"], tables["series"], metric=metric, where=where)
 
 
@@ -286,7 +285,7 @@ def ingest(
     SourceError, SchemaError
         A file cannot be read; those before it stay ingested.
     """
-    settings = _settings(config, store)
+    settings = settings_of(config, store)
     locations = [sources] if isinstance(sources, str | Path) else list(sources)
     return ingest_sources(
         settings.store.path,
@@ -294,7 +293,7 @@ def ingest(
         options or ReadOptions(timezone=settings.ingest.timezone),
         settings,
         as_of_us=moment_us(as_of),
-        now_us=_now_us(),
+        now_us=now_us(),
         wait_seconds=wait_seconds,
     )
 
@@ -303,17 +302,3 @@ def _model(name: object) -> str:
     if not isinstance(name, str):
         raise ConfigError("model must be a name", got=repr(name), do="Write pool or statsforecast:AutoETS")
     return model_name(name)
-
-
-def _settings(config: Config | str | Path | None, store: str | Path | None) -> Config:
-    if not isinstance(config, Config | str | Path | None):
-        raise ConfigError("config must be a Config or a path", got=type(config).__name__)
-    if isinstance(config, Config):
-        if store is None:
-            return config
-        return config.model_copy(update={"store": config.store.model_copy(update={"path": str(store)})})
-    return load(config, {"store.path": None if store is None else str(store)})
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

@@ -1,15 +1,18 @@
-"""What callers may give the functions of the library: frames of any library, moments, durations, probabilities."""
+"""What callers may give the functions of the library: frames of any library, moments, durations, settings."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import polars as pl
 
+from capforecast.config import Config, load
 from capforecast.errors import ConfigError, SchemaError
 from capforecast.times import format_duration, parse_moment, to_us
 
@@ -88,3 +91,25 @@ def probabilities(value: object) -> list[float]:
     if not all(isinstance(one, Real) and not isinstance(one, bool) for one in found):
         raise ConfigError("quantiles must be numbers between 0 and 1", got=repr(value), do="Write [0.1, 0.5, 0.9]")
     return [float(one) for one in found]
+
+
+def settings_of(config: Config | str | Path | None, store: str | Path | None) -> Config:
+    """Return settings, those of a path or those in force, for the store that is named.
+
+    Raises
+    ------
+    ConfigError
+        They are neither settings nor a path, or wrong.
+    """
+    if not isinstance(config, Config | str | Path | None):
+        raise ConfigError("config must be a Config or a path", got=type(config).__name__)
+    if isinstance(config, Config):
+        if store is None:
+            return config
+        return config.model_copy(update={"store": config.store.model_copy(update={"path": str(store)})})
+    return load(config, {"store.path": None if store is None else str(store)})
+
+
+def now_us() -> int:
+    """Return the clock, which the verbs read once."""
+    return time.time_ns() // 1000

@@ -9,19 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from datetime import date
-from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from capforecast import strokes
 from capforecast.errors import printable
 from capforecast.numbers import number
+from capforecast.strokes import Floats
 
-Floats = NDArray[np.float64]
 Window = tuple[date | None, date | None, date | None]
 
-# Levels beyond count as this much, so that distances stay finite.
-_MOST = 1e300
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STROKE = 'fill="none" stroke="currentColor" stroke-linecap="round"'
 
@@ -30,9 +28,9 @@ def sparkline(values: ArrayLike) -> str:
     """Return one block character per value; a blank where it is NaN or infinite."""
     levels = np.asarray(values, dtype=np.float64)
     seen = np.isfinite(levels)
-    low, high = _limits([levels], [])
+    low, high = strokes.limits([levels], [])
     flat = seen.any() and levels[seen].min() == levels[seen].max()
-    steps = np.where(seen, 0.5 if flat else _share(levels, low, high), 0) * 7.999
+    steps = np.where(seen, 0.5 if flat else strokes.share(levels, low, high), 0) * 7.999
     return "".join(_BLOCKS[s] if ok else " " for s, ok in zip(steps.astype(int), seen, strict=True))
 
 
@@ -67,7 +65,7 @@ def terminal(
     past = np.asarray(history, dtype=np.float64)
     future = np.asarray(quantiles, dtype=np.float64).reshape(3, -1)
     rows = max(height, 6) - 2
-    low, high = _limits([past, future[1], _levels(thresholds)], [future[0], future[2]])
+    low, high = strokes.limits([past, future[1], _levels(thresholds)], [future[0], future[2]])
     names = _axis(low, high, rows, thresholds, unit)
     margin = max(len(text) for text in names.values()) if names else 0
     columns = max(width, 40) - margin - 2
@@ -123,31 +121,31 @@ def svg(
     past = np.asarray(actual, dtype=np.float64)
     lower, middle, upper = np.asarray(quantiles, dtype=np.float64)
     offsets = days.astype("datetime64[D]").astype(np.int64)
-    low, high = _limits([past, middle, _levels(thresholds)], [lower, upper])
+    low, high = strokes.limits([past, middle, _levels(thresholds)], [lower, upper])
     first, last = (int(offsets[0]), int(offsets[-1])) if offsets.size else (0, 0)
     xs = 720 + 5560 * (offsets - first) / max(last - first, 1)
 
     def height(levels: ArrayLike) -> Floats:
-        return 1900 - 1800 * _share(levels, low, high)
+        return 1900 - 1800 * strokes.share(levels, low, high)
 
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 6400 2140" role="img"'
-        f' font-size="115" fill="currentColor"><title>{_text(title)}</title>'
+        f' font-size="115" fill="currentColor"><title>{strokes.text(title)}</title>'
     ]
-    ticks = {tick: round(float(height(tick))) for tick in _ticks(low, high, 5)}
+    ticks = {tick: round(float(height(tick))) for tick in strokes.ticks(low, high, 5)}
     lines = "".join(f"M720 {y}H6280" for y in ticks.values())
     parts.append(f'<path class="grid" {_STROKE} stroke-width="8" stroke-opacity=".15" d="{lines}"/>')
     for tick, y in ticks.items():
-        parts.append(f'<text x="670" y="{y}" dy="40" text-anchor="end">{_text(number(tick, unit))}</text>')
+        parts.append(f'<text x="670" y="{y}" dy="40" text-anchor="end">{strokes.text(number(tick, unit))}</text>')
     for day in np.unique(np.linspace(first, last, 5).astype(np.int64)) if offsets.size else ():
         x = round(720 + 5560 * int(day - first) / max(last - first, 1))
         anchor = "start" if day == first else "end" if day == last else "middle"
         parts.append(f'<text x="{x}" y="2080" text-anchor="{anchor}">{np.datetime64(int(day), "D")}</text>')
     parts += _window(window, (first, last))
-    band = _band(xs, height(lower), height(upper))
+    band = strokes.band(xs, height(lower), height(upper))
     parts.append(f'<path class="band" fill-opacity=".2" d="{band}"/>')
-    parts.append(f'<path class="actual" {_STROKE} stroke-width="15" d="{_line(xs, height(past))}"/>')
-    parts.append(f'<path class="median" {_STROKE} stroke-width="20" d="{_line(xs, height(middle))}"/>')
+    parts.append(f'<path class="actual" {_STROKE} stroke-width="15" d="{strokes.line(xs, height(past))}"/>')
+    parts.append(f'<path class="median" {_STROKE} stroke-width="20" d="{strokes.line(xs, height(middle))}"/>')
     known = np.flatnonzero(np.isfinite(past))
     if known.size and known[-1] + 1 < xs.size:
         x = round(xs[known[-1]])
@@ -156,7 +154,7 @@ def svg(
         if math.isfinite(level):
             y = round(float(height(level)))
             dashes = f'{_STROKE} stroke-width="12" stroke-dasharray="60 40"'
-            label = _text(f"{name} {number(level, unit)}")
+            label = strokes.text(f"{name} {number(level, unit)}")
             parts.append(f'<path class="limit" {dashes} d="M720 {y}H6280"/>')
             parts.append(f'<text class="limit" x="760" y="{y}" dy="{-35 if y > 200 else 120}">{label}</text>')
     return "".join(parts) + "</svg>"
@@ -179,54 +177,14 @@ def _levels(thresholds: Mapping[str, float]) -> Floats:
     return np.fromiter(thresholds.values(), dtype=np.float64, count=len(thresholds))
 
 
-def _share(values: ArrayLike, low: float, high: float) -> Floats:
-    """Return where the values lie between low (0) and high (1); those beyond count as the nearest."""
-    share: Floats = (np.clip(np.asarray(values, dtype=np.float64), low, high) - low) / (high - low)
-    return share
-
-
-def _widened(low: float, high: float) -> tuple[float, float]:
-    """Return limits that differ enough to divide by their distance."""
-    size = max(abs(low), abs(high))
-    if high - low > 1e-12 * size and size > 1 / _MOST:
-        return low, high
-    pad = 0.05 * size if size > 1 / _MOST else 1.0
-    return low - pad, high + pad
-
-
-def _limits(core: list[Floats], wide: list[Floats]) -> tuple[float, float]:
-    """Return the range to draw: all of the core, and of the rest no more than the core's own width again."""
-    inner, outer = (
-        np.clip(levels[np.isfinite(levels)], -_MOST, _MOST)
-        for levels in (np.concatenate(core), np.concatenate([*core, *wide]))
-    )
-    if not outer.size:
-        return 0.0, 1.0
-    inner = inner if inner.size else outer
-    low, high = float(inner.min()), float(inner.max())
-    reach = high - low or max(abs(high), 1.0) / 4
-    low, high = max(float(outer.min()), low - reach), min(float(outer.max()), high + reach)
-    if 0 < low <= high / 4:
-        low = 0.0
-    return _widened(low, high)
-
-
-def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Return at most `most` + 1 round levels between the limits: multiples of 1, 2 or 5."""
-    raw = (high - low) / max(most, 2)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
-    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
 def _row(level: float, low: float, high: float, rows: int) -> int:
     """Return the row of characters in which a level is drawn, 0 at the top."""
-    return min(rows - 1, int((1 - float(_share(level, low, high))) * rows))
+    return min(rows - 1, int((1 - float(strokes.share(level, low, high))) * rows))
 
 
 def _axis(low: float, high: float, rows: int, thresholds: Mapping[str, float], unit: str) -> dict[int, str]:
     """Return the label of each labelled row; thresholds win over round numbers."""
-    names = {_row(tick, low, high, rows): number(tick, unit) for tick in _ticks(low, high, max(rows // 3, 2))}
+    names = {_row(tick, low, high, rows): number(tick, unit) for tick in strokes.ticks(low, high, max(rows // 3, 2))}
     limits: dict[int, list[str]] = {}
     for name, level in thresholds.items():
         if math.isfinite(level):
@@ -242,7 +200,7 @@ def _dots(past: Floats, future: Floats, limits: tuple[float, float], shape: tupl
     xs = np.arange(steps) * (shape[1] - 1) / max(steps - 1, 1)
 
     def heights(levels: Floats) -> Floats:
-        return (1 - _share(levels, *limits)) * (shape[0] - 1)
+        return (1 - strokes.share(levels, *limits)) * (shape[0] - 1)
 
     lower, middle, upper = heights(future)
     ahead = xs[past.size :]
@@ -274,38 +232,3 @@ def _below(columns: int, now: int, start: str, end: str) -> str:
     if line[max(now - 2, 0) : now + 4].strip() == "" and now + 3 <= columns:
         return line[: max(now - 1, 0)] + "now" + line[max(now - 1, 0) + 3 :]
     return line
-
-
-def _runs(known: NDArray[np.bool_], xs: Floats) -> list[NDArray[np.int64]]:
-    """Return the indices of each unbroken run: known values, no further apart than usual."""
-    places = np.flatnonzero(known)
-    if not places.size:
-        return []
-    usual = np.median(np.diff(xs)) if xs.size > 1 else 0.0
-    apart = (np.diff(places) > 1) | (np.diff(xs[places]) > 1.5 * usual)
-    return np.split(places, np.flatnonzero(apart) + 1)
-
-
-def _points(xs: Floats, ys: Floats) -> str:
-    """Return a point and the whole-numbered steps from it to the next ones, as path data."""
-    places = np.rint(np.column_stack([xs, ys])).astype(np.int64)
-    steps = "".join(f"l{dx} {dy}" for dx, dy in np.diff(places, axis=0).tolist())
-    return f"M{places[0, 0]} {places[0, 1]}{steps}"
-
-
-def _line(xs: Floats, ys: Floats) -> str:
-    """Return path data that breaks at gaps; a lone point is a dot."""
-    runs = _runs(np.isfinite(ys), xs)
-    return "".join(_points(xs[run], ys[run]) + ("h0" if run.size == 1 else "") for run in runs)
-
-
-def _band(xs: Floats, lower: Floats, upper: Floats) -> str:
-    """Return path data around the area between two lines."""
-    runs = _runs(np.isfinite(lower) & np.isfinite(upper), xs)
-    around = [np.concatenate([run, run[::-1]]) for run in runs]
-    edges = [np.concatenate([upper[run], lower[run][::-1]]) for run in runs]
-    return "".join(_points(xs[run], edge) + "Z" for run, edge in zip(around, edges, strict=True))
-
-
-def _text(value: str) -> str:
-    return escape(printable(value).replace("\n", "\\n"))

@@ -6,13 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from html import escape
 from typing import Any
 
 import polars as pl
 
 from capforecast.calendar import date_of
 from capforecast.drivers import Split
+from capforecast.errors import printable
 from capforecast.narrative import told
+from capforecast.picture import picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,10 @@ class Explanation:
             Leave out what all thresholds of a series have in common: evidence and grade.
         """
         return told(self, max(width, 40), brief)
+
+    def _repr_html_(self) -> str:
+        drawn = picture(self.days, [self.row])
+        return f"<div>{drawn.svg()}<pre>{escape(printable(self.text()))}</pre></div>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values for JSON; NULL where nothing is known."""

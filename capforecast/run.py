@@ -12,7 +12,8 @@ import polars as pl
 from capforecast import __version__, registry
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
-from capforecast.errors import ConfigError, DataError, SourceError
+from capforecast.errors import ConfigError, DataError, SourceError, printable
+from capforecast.glance import glance
 from capforecast.ingest import ingest, taken_before
 from capforecast.judging import judge
 from capforecast.limits import read as read_limits
@@ -26,7 +27,7 @@ from capforecast.sources.content import head
 from capforecast.sources.recognise import choose, resolve
 from capforecast.store import Ingested, Published, Store, published_tables
 from capforecast.survey import Progress, survey
-from capforecast.tables import Stamp, conform
+from capforecast.tables import Stamp, conform, dictionary_rows
 from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment, parse_duration, parse_moment
 from capforecast.timings import Timings
 
@@ -74,6 +75,13 @@ class RunResult:
     messages: tuple[str, ...] = ()
     most_urgent: int = len(SEVERITIES)
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        state = "published" if self.published.changed else "published before"
+        return f"<RunResult {self.run_id}: {state} in {printable(self.published.path)}>"
+
+    def _repr_html_(self) -> str:
+        return glance(f"Run {self.run_id}", self.tables["breaches"], self.messages)
 
 
 @dataclass(slots=True)
@@ -153,6 +161,7 @@ def nightly(
                 pl.lit(past.sentence).alias("record"), pl.lit(found.learned, pl.String).alias("learned")
             )
             publication.write("run", row.to_arrow())
+            publication.write("dictionary", dictionary_rows(stamp).to_arrow())
             with timings.stage("report"):
                 shown = {name: publication.finish(name) for name in TABLES}
                 page = registry.load("report", "html")(shown, RenderOptions())

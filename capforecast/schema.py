@@ -18,16 +18,19 @@ from capforecast.schema_columns import (
     Table,
 )
 from capforecast.schema_record import OUTCOMES, RECORD
-from capforecast.schema_tables import BACKTESTS, BREACHES, FORECASTS, RUN, SERIES
+from capforecast.schema_tables import BACKTESTS, BREACHES, DICTIONARY, FORECASTS, RUN, SERIES
 
 __all__ = [
-    "BACKTESTS", "BREACHES", "DAYS_BUCKETS", "FORECASTS", "LABELS", "OUTCOMES", "OUTCOME_MEANINGS", "PATTERNS",
-    "RECORD", "RUN", "SCHEMA_VERSION", "SERIES", "SEVERITIES", "STATUSES", "TABLES", "Column", "Table", "table",
+    "BACKTESTS", "BREACHES", "DAYS_BUCKETS", "DICTIONARY", "FORECASTS", "LABELS", "OUTCOMES", "OUTCOME_MEANINGS",
+    "PATTERNS", "RECORD", "RUN", "SCHEMA_VERSION", "SERIES", "SEVERITIES", "STATUSES", "TABLES", "Column", "Table",
+    "table",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-TABLES: dict[str, Table] = {t.name: t for t in (BREACHES, FORECASTS, SERIES, BACKTESTS, OUTCOMES, RECORD, RUN)}
+TABLES: dict[str, Table] = {
+    t.name: t for t in (BREACHES, FORECASTS, SERIES, BACKTESTS, OUTCOMES, RECORD, RUN, DICTIONARY)
+}
 
 
 def table(name: str) -> Table:

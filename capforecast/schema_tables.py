@@ -1,4 +1,4 @@
-"""The published tables that a run makes of one moment: breaches, forecasts, series, backtests and the run itself."""
+"""The published tables that a run makes of one moment: breaches, forecasts, series, backtests, run, dictionary."""
 
 from __future__ import annotations
 
@@ -180,5 +180,21 @@ RUN = Table(
         Column(
             "learned", "text", "what past windows correct: since when, kind, horizon, windows, log loss on unseen ones"
         ),
+    ),
+)
+
+DICTIONARY = Table(
+    "dictionary",
+    "every column of every published table, for tools that show what a column means; in the order of the tables",
+    ("run_id", "table_name", "column_name"),
+    (
+        *run_columns(),
+        Column("table_name", "text", "published table: the file TABLE.parquet"),
+        Column("column_name", "text", "its column"),
+        Column("position", "int64", "place of the column in the table, from 1"),
+        Column("type", "text", "text, double, int64, bool, date or timestamp (microseconds, UTC)"),
+        Column("unit", "text", "unit of the values; 'unit' is that in the column unit of the row; NULL without one"),
+        Column("is_key", "bool", "is it one of the columns that name a row"),
+        Column("meaning", "text", "what it says"),
     ),
 )

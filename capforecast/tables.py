@@ -106,6 +106,24 @@ def empty(name: str) -> pl.DataFrame:
     return conform(pl.DataFrame(), TABLES[name]).clear()
 
 
+def dictionary_rows(stamp: Stamp) -> pl.DataFrame:
+    """Return the table ``dictionary``: what the columns of all tables mean."""
+    rows = [
+        {
+            "table_name": table.name,
+            "column_name": column.name,
+            "position": position,
+            "type": column.type,
+            "unit": column.unit or None,
+            "is_key": column.name in table.key,
+            "meaning": column.meaning,
+        }
+        for table in TABLES.values()
+        for position, column in enumerate(table.columns, start=1)
+    ]
+    return conform(pl.DataFrame(rows).with_columns(stamp.columns()), TABLES["dictionary"])
+
+
 def series_rows(found: Found, start: int, stop: int) -> pl.DataFrame:
     """Return the rows of the table ``series`` of the series `start` to `stop`: the first item of each speaks for it."""
     expected, stamp = found.expected, found.stamp

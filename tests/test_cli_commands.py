@@ -275,6 +275,21 @@ def test_the_page_of_a_host_is_that_of_the_report(with_project: Path, tmp_path: 
     assert call("status", "--json").stdout == before
 
 
+def test_pictures_of_a_host_are_one_file_per_series(with_project: Path, tmp_path: Path) -> None:
+    """Most urgent first, told on stderr; explain draws the series that it explains."""
+    output = tmp_path / "db-02.svg"
+    result = call("forecast", "db-02", "--as-of", AS_OF, "--svg", output)
+    assert (result.exit_code, result.stdout) == (0, "")
+    names = [line.rpartition(": ")[0] for line in result.stderr.splitlines()]
+    assert names == [str(output)] + [str(tmp_path / f"db-02-{i}.svg") for i in range(2, len(names) + 1)]
+    first = output.read_text(encoding="utf-8")
+    assert "<title>db-02  disk_used_bytes  /data</title>" in first
+    drawn = tmp_path / "why.svg"
+    result = call("explain", "db-02", "disk_used_bytes", "--as-of", AS_OF, "--svg", drawn, "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert drawn.read_text(encoding="utf-8") == first
+
+
 def test_a_host_without_samples_before_the_moment_is_an_error(with_project: Path) -> None:
     """Silence would mean that all is well."""
     result = call("forecast", "db-02", "--as-of", "2001-01-01")

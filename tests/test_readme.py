@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +57,12 @@ def test_walk_through(tmp_path: Path) -> None:
     fill = fill.filter(pl.col("metric") == "disk_used_bytes")
     assert fill.item(0, "status") == "will_breach"
     assert abs((fill.item(0, "breach_date_p50") - datetime.date(2026, 6, 1)).days) <= 2
+    # The questions that the README asks of the tables have answers.
+    queries = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+    connection = duckdb.connect()
+    for query in "".join(queries).replace("'capforecast-store", f"'{tmp_path}/capforecast-store").split(";"):
+        if query.strip():
+            connection.execute(query)
     forecast = pl.read_parquet(tmp_path / "forecast.parquet")
     assert forecast.height == 9 * 48
     assert (tmp_path / "breaches.csv").exists()

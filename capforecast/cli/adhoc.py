@@ -22,6 +22,7 @@ from capforecast.cli.options import (
     given,
 )
 from capforecast.cli.output import leave, progress
+from capforecast.cli.pictures import pictured
 from capforecast.cli.source_options import read_options, reading
 from capforecast.errors import ConfigError, printable
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 PUBLISHED, PARTLY = 0, 4
 FOR_FILES = ("step", "quantiles", "output", "mapping", "source_format", "tz", "delimiter", "encoding")
+FOR_HOSTS = ("html", "png", "svg")
 DATA_ENDINGS = (
     ".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".gz", ".zst"
 )  # fmt: skip
@@ -44,6 +46,7 @@ DATA_ENDINGS = (
 )
 @click.option("--model", type=MODEL, help="pool, one of its members, or statsforecast:NAME.  [default: pool]")
 @click.option("--html", metavar="OUT", help="HOST: write the page of the report for it instead of a chart.")
+@pictured("HOST: draw each series instead, into OUT, OUT-2 ..., most urgent first,")
 @click.option(
     "--step",
     type=STEP,
@@ -54,7 +57,9 @@ DATA_ENDINGS = (
 @click.option("-o", "--output", metavar="OUT", help="FILE: write .parquet, .csv or .jsonl.  [default: CSV on stdout]")
 @reading("map", "format", "tz", "delimiter", "encoding")
 @common
-def forecast_command(common: Common, target: str, metric: str | None, html: str | None, **how: Any) -> None:
+def forecast_command(
+    common: Common, target: str, metric: str | None, html: str | None, png: str | None, svg: str | None, **how: Any
+) -> None:
     """Forecast a host of the store, or a file.
 
     A HOST comes with a chart and a sentence per threshold. A FILE (- is standard input) has the columns
@@ -65,10 +70,11 @@ def forecast_command(common: Common, target: str, metric: str | None, html: str 
     Examples:
       capforecast forecast db-02
       capforecast forecast db-02 disk_used_pct --instance /data --horizon 30d
+      capforecast forecast db-02 disk_used_pct --png db-02.png
       capforecast forecast samples.parquet --step 1h --horizon 48h --output forecast.parquet
     """  # noqa: D301
     context = click.get_current_context()
-    for_files, for_hosts = given(context, *FOR_FILES), given(context, "html")
+    for_files, for_hosts = given(context, *FOR_FILES), given(context, *FOR_HOSTS)
     if _is_file(target, metric, bool(for_files)):
         if metric is not None:
             raise ConfigError("a file must stand alone", got=f"{metric!r} behind it", do="Leave it out")
@@ -78,9 +84,10 @@ def forecast_command(common: Common, target: str, metric: str | None, html: str 
         return
     if for_files:
         raise ConfigError(f"{for_files[0]} must go with a file", got=f"{target!r}, which is none")
-    from capforecast.cli.host import forecast_host
+    from capforecast.cli.host import Instead, forecast_host
 
-    forecast_host(common, target, metric, how["instance"], how["horizon"], how["model"], html)
+    instead = Instead(html=html, png=png, svg=svg)
+    forecast_host(common, target, metric, how["instance"], how["horizon"], how["model"], instead)
 
 
 def _is_file(target: str, metric: str | None, for_files: bool) -> bool:

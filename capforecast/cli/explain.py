@@ -8,6 +8,7 @@ import click
 
 from capforecast.cli.options import MODEL, RUN_HORIZON, Common, common
 from capforecast.cli.output import print_json
+from capforecast.cli.pictures import pictured
 
 if TYPE_CHECKING:
     from capforecast.explanation import Explanation
@@ -24,6 +25,7 @@ WIDEST = 120
 @click.option("--threshold", metavar="NAME", help="Only this threshold, such as critical.")
 @click.option("--horizon", type=RUN_HORIZON, metavar="DURATION", help="How far ahead, in days.  [default: 90d]")
 @click.option("--model", type=MODEL, help="pool, one of its members, or statsforecast:NAME.  [default: pool]")
+@pictured("Draw the series instead,")
 @common
 def explain_command(
     common: Common,
@@ -33,6 +35,8 @@ def explain_command(
     threshold: str | None,
     horizon: str | None,
     model: str | None,
+    png: str | None,
+    svg: str | None,
 ) -> None:
     """Explain why a threshold will be crossed, or why not.
 
@@ -52,11 +56,17 @@ def explain_command(
       capforecast explain db-02 disk_used_bytes
       capforecast explain db-02 disk_used_bytes --instance /data --threshold critical
       capforecast explain db-02 --json
+      capforecast explain db-02 --png db-02.png
     """  # noqa: D301
     import time
 
+    from capforecast import raster
+    from capforecast.cli.pictures import write_pictures
     from capforecast.explain import explain
+    from capforecast.picture import picture
 
+    if png is not None:
+        raster.require()
     config = common.settings(run__horizon=horizon, forecast__model=model)
     found = explain(
         config.store.path,
@@ -70,6 +80,10 @@ def explain_command(
         print_json([one.to_dict() for one in found])
         return
     first = [one for one in found if one.series == found[0].series]
+    if png is not None or svg is not None:
+        same = [one for one in first if one.row["direction"] == first[0].row["direction"]]
+        write_pictures(common, [picture(same[0].days, [one.row for one in same])], png, svg)
+        return
     click.echo("\n\n".join(_told(one, place) for place, one in enumerate(first)))
     _name_others(common, found[len(first) :])
 

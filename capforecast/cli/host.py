@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import polars as pl
 
-from capforecast import __version__, chart
+from capforecast import __version__, chart, raster
 from capforecast.cli.files import write_bytes
 from capforecast.cli.options import Common
 from capforecast.cli.output import print_json
+from capforecast.cli.pictures import write_pictures
 from capforecast.config import Config
 from capforecast.errors import DataError, printable
 from capforecast.inquiry import adhoc
+from capforecast.picture import pictures
 from capforecast.registry import load
 from capforecast.report import RenderOptions
 from capforecast.schema import RUN, SCHEMA_VERSION
@@ -27,6 +30,15 @@ from capforecast.times import format_moment
 CHARTS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """Files to write instead of printing: the page of the report, pictures."""
+
+    html: str | None = None
+    png: str | None = None
+    svg: str | None = None
+
+
 def forecast_host(
     common: Common,
     host: str,
@@ -34,15 +46,19 @@ def forecast_host(
     instance: str | None,
     horizon: str | None,
     model: str | None,
-    html: str | None,
+    instead: Instead,
 ) -> None:
-    """Forecast the series of a host and print them, or write them as a page.
+    """Forecast the series of a host and print them, or write them as a page or as pictures.
 
     Raises
     ------
     DataError
         The host has no samples before the moment.
+    ConfigError
+        A PNG is asked for without the extra capforecast[png].
     """
+    if instead.png is not None:
+        raster.require()
     config = common.settings(run__horizon=horizon, forecast__model=model)
     tables = adhoc(
         config.store.path,
@@ -59,14 +75,16 @@ def forecast_host(
             got="none" if common.as_of_us is None else f"none before {format_moment(common.as_of_us)}",
             do="Choose a later --as-of",
         )
-    if html is not None:
+    if instead.svg is not None or instead.png is not None:
+        write_pictures(common, pictures(tables), instead.png, instead.svg)
+    if instead.html is not None:
         tables = {**tables, "run": _run_row(tables, config, "clock" if common.as_of_us is None else "option")}
         page: bytes = load("report", "html")(tables, RenderOptions())
-        write_bytes(Path(html), page)
-        common.say(f"{html}: {len(page)} bytes")
+        write_bytes(Path(instead.html), page)
+        common.say(f"{instead.html}: {len(page)} bytes")
     if common.json:
         print_json({name: frame.to_dicts() for name, frame in tables.items()})
-    elif html is None:
+    elif instead == Instead():
         _print(common, tables)
 
 

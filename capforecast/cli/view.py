@@ -35,6 +35,14 @@ BUSY = LockedError.exit_code
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to stdout.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N most urgent rows.")
 @click.option(
+    "--where",
+    metavar="CONDITION",
+    help="Only rows for which it holds, such as \"team = 'db' and p_breach_30d >= 0.5\" or host=db-*.",
+)
+@click.option(
+    "--changed-only", is_flag=True, help="Only rows that are new, worse, better or cleared since the run before."
+)
+@click.option(
     "--table",
     "name",
     type=Names(list(TABLES)),
@@ -45,15 +53,28 @@ BUSY = LockedError.exit_code
 @click.option("--run", "run_id", metavar="RUN_ID", help="A run of the past.  [default: the latest]")
 @common_but_as_of("A report renders what was published; choose an older run with --run")
 def report_command(
-    common: Common, report_format: str | None, output: str | None, top: int | None, name: str, run_id: str | None
+    common: Common,
+    report_format: str | None,
+    output: str | None,
+    top: int | None,
+    where: str | None,
+    changed_only: bool,
+    name: str,
+    run_id: str | None,
 ) -> None:
     """Render a published run again.
 
     One row per series and threshold, the most urgent first.
 
+    A CONDITION compares columns of the table (capforecast schema names them) with values: = != < <= > >=,
+    in (..), like 'db-%', glob db-*, is null, joined by and, or, not and brackets. Rows without a value
+    pass no test of it but is null.
+
     \b
     Examples:
       capforecast report --top 20
+      capforecast report --where "team = 'db' and start_by_date <= 2026-07-01"
+      capforecast report --changed-only --json
       capforecast report --output report.html
       capforecast report --format csv --table forecasts > forecasts.csv
     """  # noqa: D301
@@ -66,14 +87,33 @@ def report_command(
         raise ConfigError(f"{report_format} must go to a file", do="Add --output FILE, or pipe it")
     if report_format not in ANY_TABLE and given(click.get_current_context(), "name"):
         raise ConfigError("--table must go with a format for any table", got=report_format, do=f"Take {_listed()}")
+    if changed_only and name != "breaches":
+        raise ConfigError("--changed-only must go with the table breaches", got=name)
     tables = scan_published(common.settings().store.path, run_id)
-    options = RenderOptions(top=top, width=_width(), colour=common.color and output is None, table=name)
+    tables, only = _chosen(tables, name, where, changed_only)
+    options = RenderOptions(top=top, width=_width(), colour=common.color and output is None, table=name, only=only)
     content: bytes = load("report", report_format)(tables, options)
     if output is None:
         click.echo(content, nl=False)
     else:
         write_bytes(Path(output), content)
         common.say(f"{output}: {len(content)} bytes")
+
+
+def _chosen(
+    tables: Mapping[str, pl.LazyFrame], name: str, where: str | None, changed_only: bool
+) -> tuple[Mapping[str, pl.LazyFrame], str]:
+    """Return the tables with the rows of one that are asked for, and which these are in words."""
+    from capforecast.conditions import changed, parse
+
+    conditions, words = [], []
+    if where is not None:
+        conditions.append(parse(where, table(name)))
+        words.append(f"where {where}")
+    if changed_only:
+        conditions.append(changed())
+        words.append("changed since the run before")
+    return ({**tables, name: tables[name].filter(conditions)}, ", ".join(words)) if conditions else (tables, "")
 
 
 def _format(common: Common, wanted: str | None, output: str | None) -> str:

@@ -28,12 +28,15 @@ class RenderOptions:
         May the text carry terminal colours.
     table : str
         Which published table, for the formats that render any table.
+    only : str
+        Which rows these are, in words, where they are not all: renderings for people say so.
     """
 
     top: int | None = None
     width: int = 100
     colour: bool = False
     table: str = "breaches"
+    only: str = ""
 
     def chosen(self, tables: Tables) -> pl.DataFrame:
         """Return the first rows of the table asked for.

@@ -62,7 +62,7 @@ def render(tables: Tables, options: RenderOptions) -> bytes:
     style, script = _asset("page.css"), Markup("").join(_asset(f"{name}.js") for name in ("unpack", "chart", "page"))
     page = _PAGES.get_template("page.html").render(
         as_of=_moment(run.get("as_of")),
-        facts=list(_facts(run)),
+        facts=[*_facts(run), *([f"Only rows {options.only}."] if options.only else [])],
         warnings=list(_warnings(run)),
         counts=counts,
         compared=any(rows for _, rows, _ in counts[1][2]) or _is_compared(breaches),

@@ -35,7 +35,7 @@ def render(tables: Tables, options: RenderOptions) -> bytes:
     rows, runs = tables["breaches"].lazy(), tables["run"].lazy().collect()
     listed = (rows if options.top is None else rows.head(options.top)).collect()
     breaches = rows.select(COUNTED).collect()
-    lines = [*_head(runs, breaches), ""]
+    lines = [*_head(runs, breaches), *([f"- Only rows: {_text(options.only)}"] if options.only else []), ""]
     if listed.height < breaches.height:
         lines += [f"The first {listed.height} of {breaches.height} rows, most urgent first:", ""]
     lines += [_line(HEADS), _line("---" for _ in HEADS)]

@@ -46,7 +46,7 @@ def render(tables: Tables, options: RenderOptions) -> bytes:
     width = max(options.width, 40)
     lines = list(_table(rows, width, options.colour)) if rows else []
     lines += _reasons(listed, width)
-    lines += _wrapped(_summary(breaches.select("status", "days_bucket").collect(), listed.height), width)
+    lines += _wrapped(_summary(breaches.select("status", "days_bucket").collect(), listed.height, options.only), width)
     return "".join(line.rstrip() + "\n" for line in lines).encode()
 
 
@@ -140,11 +140,13 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent="   ", break_on_hyphens=False)
 
 
-def _summary(breaches: pl.DataFrame, listed: int) -> str:
+def _summary(breaches: pl.DataFrame, listed: int, only: str) -> str:
     """Return counts of all rows, also of those that are not listed."""
+    which = f" ({_plain(only)})" if only else ""
     if not breaches.height:
-        return "0 rows: nothing is expected, or nothing has a threshold."
+        return f"0 rows{which}." if only else "0 rows: nothing is expected, or nothing has a threshold."
     shown = f"{listed} of {breaches.height} rows" if listed < breaches.height else f"{breaches.height} rows"
+    shown += which
     statuses = _counts(breaches["status"], STATUSES)
     buckets = _counts(breaches["days_bucket"], DAYS_BUCKETS)
     return f"{shown}; status: {statuses}; days to the median breach: {buckets}"
