@@ -37,6 +37,9 @@ MORE_PCT = (10, 25, 50)
 
 EARLIER_DAYS = 30
 
+AS_HIGH, LOOKED_AT = 0.05, 14
+"""Days whose median is lower by no more than this share of all that was measured are as high; so many are looked at."""
+
 Key = tuple[str, str, str, str]
 
 
@@ -192,8 +195,15 @@ def _split(course: Course, row: Mapping[str, Any], days: pl.DataFrame, sign: flo
     ends = last_of_month(numbers)
     if ends.any() and peaks_of_month(course):
         numbers, medians = numbers[ends], medians[ends]
-    best = int(np.argmax(medians))
-    return split(course, int(numbers[best]), float(medians[best]), sign)
+    # Of days that are about as high, as those of a volume that is cleaned up, the one that the fit accounts for most.
+    spread = np.ptp(course.peaks[~np.isnan(course.peaks)]) if (~np.isnan(course.peaks)).any() else 0.0
+    near = np.flatnonzero(medians >= medians.max() - AS_HIGH * spread)[:LOOKED_AT]
+    return min((split(course, int(numbers[i]), float(medians[i]), sign) for i in near), key=_left_over)
+
+
+def _left_over(one: Split) -> float:
+    """Return how much of a rise is neither trend nor shift nor season."""
+    return sum(abs(part.whole) for part in one.parts if part.driver == "residual")
 
 
 def _number(day: date) -> int:
