@@ -74,12 +74,9 @@ def _residuals(y: Floats, start: int, back: int, combined: Floats, widen: float,
 
 
 @kernel()
-def _known(row: Floats, start: int, stop: int) -> float:
-    """Return the share of known values in ``row[start:stop]``."""
-    known = 0
-    for t in range(start, stop):
-        known += not np.isnan(row[t])
-    return known / max(stop - start, 1)
+def _known(before: Ints, start: int, stop: int) -> float:
+    """Return the share of known values from ``start`` to ``stop``; ``before`` counts those before each column."""
+    return (before[stop] - before[start]) / max(stop - start, 1)
 
 
 @kernel()
@@ -146,11 +143,14 @@ def make_paths(
     horizon = mean.shape[1]
     origins = back.shape[1] - 1
     shifts, fades = np.empty(horizon), np.empty(horizon)
+    before = np.zeros(columns + 1, np.int64)
     for s in range(filled.shape[0]):
         weights[s, :] = 0.0
         paths[s, :, :] = np.nan
         if np.isnan(mean[s, 0]):
             continue
+        for t in range(columns):
+            before[t + 1] = before[t] + (not np.isnan(values[s, t]))
         y = filled[s]
         length = columns - first[s]
         width = min(span, max(length // 3, 1))
@@ -160,7 +160,7 @@ def make_paths(
         for o in range(1, origins + 1):
             known = _residuals(y, columns - back[s, o], back[s, o], combined[s, o], widen, kept, shifts)
             start = columns - back[s, o]
-            seen = _known(values[s], start, start + known)
+            seen = _known(before, start, start + known)
             if seen == 0.0:
                 continue
             measured += seen
@@ -184,7 +184,7 @@ def make_paths(
         for i in range(count):
             size = (near + i * (far - near + 1) // count) * step
             start = columns - size
-            seen = _known(values[s], start, start + min(size, horizon))
+            seen = _known(before, start, start + min(size, horizon))
             if seen == 0.0:
                 continue
             change = now - _average(y, start - width, start)
