@@ -76,7 +76,7 @@ def _residuals(y: Floats, start: int, back: int, combined: Floats, widen: float,
 @kernel()
 def _known(before: Ints, start: int, stop: int) -> float:
     """Return the share of known values from ``start`` to ``stop``; ``before`` counts those before each column."""
-    return (before[stop] - before[start]) / max(stop - start, 1)
+    return float((before[stop] - before[start]) / max(stop - start, 1))
 
 
 @kernel()
