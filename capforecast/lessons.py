@@ -55,7 +55,7 @@ class Watched:
     kind : int64 (R,)
         Number of its metric kind.
     relative : bool (R,)
-        In the past, did it stand to the level as it does now (growing volumes), or was it the same.
+        Of thresholds that past days never met: is their distance a share of the level (growing volumes).
     name, host : int64 (I,)
         A number for each series and for its host, see `windows.numbered`.
     end_us : int

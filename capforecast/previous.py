@@ -48,14 +48,16 @@ def memory_before(store: Store, config: Config, as_of_us: int, *, refit: bool = 
     """Return what the run before left for this one, and what to tell of damage; with `refit` no forecasts."""
     kept, told = (None, []) if refit else kept_before(store, config, as_of_us)
     run = _run_before(store, as_of_us)
-    return Memory(kept, recalled(store, config, None if run is None else run["path"], as_of_us)), told
+    taught, damage = recalled(store, config, None if run is None else run["path"], as_of_us)
+    return Memory(kept, taught), [*told, *damage]
 
 
 def memory_at(store: Store, config: Config, as_of_us: int) -> Memory:
     """Return what the nightly run of a moment had, or would have without learning: for forecasts on demand."""
     kept, _ = kept_before(store, config, as_of_us)
     run = _run_before(store, as_of_us + 1)
-    return Memory(kept, recalled(store, config, None if run is None else run["path"], as_of_us))
+    taught, _ = recalled(store, config, None if run is None else run["path"], as_of_us)
+    return Memory(kept, taught)
 
 
 def earlier_runs(store: Store, as_of_us: int) -> pl.DataFrame:

@@ -66,19 +66,21 @@ class Taught:
         return f"{format_moment(self.learned_us)}: {'; '.join(told)}" if told else None
 
 
-def recalled(store: Store, config: Config, run_path: str | None, as_of_us: int) -> Taught | None:
-    """Return what a run learned, while it holds; None where it is too old, damaged or was learned on other terms."""
-    if run_path is None or not config.run.learning:
-        return None
+def recalled(store: Store, config: Config, run_path: str | None, as_of_us: int) -> tuple[Taught | None, list[str]]:
+    """Return what a run learned, while it holds, and what to tell of damage.
+
+    None where it is too old, damaged or was learned on other terms: it is learned again, which costs seconds.
+    """
+    if run_path is None or not config.run.learning or not (store.path / run_path / FILE).exists():
+        return None, []
     try:
         told = json.loads((store.path / run_path / FILE).read_bytes())
         lessons = {(one["kind"], int(one["days"])): from_plain(one) for one in told["lessons"]}
         learned_us, terms = int(told["learned_us"]), told["terms"]
-    except (OSError, ValueError, KeyError, TypeError):
-        # It is learned again, which costs seconds.
-        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return None, [f"what the run before learned is damaged ({run_path}/{FILE}: {error}); it is learned again"]
     holds = 0 <= as_of_us - learned_us < LEARNED_DAYS * DAY_US and terms == terms_of(config)
-    return Taught(learned_us, lessons) if holds else None
+    return (Taught(learned_us, lessons) if holds else None), []
 
 
 def teach(store: Store, expected: Expected, plan: Plan, engine: Engine, threads: int) -> Taught:

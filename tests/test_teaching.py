@@ -99,4 +99,6 @@ def test_a_damaged_file_is_learned_again(store: Path) -> None:
     (file,) = store.glob(f"reports/history/*/run_id={first.run_id}*/{FILE}")
     assert json.loads(file.read_bytes())["lessons"]
     file.write_bytes(b"{")
-    assert night(store, config, 1).tables["run"].item(0, "learned")[:10] == "2026-05-19"
+    again = night(store, config, 1)
+    assert again.tables["run"].item(0, "learned")[:10] == "2026-05-19"
+    assert any("damaged" in text for text in again.messages)
