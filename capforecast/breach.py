@@ -9,7 +9,7 @@ import numpy as np
 
 from capforecast.kernels.grid import path_peaks
 from capforecast.kernels.passage import couple, passage, path_maxima
-from capforecast.kernels.paths import weighted_quantiles
+from capforecast.kernels.quantiles import weighted_quantiles
 from capforecast.panel import DAY_US, Floats, Forecast, Ints
 
 BAND = (0.1, 0.5, 0.9)

@@ -9,7 +9,8 @@ import numpy as np
 
 from capforecast.kernels.combination import combine, weigh
 from capforecast.kernels.origins import fill_gaps, naive_errors, place_origins, seasonal_scale
-from capforecast.kernels.paths import covered, make_paths, weighted_quantiles
+from capforecast.kernels.paths import covered, make_paths
+from capforecast.kernels.quantiles import weighted_quantiles
 from capforecast.kernels.trend import cut_history
 from capforecast.models import Model, Past
 from capforecast.monthly import monthly
