@@ -10,11 +10,11 @@ from capforecast.panel import Floats
 
 @kernel()
 def _exchange(values: Floats, weights: Floats, i: int, j: int) -> None:
-    """Put the lower of two rows' values into row ``i`` at every step, and their weights with them."""
+    """Put the lower value of two rows, of equal ones the lighter, into row ``i`` at every step, and its weight."""
     low, high, low_weight, high_weight = values[i], values[j], weights[i], weights[j]
     for h in range(low.size):
         a, b, v, w = low[h], high[h], low_weight[h], high_weight[h]
-        turned = a > b
+        turned = (a > b) | ((a == b) & (v > w))
         low[h] = b if turned else a
         high[h] = a if turned else b
         low_weight[h] = w if turned else v
