@@ -229,6 +229,6 @@ def daily_levels(out: Outcome, states: Records) -> Floats:
     reach = np.clip(np.ceil(states["history_days"]), 7, days)
     ahead = shown[:, None] & ~np.isnan(out.quantiles[:, :, 1]) & (np.arange(1, days + 1) <= reach[:, None])
     both = np.empty((states.size, 4 * days))
-    both[:, :days] = np.where(shown[:, None], out.history, np.nan)
+    both[:, :days] = np.where(shown[:, None], out.history[:, -days:], np.nan)
     both[:, days:] = np.where(ahead[:, :, None], out.quantiles, np.nan).reshape(states.size, 3 * days)
     return both

@@ -14,6 +14,9 @@ from capforecast.panel import Floats, Forecast, Ints
 from capforecast.scores import Records, no_mixes
 from capforecast.timings import Timings
 
+PAST_DAYS = 200
+"""Daily peaks that are looked back on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -69,8 +72,8 @@ class Outcome:
     ago: 0 for a forecast of now. `known` counts the steps of the last sixty days that hold a value. `needed` is
     the level that is met with the target's probability; `needed_dated` the same of a threshold that will change:
     what it had to be now, with its changes on top. `mixes` are those of the near and the far forecast; `names`
-    numbers the members in them and in `scores`. `clean_ups` to `peak_hours` are as in `capforecast.pattern.Motion`,
-    the ceiling NaN where there is none.
+    numbers the members in them and in `scores`. `history` is the sustained peak of each day up to now.
+    `clean_ups` to `peak_hours` are as in `capforecast.pattern.Motion`, the ceiling NaN where there is none.
     """
 
     enough: np.ndarray
@@ -121,7 +124,7 @@ def empty(count: int, thresholds: int, days: int) -> Outcome:
         clean_ups=np.zeros(count, np.int64), since_clean_up_us=blank(count), 
         clean_up_apart_days=blank(count), ceiling=blank(count),
         peak_hours=np.full((count, 2), (-1, 0), np.int64), skill=blank(count),
-        coverage=blank(count), history=blank(count, days), quantiles=blank(count, days, 3),
+        coverage=blank(count), history=blank(count, max(days, PAST_DAYS)), quantiles=blank(count, days, 3),
         needed=blank(count), needed_dated=blank(thresholds), cumulative=blank(thresholds, days),
         mixes=no_mixes(count), scores=[], names={},
     )  # fmt: skip

@@ -15,7 +15,7 @@ from capforecast.gathered import Gathered, gather
 from capforecast.kept import terms_of
 from capforecast.learned import Learned, from_plain
 from capforecast.lessons import SAMPLE, Lessons, Watched, corrected, daily_peaks, past_curves, sampled, taught
-from capforecast.outcome import Outcome, Plan
+from capforecast.outcome import PAST_DAYS, Outcome, Plan
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.store import Store
 from capforecast.times import format_moment
@@ -26,9 +26,6 @@ FILE = "lessons.json"
 
 LEARNED_DAYS = 7
 """What was learned holds for so many days."""
-
-DAYS = 200
-"""History that is looked at."""
 
 STRETCH, STRETCHES = 1024, 24
 """Neighbours in the store are read together: a large fleet is sampled in so many stretches of so many series."""
@@ -101,7 +98,12 @@ def teach(store: Store, expected: Expected, plan: Plan, engine: Engine, threads:
     if not chosen.size:
         return Taught(plan.end_us, {})
     shards = [gather(store, expected, plan.end_us, chosen[i : i + SHARD]) for i in range(0, chosen.size, SHARD)]
-    parts = [watched(shard, expected, plan.end_us, named=True) for shard in shards]
+    parts = [
+        watched(
+            shard, expected, plan.end_us, daily_peaks(shard.rollups, shard.arrays, plan.end_us, PAST_DAYS), named=True
+        )
+        for shard in shards
+    ]
     ends = np.cumsum([0, *(part.threshold.size for part in parts)])
 
     def curves(back: int, threshold: Floats) -> Floats:
@@ -118,7 +120,7 @@ def teach(store: Store, expected: Expected, plan: Plan, engine: Engine, threads:
     return Taught(plan.end_us, {key: one for key, one in found.items() if one.loss < one.loss_paths})
 
 
-def watched(shard: Gathered, expected: Expected, end_us: int, *, named: bool = False) -> Watched:
+def watched(shard: Gathered, expected: Expected, end_us: int, daily: Floats, *, named: bool = False) -> Watched:
     """Return the series of a shard by day and their thresholds, high hurts; `named` where it is learned from."""
     series = expected.owner[shard.places]
     kind = expected.kind[series][shard.owner]
@@ -129,7 +131,7 @@ def watched(shard: Gathered, expected: Expected, end_us: int, *, named: bool = F
         name = np.array([numbered("\0".join(row)) for row in rows], np.int64)
         host = np.array([numbered(row[0]) for row in rows], np.int64)
     return Watched(
-        daily=daily_peaks(shard.rollups, shard.arrays, end_us, DAYS),
+        daily=daily,
         owner=shard.owner,
         threshold=shard.level * shard.arrays.sign[shard.owner],
         kind=kind,
@@ -142,7 +144,9 @@ def watched(shard: Gathered, expected: Expected, end_us: int, *, named: bool = F
 
 def correct(shard: Gathered, expected: Expected, lessons: Lessons, end_us: int, out: Outcome) -> None:
     """Correct the probabilities of a shard by what was learned; those whose limits change stay as they are."""
-    curves = corrected(watched(shard, expected, end_us), out.cumulative, lessons)
+    # Of longer steps nothing was learned.
+    daily = np.where(out.step_us[:, None] <= DAY_US, out.history[:, -PAST_DAYS:] * shard.arrays.sign[:, None], np.nan)
+    curves = corrected(watched(shard, expected, end_us, daily), out.cumulative, lessons)
     steady = ~shard.changing[shard.owner]
     out.cumulative[steady] = curves[steady]
 

@@ -104,6 +104,26 @@ def describe(values: Floats, first: Ints, m1: int, m2: int, seasons: int, most: 
 
 
 @kernel()
+def _largest(values: Floats, rank: int) -> float:
+    """Return the value that is the ``rank``-th largest: the least of a heap of the largest ones."""
+    heap = np.empty(rank)
+    heap[:] = -np.inf
+    for value in values:
+        if value > heap[0]:
+            i = 0
+            while True:
+                child = 2 * i + 1
+                if child + 1 < rank and heap[child + 1] < heap[child]:
+                    child += 1
+                if child >= rank or heap[child] >= value:
+                    break
+                heap[i] = heap[child]
+                i = child
+            heap[i] = value
+    return float(heap[0])
+
+
+@kernel()
 def newest(values: Floats, first: Ints, last: Ints, window: int, k: int, n: int, ceiling: Floats, out: Floats) -> None:
     """Measure where each series stands now.
 
@@ -131,16 +151,14 @@ def newest(values: Floats, first: Ints, last: Ints, window: int, k: int, n: int,
         recent = values[s, max(first[s], columns - window) :]
         known = recent[~np.isnan(recent)]
         if known.size:
-            rank = (95 * known.size + 99) // 100 - 1
-            out[s, 0] = np.partition(known, rank)[rank]
+            out[s, 0] = _largest(known, known.size - (95 * known.size + 99) // 100 + 1)
         tail = values[s, max(last[s] - n + 1, 0) : last[s] + 1]
         held = np.sort(tail[~np.isnan(tail)])
         if held.size >= k:
             out[s, 1] = held[held.size - k]
         above, count = 0, 0
         for t in range(first[s], columns):
-            if not np.isnan(values[s, t]):
-                count += 1
-                if values[s, t] > ceiling[s]:
-                    above += 1
+            # Without branches, so that several columns are counted at once; NaN is above nothing.
+            count += not np.isnan(values[s, t])
+            above += values[s, t] > ceiling[s]
         out[s, 2] = above / count
