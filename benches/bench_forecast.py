@@ -10,7 +10,6 @@ model once and forecasts 168 hours, without any of that.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 
@@ -79,31 +78,41 @@ def peer(model: object, levels: np.ndarray) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    few = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+PEERS = {
+    "AutoETS(24)": lambda: models.AutoETS(season_length=24),
+    "MSTL([24, 168])": lambda: models.MSTL(season_length=[24, 168]),
+    "SeasonalNaive(24)": lambda: models.SeasonalNaive(season_length=24),
+}
+
+
+def measured(count: int, few: int) -> dict[str, float]:
+    """Return seconds per series: of the whole nightly forecast, of hourly ones, and of each peer on a few series."""
     levels = matrix(count, HOURS, seed=1)
     shard(levels[:64])
     near_only(levels[:64], 48)
-    ours = shard(levels) / count
-    hourly = {h: near_only(levels, h) / count for h in (48, 168)}
-    print(f"capforecast, whole nightly forecast      {ours * 1e3:9.3f} ms per series ({count} series x {HOURS} hours)")
-    for h, seconds in hourly.items():
-        print(f"capforecast, hourly forecast of {h:3d} h        {seconds * 1e3:9.3f} ms per series")
+    found = {"nightly": shard(levels) / count}
+    found |= {f"hourly {h}": near_only(levels, h) / count for h in (48, 168)}
     sample = levels[:: max(count // few, 1)][:few]
-    for name, model in (
-        ("AutoETS(24)", models.AutoETS(season_length=24)),
-        ("MSTL([24, 168])", models.MSTL(season_length=[24, 168])),
-        ("SeasonalNaive(24)", models.SeasonalNaive(season_length=24)),
-    ):
-        peer(model, sample[:1])
-        seconds = peer(model, sample) / len(sample)
+    for name, make in PEERS.items():
+        peer(make(), sample[:1])
+        found[name] = peer(make(), sample) / len(sample)
+    return found
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    few = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+    found = measured(count, few)
+    nightly, hourly = found["nightly"], found["hourly 168"]
+    print(
+        f"capforecast, whole nightly forecast      {nightly * 1e3:9.3f} ms per series ({count} series x {HOURS} hours)"
+    )
+    for h in (48, 168):
+        print(f"capforecast, hourly forecast of {h:3d} h        {found[f'hourly {h}'] * 1e3:9.3f} ms per series")
+    for name in PEERS:
         print(
-            f"statsforecast {name:18s} {seconds * 1e3:9.1f} ms per series: "
-            f"{seconds / hourly[168]:8.0f}x the hourly forecast of 168 h, {seconds / ours:8.0f}x the nightly one"
-        )
-        print(
-            json.dumps({"peer": name, "peer_s": seconds, "hourly_s": hourly[168], "nightly_s": ours}), file=sys.stderr
+            f"statsforecast {name:18s} {found[name] * 1e3:9.1f} ms per series: "
+            f"{found[name] / hourly:8.0f}x the hourly forecast of 168 h, {found[name] / nightly:8.0f}x the nightly one"
         )
 
 

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -102,8 +103,17 @@ def read(path: Path) -> None:
             )
 
 
-def child(*command: str, cwd: Path | None = None) -> tuple[float, float, str]:
-    """Run Python; return wall seconds, peak memory of the process in MB, and what it printed."""
+class Done(NamedTuple):
+    """Wall and processor seconds of a process, its peak memory in MB, and what it printed."""
+
+    seconds: float
+    processor: float
+    memory: float
+    printed: str
+
+
+def child(*command: str, cwd: Path | None = None) -> Done:
+    """Run Python in a process of its own."""
     with tempfile.TemporaryFile("w+") as printed:
         begin = time.perf_counter()
         process = subprocess.Popen([sys.executable, *command], cwd=cwd, stdout=printed)
@@ -112,21 +122,44 @@ def child(*command: str, cwd: Path | None = None) -> tuple[float, float, str]:
         if status:
             raise SystemExit(f"{' '.join(command)} failed: {os.waitstatus_to_exitcode(status)}")
         printed.seek(0)
-        return seconds, usage.ru_maxrss / 1024, printed.read()
+        return Done(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed.read())
 
 
-def run(store: Path, series: int) -> float:
-    """Run the nightly job and say what it took and where the time went."""
-    seconds, memory, printed = child(
-        "-m", "capforecast", "run", "--store", str(store), "--quiet", "--json", "--verbose", cwd=store.parent
-    )
-    stages = json.loads(printed)["seconds"]
+def run(store: Path, series: int) -> tuple[Done, dict[str, float]]:
+    """Run the nightly job, say and return what it took and where the time went."""
+    done = child("-m", "capforecast", "run", "--store", str(store), "--quiet", "--json", "--verbose", cwd=store.parent)
+    stages = json.loads(done.printed)["seconds"]
     print(
-        f"{series:>9} series: run {seconds:.1f} s, {seconds / series * 1e6:.0f} us per series, peak {memory:.0f} MB; "
+        f"{series:>9} series: run {done.seconds:.1f} s, {done.seconds / series * 1e6:.0f} us per series, "
+        f"{done.processor:.0f} s of processor, peak {done.memory:.0f} MB; "
         "seconds, summed over threads: " + ", ".join(f"{name} {value:.1f}" for name, value in stages.items()),
         flush=True,
     )
-    return seconds
+    return done, stages
+
+
+def prepared(directory: Path, series: int) -> Path:
+    """Return the store of so many series, which is made where it is missing."""
+    directory.mkdir(parents=True, exist_ok=True)
+    store = directory.resolve() / f"store-{series}"
+    made = child(*this(store, series), "make")
+    size = sum(file.stat().st_size for file in store.rglob("*.parquet")) / 1e9
+    print(
+        f"{series:>9} series: store of {size:.2f} GB looked at or made in {made.seconds:.0f} s, "
+        f"peak {made.memory:.0f} MB",
+        flush=True,
+    )
+    return store
+
+
+def this(store: Path, series: int) -> tuple[str, ...]:
+    """Return the arguments of this script in a process of its own, all but what it is to do."""
+    return str(Path(__file__).resolve()), str(series), "--directory", str(store), "--child"
+
+
+def exponent(took: dict[int, float], few: int, many: int) -> float:
+    """Return the power of the number of series with which time grows."""
+    return math.log(took[many] / took[few]) / math.log(many / few)
 
 
 def main() -> None:
@@ -141,23 +174,17 @@ def main() -> None:
         return make(options.directory, *options.series)
     if options.child == "read":
         return read(options.directory)
-    options.directory.mkdir(parents=True, exist_ok=True)
     took: dict[int, float] = {}
     for series in sorted(options.series):
-        store = options.directory.resolve() / f"store-{series}"
-        this = (str(Path(__file__).resolve()), str(series), "--directory", str(store), "--child")
-        seconds, memory, _ = child(*this, "make")
-        size = sum(file.stat().st_size for file in store.rglob("*.parquet")) / 1e9
-        print(f"{series:>9} series: store of {size:.2f} GB looked at or made in {seconds:.0f} s, peak {memory:.0f} MB")
+        store = prepared(options.directory, series)
         if options.make:
             continue
-        _, memory, printed = child(*this, "read")
-        print(f"{printed}{series:>9} series: reading alone, peak {memory:.0f} MB", flush=True)
+        done = child(*this(store, series), "read")
+        print(f"{done.printed}{series:>9} series: reading alone, peak {done.memory:.0f} MB", flush=True)
         if not options.read:
-            took[series] = run(store, series)
+            took[series] = run(store, series)[0].seconds
     for few, many in zip(sorted(took), sorted(took)[1:], strict=False):
-        exponent = math.log(took[many] / took[few]) / math.log(many / few)
-        print(f"from {few} to {many} series: time grows with the power {exponent:.2f}")
+        print(f"from {few} to {many} series: time grows with the power {exponent(took, few, many):.2f}")
     return None
 
 

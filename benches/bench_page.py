@@ -35,7 +35,7 @@ def main() -> None:
         (place / "limits.csv").write_text(LIMITS, encoding="utf-8")
         child("-m", "capforecast", "run", "--store", str(store), "--quiet", cwd=place)
         page = place / "report.html"
-        seconds, memory, _ = child(
+        seconds, _, memory, _ = child(
             "-m", "capforecast", "report", "--store", str(store), "--output", str(page), "--quiet", cwd=place
         )
         print(

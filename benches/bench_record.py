@@ -24,7 +24,7 @@ from capforecast.times import format_moment
 def night(store: Path, days_before: int) -> None:
     """Run one night and say what its judging took and found."""
     moment = format_moment(END_US - days_before * 24 * HOUR_US)
-    seconds, memory, printed = child(
+    seconds, _, memory, printed = child(
         "-m", "capforecast", "run", "--store", str(store), "--as-of", moment, "--quiet", "--json", "--verbose"
     )
     facts = json.loads(printed)

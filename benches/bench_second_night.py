@@ -32,8 +32,8 @@ def night(store: Path, as_of_us: int, more: list[str]) -> dict[str, float]:
     """Run one night in a process of its own; return its stages."""
     moment = format_moment(as_of_us)
     command = ("-m", "capforecast", "run", "--store", str(store), "--quiet", "--json", "--verbose", "--as-of", moment)
-    seconds, memory, printed = child(*command, *more, cwd=store.parent)
-    return {**json.loads(printed)["seconds"], "process": seconds, "peak MB": memory}
+    done = child(*command, *more, cwd=store.parent)
+    return {**json.loads(done.printed)["seconds"], "processor": done.processor, "peak MB": done.memory}
 
 
 def tables(store: Path, generation: int) -> dict[str, pl.DataFrame]:
@@ -86,6 +86,27 @@ def drift(warm: dict[str, pl.DataFrame], full: dict[str, pl.DataFrame]) -> None:
         )
 
 
+def last_of(source: Path, folder: Path, nights: int, settings: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Run some nights on a copy of a store, the last one twice; return its stages, using what holds and fitting all."""
+    store = folder / "store"
+    shutil.copytree(source, store, ignore=shutil.ignore_patterns("reports", "samples"), copy_function=shutil.copy)
+    (store / "samples").mkdir()
+    (folder / "capforecast.toml").write_text(settings)
+    with Store.open(store) as opened:
+        end = ((opened.watermark_us() or 0) // opened.step_us + 1) * opened.step_us
+    more = ["--config", str(folder / "capforecast.toml")]
+    warm: dict[str, float] = {}
+    for number in range(nights):
+        warm = night(store, end - (nights - 1 - number) * DAY_US, more)
+        print(f"night {number + 1}: " + ", ".join(f"{k} {v:.1f}" for k, v in warm.items()), file=sys.stderr)
+    return warm, night(store, end, [*more, "--refit"])
+
+
+def engine(stages: dict[str, float]) -> float:
+    """Return the seconds of what a forecast that holds saves."""
+    return sum(stages.get(stage, 0.0) for stage in ENGINE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
@@ -93,30 +114,17 @@ def main() -> None:
     parser.add_argument("--config", help="settings, such as limits")
     parser.add_argument("--refit-every", default="14d")
     options = parser.parse_args()
+    settings = Path(options.config).read_text() if options.config else f'[run]\nrefit_every = "{options.refit_every}"\n'
     with tempfile.TemporaryDirectory(dir=options.store.resolve().parent) as folder:
-        store = Path(folder) / "store"
-        shutil.copytree(
-            options.store, store, ignore=shutil.ignore_patterns("reports", "samples"), copy_function=shutil.copy
-        )
-        (store / "samples").mkdir()
-        (Path(folder) / "capforecast.toml").write_text(
-            Path(options.config).read_text() if options.config else f'[run]\nrefit_every = "{options.refit_every}"\n'
-        )
-        with Store.open(store) as opened:
-            end = ((opened.watermark_us() or 0) // opened.step_us + 1) * opened.step_us
-            series = opened.series().height
-        more = ["--config", str(Path(folder) / "capforecast.toml")]
-        for number in range(options.nights):
-            warm = night(store, end - (options.nights - 1 - number) * DAY_US, more)
-            print(f"night {number + 1}: " + ", ".join(f"{k} {v:.1f}" for k, v in warm.items()), file=sys.stderr)
-        full = night(store, end, [*more, "--refit"])
-        print(f"{series} series, the last of {options.nights} nights:")
+        warm, full = last_of(options.store, Path(folder), options.nights, settings)
+        print(f"the last of {options.nights} nights:")
         for name, stages in (("using what holds", warm), ("fitting all", full)):
             print(f"  {name}: " + ", ".join(f"{stage} {value:.1f}" for stage, value in stages.items()))
-        engine = [sum(stages.get(stage, 0.0) for stage in ENGINE) for stages in (warm, full)]
-        print(f"engine (panel, kernels, breach, carry): {engine[1] / engine[0]:.1f} times cheaper; "
-              f"whole run: {full['all'] / warm['all']:.1f} times")  # fmt: skip
-        drift(tables(store, 1), tables(store, 2))
+        print(
+            f"engine (panel, kernels, breach, carry): {engine(full) / engine(warm):.1f} times cheaper; whole run "
+            f"{full['all'] / warm['all']:.1f} times, by processor {full['processor'] / warm['processor']:.1f} times"
+        )
+        drift(tables(Path(folder) / "store", 1), tables(Path(folder) / "store", 2))
 
 
 if __name__ == "__main__":
