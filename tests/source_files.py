@@ -29,7 +29,7 @@ def shared(path: str) -> str:
 def together(batches: list[Batch]) -> Batch:
     """Return all batches as one."""
     return Batch(
-        pl.concat([pl.DataFrame(schema=ROWS), *(b.rows for b in batches)]),
+        pl.concat([pl.DataFrame(schema=ROWS), *(b.rows for b in batches)], how="diagonal"),
         pl.concat([pl.DataFrame(schema=REJECTS), *(b.rejects for b in batches)]),
     )
 

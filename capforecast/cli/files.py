@@ -113,7 +113,7 @@ def read_samples(location: str, options: ReadOptions) -> tuple[pl.DataFrame, int
     from capforecast.sources.recognise import read, resolve
 
     batches = [batch for name in resolve(location, options) for batch in read(name, options)]
-    rows = pl.concat([pl.DataFrame(schema=ROWS), *(batch.rows for batch in batches)])
+    rows = pl.concat([pl.DataFrame(schema=ROWS), *(batch.rows.select(list(ROWS)) for batch in batches)])
     moment = pl.col("ts").cast(pl.Datetime("us", "UTC"))
     return rows.with_columns(moment), sum(batch.rejects.height for batch in batches)
 

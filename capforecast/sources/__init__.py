@@ -24,6 +24,10 @@ ROWS: dict[str, pl.DataType] = {
 """Columns of `Batch.rows`: ts in microseconds since the epoch, value as read (NaN and inf included),
 line counts rows of the source from 1 (for text: the physical line)."""
 
+NATURE = pl.Enum(["gauge", "counter"])
+"""Type of the column `nature`, which `Batch.rows` may have after those of `ROWS`: a counter only grows, but
+for its restarts at zero, and means something by its rate alone; null where the source does not know."""
+
 REJECTS: dict[str, pl.DataType] = {"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()}
 """Columns of `Batch.rejects`: rows that could not be turned into a sample, with the text as it stood
 (its first 2000 characters)."""
@@ -79,10 +83,20 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Samples of a source (`ROWS`) and what could not be read (`REJECTS`), in the order of the source."""
+    """Samples of a source (`ROWS`) and what could not be read (`REJECTS`), in the order of the source.
+
+    All batches of one reading have the column `nature`, or none of them has it.
+    """
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
+
+    @property
+    def nature(self) -> pl.Series:
+        """Return what each row is (`NATURE`), all null where the source says nothing about it."""
+        if "nature" in self.rows.columns:
+            return self.rows["nature"]
+        return pl.Series("nature", [None], dtype=NATURE).new_from_index(0, self.rows.height)
 
 
 class Source(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,8 @@ import pytest
 
 from capforecast import registry
 from capforecast.errors import CapforecastError
-from capforecast.sources import REJECTS, ROWS, ReadOptions
+from capforecast.ingest import check
+from capforecast.sources import NATURE, REJECTS, ROWS, Batch, ReadOptions
 from capforecast.sources.content import head
 
 START_S = 1_704_067_200
@@ -53,6 +55,20 @@ def test_samples_come_back_as_they_were_written(tmp_path: Path, name: str) -> No
     expected = [(*s[:4], s[4] * 1_000_000, s[5], k + first) for k, s in enumerate(SAMPLES)]
     assert expected == batch.rows.rows()
     assert batch.rejects.is_empty()
+
+
+def test_what_is_not_known_of_rows_is_null_and_what_is_known_goes_through_the_check() -> None:
+    rows = pl.DataFrame(
+        [("h", "m_total", "", "", START_S * 1_000_000, value, 1) for value in (1.0, 2.0, math.nan)],
+        schema=ROWS,
+        orient="row",
+    )
+    none = pl.DataFrame(schema=REJECTS)
+    assert Batch(rows, none).nature.to_list() == [None] * 3
+    assert Batch(rows, none).nature.dtype == NATURE
+    known = Batch(rows.with_columns(nature=pl.Series(["counter", "gauge", None], dtype=NATURE)), none)
+    checked = check(known, START_S * 2_000_000)
+    assert (checked.nature.to_list(), checked.rejects.height) == (["counter", "gauge"], 1)
 
 
 def test_exactly_one_source_claims_a_file(tmp_path: Path, name: str) -> None:
