@@ -21,6 +21,12 @@ PARTS: dict[str, dict[str, str]] = {
         "delimited": "capforecast.sources.delimited:Delimited",
         "jsonl": "capforecast.sources.jsonl:JsonLines",
         "parquet": "capforecast.sources.parquet:Parquet",
+        "influx": "capforecast.sources.influx:Influx",
+        "openmetrics": "capforecast.sources.openmetrics:OpenMetrics",
+        "prometheus-json": "capforecast.sources.prometheus_json:PrometheusJson",
+        "otlp": "capforecast.sources.otlp:Otlp",
+        "graphite": "capforecast.sources.graphite:Graphite",
+        "cloudwatch": "capforecast.sources.cloudwatch:CloudWatch",
     },
     "report": {
         "table": "capforecast.report.table:render",

@@ -100,9 +100,18 @@ class Batch:
 
 
 class Source(Protocol):
-    """One way to read a location."""
+    """One way to read a location.
+
+    Attributes
+    ----------
+    name : str
+        As in the registry.
+    general : bool
+        It reads tables of any program, and gives way to a source that knows the one which wrote the location.
+    """
 
     name: str
+    general: bool
 
     def claims(self, location: str, head: bytes) -> bool:
         """Tell from the location's name and its first (decompressed) bytes whether this source reads it."""

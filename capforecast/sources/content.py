@@ -46,7 +46,7 @@ _OTHER = {
 _RAW_HEAD = 4 * HEAD_BYTES
 _SUFFIXES = (
     ".gz", ".zst", ".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".log", ".jsonl", ".ndjson", ".json",
-    ".parquet", ".pq",
+    ".parquet", ".pq", ".influx", ".lp", ".prom", ".om",
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ class Delimited:
     """Delimited text; see `dialect` for what is recognised and `columns` for the rules of columns."""
 
     name = "delimited"
+    general = True
 
     def claims(self, location: str, head: bytes) -> bool:
         """Tell whether the head is text in which most lines have the same number of cells."""

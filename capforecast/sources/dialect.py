@@ -29,9 +29,15 @@ READABLE = (
     "Readable are CSV, TSV and other delimited text, JSON lines (one object a line) and Parquet, "
     "plain or .gz or .zst; --format says which"
 )
+EXPOSITION = "Prometheus exposition text"
+LINE_PROTOCOL = "InfluxDB line protocol"
+SAR = "the text of sar"
+"""What `foreign` calls the texts that other sources read."""
 _SEP = re.compile(r"^\ufeff?sep=(.)$", re.IGNORECASE)
 _SAR = re.compile(r"^(Linux|SunOS|AIX|HP-UX|Darwin) \S+.*\(.*\).*\d")
-_EXPOSITION = re.compile(r"^# (HELP|TYPE|EOF|UNIT)\b|^[a-zA-Z_:][\w:]*(\{[^}]*\})? [-+0-9.eEnNaAiIfF]+( \d+)?$")
+_EXPOSITION = re.compile(
+    r"^# (HELP|TYPE|EOF|UNIT)\b|^[a-zA-Z_:][\w:]*(\{[^}]*\})? [-+0-9.eEnNaAiIfF]+( -?[\d.]+)?( #.*)?$"
+)
 _INFLUX = re.compile(r"^[^\s,=]+(,[^\s,=]+=(\\.|[^\s,])+)* [^\s=]+=\S.*?( -?\d+)?$")
 
 
@@ -73,8 +79,8 @@ def foreign(lines: list[str]) -> str | None:
     if first.startswith(("<?xml", "<!DOCTYPE", "<html")):
         return "XML or HTML"
     if _SAR.match(first):
-        return "the text of sar (write it with sadf -d instead)"
-    for pattern, what in ((_EXPOSITION, "Prometheus exposition text"), (_INFLUX, "InfluxDB line protocol")):
+        return SAR
+    for pattern, what in ((_EXPOSITION, EXPOSITION), (_INFLUX, LINE_PROTOCOL)):
         if sum(bool(pattern.match(line)) for line in filled) * 10 > 9 * len(filled):
             return what
     if any(c < " " and c not in "\t\x1f\x1c\x1d\x1e" for line in filled[:5] for c in line):

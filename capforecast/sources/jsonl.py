@@ -29,6 +29,7 @@ class JsonLines:
     """One JSON object a line. Values may be numbers or text; objects and lists inside are not read."""
 
     name = "jsonl"
+    general = True
 
     def claims(self, location: str, head: bytes) -> bool:
         """Tell whether the first line is (the beginning of) a JSON object that is whole on its line."""

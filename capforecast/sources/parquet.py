@@ -43,6 +43,7 @@ class Parquet:
     """Parquet; times may be timestamps of any unit and zone, dates, numbers since the epoch or text."""
 
     name = "parquet"
+    general = False
 
     def claims(self, location: str, head: bytes) -> bool:
         """Tell whether the content begins as Parquet does."""

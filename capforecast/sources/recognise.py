@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from capforecast import registry
 from capforecast.errors import SourceError
 from capforecast.sources import Batch, ReadOptions, Source
-from capforecast.sources.content import STDIN, head
+from capforecast.sources.content import STDIN, head, shown
 from capforecast.sources.dialect import foreign, not_recognised
 from capforecast.sources.text import recognised_encoding
 
@@ -66,17 +66,25 @@ def choose(location: str, start: bytes, options: ReadOptions) -> str:
     Raises
     ------
     SourceError
-        No source knows the content; the message says what is readable.
+        No source knows the content, or several do; the message says what is readable, or names `--format`.
     UnknownNameError
         `options.format` is no source.
     """
     if options.format is not None:
         registry.load("source", options.format)
         return options.format
-    for name in registry.names("source"):
-        source: Source = registry.load("source", name)()
-        if source.claims(location, start):
-            return name
+    sources: list[Source] = [registry.load("source", name)() for name in registry.names("source")]
+    claiming = [source for source in sources if source.claims(location, start)]
+    special = [source for source in claiming if not source.general] or claiming
+    if len(special) == 1:
+        return special[0].name
+    if special:
+        raise SourceError(
+            "the content of a source must be of one format",
+            got=" or ".join(source.name for source in special),
+            where=shown(location),
+            do=f"Add --format {special[0].name}, or the one it is",
+        )
     encoding, mark = recognised_encoding(start)
     text = start[mark:].decode(encoding, errors="replace")
     raise not_recognised(location, foreign(text.splitlines()) or "text without a common delimiter")

@@ -89,7 +89,7 @@ def blocks(location: str, encoding: str | None = None) -> Iterator[Block]:
     """
     buffer = bytearray()
     line = 1
-    for piece in _unix_lines(_decoded(location, encoding)):
+    for piece in _unix_lines(decoded(location, encoding)):
         buffer += piece
         if len(buffer) < TEXT_BYTES:
             continue
@@ -122,8 +122,14 @@ def _unix_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
-def _decoded(location: str, encoding: str | None) -> Iterator[bytes]:
-    """Yield UTF-8, whatever the encoding of the location."""
+def decoded(location: str, encoding: str | None) -> Iterator[bytes]:
+    """Yield UTF-8 in pieces, whatever the encoding of the location; ends of lines are as they stand.
+
+    Raises
+    ------
+    SourceError
+        The bytes are not text of the encoding.
+    """
     source = chunks(location)
     start = b""
     for piece in source:

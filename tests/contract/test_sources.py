@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
 import polars as pl
 import pytest
+from source_formats import FORMATS, Sample, expressed, written
 
 from capforecast import registry
 from capforecast.errors import CapforecastError
 from capforecast.ingest import check
 from capforecast.sources import NATURE, REJECTS, ROWS, Batch, ReadOptions
 from capforecast.sources.content import head
+from capforecast.sources.recognise import choose
 
 START_S = 1_704_067_200
-NAMES = ("host", "metric", "instance", "unit", "ts", "value")
-SAMPLES = [
+SAMPLES: list[Sample] = [
     (f"web-{i % 3}", "disk_used_pct", '/vär, "x"' if i % 2 else "", "percent", START_S + 60 * i, i / 7)
     for i in range(100)
 ]
 SOURCES = registry.names("source")
-
-
-def written(folder: Path, source: str, samples: list[tuple[object, ...]] = SAMPLES) -> str:
-    """Write samples in the format of a source."""
-    frame = pl.DataFrame(samples, schema=list(NAMES), orient="row")
-    path = folder / f"data.{source}"
-    if source == "delimited":
-        frame.write_csv(path)
-    elif source == "jsonl":
-        path.write_text("".join(json.dumps(dict(zip(NAMES, s, strict=True))) + "\n" for s in samples))
-    elif source == "parquet":
-        frame.write_parquet(path)
-    else:
-        raise AssertionError(f"say here how a test file of source {source!r} is written")
-    return str(path)
 
 
 @pytest.fixture(params=SOURCES)
@@ -49,11 +34,13 @@ def test_a_source_bears_the_name_of_its_registry_line(name: str) -> None:
 
 
 def test_samples_come_back_as_they_were_written(tmp_path: Path, name: str) -> None:
-    (batch,) = registry.load("source", name)().read(written(tmp_path, name), ReadOptions())
-    assert (pl.Schema(ROWS), pl.Schema(REJECTS)) == (batch.rows.schema, batch.rejects.schema)
-    first = 2 if name == "delimited" else 1
-    expected = [(*s[:4], s[4] * 1_000_000, s[5], k + first) for k, s in enumerate(SAMPLES)]
-    assert expected == batch.rows.rows()
+    (batch,) = registry.load("source", name)().read(written(tmp_path, name, SAMPLES), ReadOptions())
+    assert (pl.Schema(ROWS), pl.Schema(REJECTS)) == (batch.rows.select(*ROWS).schema, batch.rejects.schema)
+    assert set(batch.rows.columns) - set(ROWS) <= {"nature"}
+    samples, first = expressed(name, SAMPLES), FORMATS[name].first
+    expected = [(*s[:4], s[4] * 1_000_000, s[5], k + first) for k, s in enumerate(samples)]
+    assert expected == batch.rows.select(*ROWS).rows()
+    assert batch.nature.dtype == NATURE
     assert batch.rejects.is_empty()
 
 
@@ -71,13 +58,17 @@ def test_what_is_not_known_of_rows_is_null_and_what_is_known_goes_through_the_ch
     assert (checked.nature.to_list(), checked.rejects.height) == (["counter", "gauge"], 1)
 
 
-def test_exactly_one_source_claims_a_file(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path, name)
-    assert [name] == [n for n in SOURCES if registry.load("source", n)().claims(path, head(path))]
+def test_exactly_one_source_is_chosen_for_a_file(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name, SAMPLES)
+    sources = [registry.load("source", n)() for n in SOURCES]
+    claiming = [source.name for source in sources if source.claims(path, head(path))]
+    special = [n for n in claiming if not registry.load("source", n)().general]
+    assert [name] == (special or claiming)
+    assert name == choose(path, head(path), ReadOptions())
 
 
 def test_batches_hold_at_most_chunk_rows_and_nothing_is_lost(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path, name)
+    path = written(tmp_path, name, SAMPLES)
     source = registry.load("source", name)()
     (whole,) = source.read(path, ReadOptions())
     parts = [batch.rows for batch in source.read(path, ReadOptions(chunk_rows=33))]
@@ -85,11 +76,13 @@ def test_batches_hold_at_most_chunk_rows_and_nothing_is_lost(tmp_path: Path, nam
     assert whole.rows.rows() == pl.concat(parts).rows()
 
 
-def test_options_fill_in_what_the_data_do_not_say(tmp_path: Path, name: str) -> None:
-    path = Path(written(tmp_path, name, SAMPLES[:1]))
-    options = ReadOptions(mapping={"host": "metric", "metric": "host"})
-    (batch,) = registry.load("source", name)().read(str(path), options)
-    assert batch.rows.select("host", "metric").row(0) == ("disk_used_pct", "web-0")
+def test_what_the_data_call_otherwise_is_mapped(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name, SAMPLES[1:2])
+    label = FORMATS[name].label
+    mapping = {"host": "metric", "metric": "host"} if label is None else {"host": label}
+    (batch,) = registry.load("source", name)().read(path, ReadOptions(mapping=mapping))
+    expected = ("disk_used_pct", "web-1") if label is None else (SAMPLES[1][2], "disk_used_pct")
+    assert batch.rows.select("host", "metric").row(0) == expected
 
 
 def test_a_file_that_is_missing_or_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
