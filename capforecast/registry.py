@@ -27,6 +27,11 @@ PARTS: dict[str, dict[str, str]] = {
         "otlp": "capforecast.sources.otlp:Otlp",
         "graphite": "capforecast.sources.graphite:Graphite",
         "cloudwatch": "capforecast.sources.cloudwatch:CloudWatch",
+        "sar": "capforecast.sources.sar:Sar",
+        "sysstat-json": "capforecast.sources.sysstat_json:SysstatJson",
+        "sysstat": "capforecast.sources.sysstat_binary:SysstatBinary",
+        "collectd": "capforecast.sources.collectd:Collectd",
+        "zabbix": "capforecast.sources.zabbix:Zabbix",
     },
     "report": {
         "table": "capforecast.report.table:render",

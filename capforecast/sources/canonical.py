@@ -6,6 +6,10 @@ units are those of the values as they are read: nothing is converted here.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from capforecast.sources.naming import metric_name
+
 METRICS: dict[str, tuple[str, str]] = {
     # Telegraf: measurement and field.
     "cpu_usage_idle": ("cpu_idle_pct", "percent"),
@@ -91,6 +95,10 @@ METRICS: dict[str, tuple[str, str]] = {
     "vfs.fs.size[,used]": ("disk_used_bytes", "byte"),
     "vfs.fs.size[,total]": ("disk_total_bytes", "byte"),
     "vfs.fs.size[,free]": ("disk_free_bytes", "byte"),
+    "vfs.fs.inode[,pused]": ("inode_used_pct", "percent"),
+    "system.cpu.load[,avg1]": ("load_1", ""),
+    "system.cpu.load[,avg5]": ("load_5", ""),
+    "system.cpu.load[,avg15]": ("load_15", ""),
 }  # fmt: skip
 """Metrics of programs; in braces: only with this label, which is then no part of the instance."""
 
@@ -149,3 +157,18 @@ COUNTERS = frozenset(
     }
 )  # fmt: skip
 """Fields of Telegraf that only grow: line protocol does not say so itself."""
+
+
+def sysstat_metric(header: str, section: Collection[str]) -> tuple[str, str]:
+    """Return the metric and the unit of a column of sysstat.
+
+    Parameters
+    ----------
+    header : str
+        Its header, as ``sar`` and ``sadf -d`` write it.
+    section : collection of str
+        All headers of its table: TCP and NFS call two things ``retrans/s`` until sysstat 12.7.
+    """
+    if header == "retrans/s" and "atmptf/s" in section:
+        header = "retrseg/s"
+    return SYSSTAT.get(header) or metric_name(header)

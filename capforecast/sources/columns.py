@@ -7,7 +7,7 @@ Rules
   punctuation. A time column may also be the only one whose cells are times.
 * With a value column the layout is *long*; without one it is *wide* and every column of numbers that
   has no role is a metric. Columns of text without a role, and those in `NOT_METRICS`, are ignored.
-* A metric of a wide table is the header as `naming.metric_name` cleans it.
+* A metric of a wide table is the header as `naming.metric_name` cleans it; of sysstat's, see `canonical`.
 * A missing host is ``--host`` or the file's name without its endings; a missing metric is ``--metric``,
   or the name of the value column when that says more than "value", or the file's name as `metric_name`.
 """
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from capforecast.errors import ConfigError, SchemaError, UnknownNameError
 from capforecast.sources import ReadOptions
+from capforecast.sources.canonical import sysstat_metric
 from capforecast.sources.content import shown, stem
 from capforecast.sources.naming import ALIASES, NOT_METRICS, ROLES, metric_name, plain
 
@@ -112,7 +113,7 @@ def recognise(columns: Sequence[Column], options: ReadOptions, location: str, *,
     elif kind == "rows":
         metrics = _steps(roles, columns, options, location)
     else:
-        metrics = _wide(roles, columns, options, location)
+        metrics = _wide(roles, columns, options, location, sysstat=sysstat)
     roles.pop("value", None)
     unit = options.unit or (metrics[0].unit if kind == "long" else "")
     return Layout(kind, roles, metrics, options.host or stem(location), unit, sysstat)
@@ -276,12 +277,15 @@ def _steps(roles: dict[str, int], columns: Sequence[Column], options: ReadOption
     return tuple(Metric(i, columns[i].name, metric, options.unit or "") for i in steps)
 
 
-def _wide(roles: dict[str, int], columns: Sequence[Column], options: ReadOptions, location: str) -> tuple[Metric, ...]:
+def _wide(
+    roles: dict[str, int], columns: Sequence[Column], options: ReadOptions, location: str, *, sysstat: bool
+) -> tuple[Metric, ...]:
     found: dict[str, Metric] = {}
+    headers = {column.name for column in columns}
     for i, column in enumerate(columns):
         if i in roles.values() or column.kind not in ("number", "empty") or plain(column.name) in NOT_METRICS:
             continue
-        name, unit = metric_name(column.name)
+        name, unit = sysstat_metric(column.name, headers) if sysstat else metric_name(column.name)
         if name in found:
             raise SchemaError(
                 "columns must give different metrics",

@@ -30,6 +30,8 @@ class Points:
         self.labels = Labels(location, options)
         self.options = options
         self.collected = Collected()
+        self.line: int | None = None
+        """Line of what is added next, where lines mean something; the number of the data point otherwise."""
         self._seen = 0
 
     def add(self, series: Series, us: int | None, value: Any, raw: object, nature: str | None = None) -> None:
@@ -40,14 +42,16 @@ class Points:
         elif found is None:
             self.reject("value is not a number", raw)
         else:
-            self._seen += 1
             # Only what the labels refuse needs its text; writing it for each point would take longer than reading.
-            self.collected.add(series, us, found, self._seen, text_of(raw) if series.wrong else "", nature)
+            self.collected.add(series, us, found, self._numbered(), text_of(raw) if series.wrong else "", nature)
 
     def reject(self, reason: str, raw: object) -> None:
         """Add a data point, or a part of the document in the place of some, that cannot be read."""
+        self.collected.reject(self._numbered(), reason, text_of(raw))
+
+    def _numbered(self) -> int:
         self._seen += 1
-        self.collected.reject(self._seen, reason, text_of(raw))
+        return self.line or self._seen
 
     def objects(self, holder: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
         """Yield the objects of the list with this name; what is something else is a reject."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from capforecast.errors import SchemaError, UnknownNameError
+from capforecast.errors import ConfigError, SchemaError, UnknownNameError
 from capforecast.sources import ReadOptions
 from capforecast.sources.canonical import METRICS, UNITS
 from capforecast.sources.content import shown, stem
@@ -128,6 +128,17 @@ class Labels:
         if len(rest) < 2:
             return next(iter(rest.values()), "")
         return ",".join(f"{_escaped(name)}={_escaped(rest[name])}" for name in sorted(rest))
+
+
+def no_labels(options: ReadOptions, location: str) -> None:
+    """Raise ConfigError where ``--map`` is given for a source whose series have neither labels nor columns."""
+    if options.mapping:
+        raise ConfigError(
+            "--map is for columns and labels",
+            got="a format that has neither",
+            where=shown(location),
+            do="Leave it out; --host names the host where the source does not",
+        )
 
 
 def _is_text(name: str) -> bool:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from source_formats import FORMATS, Sample, expressed, written
+from source_formats import FORMATS, Sample, expressed, with_sadf, written
 
 from capforecast import registry
-from capforecast.errors import CapforecastError
+from capforecast.errors import CapforecastError, ConfigError
 from capforecast.ingest import check
 from capforecast.sources import NATURE, REJECTS, ROWS, Batch, ReadOptions
 from capforecast.sources.content import head
@@ -25,7 +25,8 @@ SOURCES = registry.names("source")
 
 
 @pytest.fixture(params=SOURCES)
-def name(request: pytest.FixtureRequest) -> str:
+def name(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    with_sadf(tmp_path, monkeypatch)
     return str(request.param)
 
 
@@ -37,8 +38,8 @@ def test_samples_come_back_as_they_were_written(tmp_path: Path, name: str) -> No
     (batch,) = registry.load("source", name)().read(written(tmp_path, name, SAMPLES), ReadOptions())
     assert (pl.Schema(ROWS), pl.Schema(REJECTS)) == (batch.rows.select(*ROWS).schema, batch.rejects.schema)
     assert set(batch.rows.columns) - set(ROWS) <= {"nature"}
-    samples, first = expressed(name, SAMPLES), FORMATS[name].first
-    expected = [(*s[:4], s[4] * 1_000_000, s[5], k + first) for k, s in enumerate(samples)]
+    samples, line = expressed(name, SAMPLES), FORMATS[name].line
+    expected = [(*s[:4], s[4] * 1_000_000, s[5], line(k)) for k, s in enumerate(samples)]
     assert expected == batch.rows.select(*ROWS).rows()
     assert batch.nature.dtype == NATURE
     assert batch.rejects.is_empty()
@@ -78,11 +79,16 @@ def test_batches_hold_at_most_chunk_rows_and_nothing_is_lost(tmp_path: Path, nam
 
 def test_what_the_data_call_otherwise_is_mapped(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, name, SAMPLES[1:2])
-    label = FORMATS[name].label
-    mapping = {"host": "metric", "metric": "host"} if label is None else {"host": label}
-    (batch,) = registry.load("source", name)().read(path, ReadOptions(mapping=mapping))
-    expected = ("disk_used_pct", "web-1") if label is None else (SAMPLES[1][2], "disk_used_pct")
-    assert batch.rows.select("host", "metric").row(0) == expected
+    label, source = FORMATS[name].label, registry.load("source", name)()
+    options = ReadOptions(mapping={"host": label} if label else {"host": "metric", "metric": "host"})
+    if label is None:
+        with pytest.raises(ConfigError, match="--map is for columns and labels"):
+            list(source.read(path, options))
+        return
+    (batch,) = source.read(path, options)
+    sample = expressed(name, SAMPLES[1:2])[0]
+    expected = (sample[2], sample[1]) if label else (sample[1], sample[0])
+    assert expected == batch.rows.select("host", "metric").row(0)
 
 
 def test_a_file_that_is_missing_or_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
