@@ -1,14 +1,21 @@
-"""Files of other programs as they are: read with the options their oddity needs, or refused by name."""
+"""Files of other programs as they are: read, after the options that an error names where their oddity needs some."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
-from source_files import START_US, load, shared
+from source_files import START_US, load, shared, together
 
+from capforecast import registry
 from capforecast.errors import CapforecastError, SchemaError, SourceError
+from capforecast.ingest import ingest
+from capforecast.sources import ReadOptions
+from capforecast.sources.content import head
+from capforecast.sources.recognise import choose, read
+from capforecast.store import Store
 
 STEP = {"start_us": START_US, "step_us": 300_000_000}
 
@@ -94,9 +101,9 @@ def test_m4_series_in_rows_need_a_layout() -> None:
 
 def test_sadf_sections_are_read_and_events_are_rejects() -> None:
     found = load(shared("rawformats/sysstat/expected.sadf-d"))
-    series = found.rows.filter(pl.col("metric") == "idle_pct")
+    series = found.rows.filter(pl.col("metric") == "cpu_idle_pct")
     assert {"all", *(str(i) for i in range(10))} >= set(series["instance"]) >= {"all", "0", "1"}
-    assert {"/dev/sda9", "/dev/sda7"} < set(found.rows.filter(pl.col("metric") == "fsused_pct")["instance"])
+    assert {"/dev/sda9", "/dev/sda7"} < set(found.rows.filter(pl.col("metric") == "disk_used_pct")["instance"])
     assert {"SYSSTAT.TEST"} == set(found.rows["host"])
     assert {"percent"} == set(series["unit"])
     with open(shared("rawformats/sysstat/expected.sadf-d")) as file:
@@ -106,28 +113,81 @@ def test_sadf_sections_are_read_and_events_are_rejects() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "what"),
-    [
-        ("sysstat/expected.sadf-j", "JSON"),
-        ("sysstat/expected.iostat-x-p-ALL-JSON", "JSON"),
-        ("sar_text/sar-10.1.5", "text of sar"),
-        ("sar_text/sar-11.6.1-full-output", "text of sar"),
-    ],
+    ("text", "options"), [("sar-10.1.5", {}), ("sar-11.6.1-full-output", {"time_format": "%m/%d/%y"})]
 )
-def test_what_is_no_table_is_named_and_what_is_readable_is_listed(path: str, what: str) -> None:
-    with pytest.raises(SourceError, match=rf"must be recognised.*{what}.*Readable are CSV, TSV.*Parquet"):
-        load(shared(f"rawformats/{path}"))
+def test_every_row_of_sars_text_is_read(text: str, options: dict[str, str]) -> None:
+    path = shared(f"rawformats/sar_text/{text}")
+    found = load(path, **options)
+    times = re.compile(r"\d\d:\d\d:\d\d +\S+ .*\d$|\d\d:\d\d:\d\d +[\d. ]+ /")
+    lines = Path(path).read_text().splitlines()
+    rows = {n for n, line in enumerate(lines, 1) if times.match(line) and not line.endswith("/s")}
+    assert rows <= set(found.rows["line"])
+    days = found.rows["ts"] // 86_400_000_000
+    assert (days.n_unique(), found.rejects.height) == (1, 0)
 
 
-def test_every_shared_file_gives_rows_or_one_of_our_errors() -> None:
-    refused = 0
-    for path in sorted(Path(shared("rawformats")).rglob("*")):
-        if path.is_file():
-            try:
-                assert load(path).rows.height > 0
-            except CapforecastError:
-                refused += 1
-    assert refused == 10
+def test_the_text_and_the_json_of_sadf_say_the_same() -> None:
+    """Both were written from one data file: all that the text has stands in the JSON, but for interrupts."""
+    names = ["host", "metric", "instance", "unit", "ts", "value"]
+    text, document = (load(shared(f"rawformats/sysstat/expected.sadf-{kind}")).rows.select(names) for kind in "dj")
+    only = text.join(document, on=names, how="anti")
+    assert (text.height, only.height) == (3399, 0)
+    assert {"intr_per_s"} < set(document.join(text, on=names, how="anti")["metric"])
+
+
+START = {"start_us": START_US}
+EVERY: dict[str, tuple[dict[str, object], str, int, int]] = {
+    "bitbrains/837.csv": ({}, "", 86360, 0),
+    "bitbrains/1052.csv": ({}, "", 19260, 0),
+    "nab_cloudwatch/ec2_cpu_utilization_53ea38.csv": ({}, "", 4032, 0),
+    "nab_cloudwatch/ec2_cpu_utilization_c6585a.csv": ({}, "", 4032, 0),
+    "planetlab/146-179_surfsnel_dsl_internl_net_uw_oneswarm": (STEP, "--start TIME and --step", 288, 0),
+    "prometheus_json/201907281200.json": ({}, "", 6839, 0),
+    "prometheus_csv/scrape_duration_seconds.csv": ({}, "", 4320, 0),
+    "exposition_text/e2e-output.txt": (START, "--start", 3027, 0),
+    "sar_text/sar-10.1.5": ({}, "", 26136, 0),
+    "sar_text/sar-11.6.1-full-output": ({"time_format": "%m/%d/%y"}, "--time-format %m/%d/%y", 6414, 0),
+    "sysstat/expected.sadf-d": ({}, "", 3399, 229),
+    "sysstat/expected.sadf-j": ({}, "", 5887, 0),
+    "sysstat/expected.iostat-x-p-ALL-JSON": (STEP, "--start TIME", 958, 0),
+    "influx_line/cloud1.influx": ({}, "", 1554, 3),
+    "cloudwatch_stream/record.json": ({}, "", 1, 0),
+    "otlp/metrics.json": ({}, "", 6, 0),
+    "wide_csv/Hourly-test.csv": ({"layout": "rows", **STEP}, "--layout rows --start TIME --step", 19872, 0),
+    "kpi_csv/sample_data.csv": ({}, "", 17568, 0),
+    "linkedin/SAR-device.sdb.await.csv": ({}, "", 7200, 0),
+    "gaps/sample_missing_input.csv": ({}, "", 1430, 0),
+    "google_trace/task-usage-sample-1.csv": (
+        {"mapping": {"ts": "0", "value": "mean CPU usage rate"}, "epoch": "us"}, "--map ts=", 6, 5,
+    ),
+    "alibaba/machine_usage_days_1_to_8_grouped_300_seconds.csv": (STEP, "--start TIME and --step", 11215, 0),
+}  # fmt: skip
+"""Options that each file needs, what the error without them names, rows and rejects."""
+
+
+def test_the_list_of_files_is_that_of_the_manifest() -> None:
+    folder = Path(shared("rawformats/MANIFEST.md")).parent
+    listed = re.findall(r"^\| (\S+/\S+) \|", (folder / "MANIFEST.md").read_text(), re.MULTILINE)
+    assert sorted(EVERY) == sorted(listed)
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_every_raw_file_is_ingested_and_its_rows_add_up(tmp_path: Path, path: str) -> None:
+    location = shared(f"rawformats/{path}")
+    given, named, rows, rejects = EVERY[path]
+    if named:
+        with pytest.raises(CapforecastError) as error:
+            load(location)
+        assert named in str(error.value)
+    options = ReadOptions(**given)  # type: ignore[arg-type]
+    found = together(list(read(location, options)))
+    assert (rows, rejects) == (found.rows.height, found.rejects.height)
+    source = registry.load("source", choose(location, head(location), options))()
+    with Store.create(tmp_path / "store", created_us=START_US) as store:
+        done = ingest(store, location, source, options, as_of_us=2 * START_US, run_id="run")
+    assert rows + rejects == done.rows_in == done.accepted + done.duplicate + done.quarantined
+    assert done.quarantined >= rejects
+    assert done.accepted > 0
 
 
 @pytest.mark.slow
