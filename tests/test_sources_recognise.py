@@ -14,6 +14,7 @@ from capforecast.sources import ReadOptions
 from capforecast.sources.columns import Column, recognise
 from capforecast.sources.content import head, stem
 from capforecast.sources.naming import metric_name, plain
+from capforecast.sources.openmetrics import OpenMetrics
 from capforecast.sources.recognise import choose, resolve
 
 CSV = f"ts,value\n{START_S},1\n"
@@ -73,6 +74,15 @@ def test_an_asked_format_is_used_and_an_unknown_one_refused() -> None:
     assert choose("x", CSV.encode(), ReadOptions(format="jsonl")) == "jsonl"
     with pytest.raises(UnknownNameError, match="Did you mean 'jsonl'"):
         choose("x", CSV.encode(), ReadOptions(format="json1"))
+
+
+def test_content_that_two_sources_claim_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"m,host=h v=1 {START_S}\n".encode()
+    assert choose("x", text, ReadOptions()) == "influx"
+    monkeypatch.setattr(OpenMetrics, "claims", lambda *_: True)
+    with pytest.raises(SourceError, match="got influx or openmetrics.*Add --format influx"):
+        choose("x", text, ReadOptions())
+    assert choose("x", text, ReadOptions(format="openmetrics")) == "openmetrics"
 
 
 @pytest.mark.parametrize(

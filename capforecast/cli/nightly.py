@@ -116,8 +116,9 @@ def init_command(common: Common, directory: str, force: bool) -> None:
 def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how: Any) -> None:
     """Take samples into the store, which is made if missing.
 
-    A SOURCE is a file, a directory or - for standard input: CSV, TSV, JSON lines and Parquet, plain or
-    compressed (gzip, zstd), long or wide. Rows that cannot be taken are kept in quarantine with a reason. A
+    A SOURCE is a file, a directory or - for standard input: CSV, TSV, JSON lines and Parquet, long or wide,
+    and what Telegraf, Prometheus, OpenTelemetry, Graphite, CloudWatch, sysstat, collectd and Zabbix write,
+    plain or compressed (gzip, zstd). Rows that cannot be taken are kept in quarantine with a reason. A
     source that cannot be read is named and the others are taken. After either the exit code is 4.
 
     \b

@@ -26,8 +26,9 @@ DELIMITERS = (";", "\t", "|", ",")
 """In the order in which they win a tie: ``;`` followed by a tab, and decimal commas between ``;``."""
 SAMPLE_LINES = 200
 READABLE = (
-    "Readable are CSV, TSV and other delimited text, JSON lines (one object a line) and Parquet, "
-    "plain or .gz or .zst; --format says which"
+    "Readable are CSV, TSV and other delimited text, JSON lines (one object a line), Parquet, and what Telegraf, "
+    "Prometheus, OpenTelemetry, Graphite, CloudWatch, sysstat, collectd and Zabbix write, plain or .gz or .zst; "
+    "--format says which"
 )
 EXPOSITION = "Prometheus exposition text"
 LINE_PROTOCOL = "InfluxDB line protocol"
