@@ -240,11 +240,11 @@ def test_sections_of_sysstat_each_have_their_own_columns(tmp_path: Path) -> None
     )
     found = load(write(tmp_path / "sa.csv", content))
     assert found.rows.select("host", "metric", "instance", "value", "line").rows() == [
-        ("h", "usr_pct", "all", 1.0, 2),
-        ("h", "idle_pct", "all", 99.0, 2),
-        ("h", "usr_pct", "0", 2.0, 3),
-        ("h", "idle_pct", "0", 98.0, 3),
-        ("h", "kbmemfree", "", 7.0, 7),
+        ("h", "cpu_user_pct", "all", 1.0, 2),
+        ("h", "cpu_idle_pct", "all", 99.0, 2),
+        ("h", "cpu_user_pct", "0", 2.0, 3),
+        ("h", "cpu_idle_pct", "0", 98.0, 3),
+        ("h", "mem_free_bytes", "", 7.0, 7),
     ]
     assert found.rejects.select("line", "reason").rows() == [(4, "4 columns instead of 6")]
 
