@@ -14,6 +14,7 @@ import polars as pl
 from capforecast.breach import Outlook, days_to, growth_needed, level_needed, probabilities
 from capforecast.calendar import date_of, last_of_month
 from capforecast.config import Config
+from capforecast.correction import Correction
 from capforecast.drivers import Course, Split, peaks_of_month, split
 from capforecast.errors import DataError, UnknownNameError
 from capforecast.expected import expect, levels
@@ -82,10 +83,18 @@ def explain(
         There are no samples before the moment, or no threshold.
     """
     with Store.open(store_path) as store:
-        tables = of_names(store, config, names, now_us=now_us, as_of_us=as_of_us)
+        found = of_names(store, config, names, now_us=now_us, as_of_us=as_of_us)
+        tables = found.tables
         rows = _chosen(tables, names, threshold, as_of_us)
         judged = _judged(store, config, tables["series"])
-    return [_explained(row, tables, judged, config) for row in rows]
+    return [replace(_explained(row, tables, judged, config), corrections=_told(found.corrections, row)) for row in rows]
+
+
+def _told(by_risk: Mapping[str, tuple[Correction, ...]], row: Mapping[str, Any]) -> tuple[Correction, ...]:
+    """Return the corrections of the probabilities that a row has."""
+    if row["status"] == "breached":
+        return ()
+    return tuple(one for one in by_risk.get(row["risk_id"], ()) if row.get(f"p_breach_{one.days}d") is not None)
 
 
 def _chosen(

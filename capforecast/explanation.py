@@ -12,10 +12,12 @@ from typing import Any
 import polars as pl
 
 from capforecast.calendar import date_of
+from capforecast.correction import Correction
 from capforecast.drivers import Split
 from capforecast.errors import printable
 from capforecast.narrative import told
 from capforecast.picture import picture
+from capforecast.times import format_moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class Explanation:
         What the rise consists of; None where nothing is forecast.
     changes : Changes or None
         What would change the date; None where nothing is forecast.
+    corrections : tuple of Correction
+        How the fleet's past corrected its probabilities, by rising horizon; empty where it did not.
     """
 
     row: Mapping[str, Any]
@@ -148,6 +152,7 @@ class Explanation:
     evidence: Evidence
     split: Split | None = None
     changes: Changes | None = None
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def series(self) -> tuple[str, str, str]:
@@ -177,6 +182,7 @@ class Explanation:
             "split": None if self.split is None else _plain(_split(self.split)),
             "evidence": _plain(asdict(self.evidence)),
             "changes": None if self.changes is None else _plain(asdict(self.changes)),
+            "corrections": [_correction(one) for one in self.corrections],
             "days": self.days.to_dicts(),
         }
 
@@ -200,6 +206,14 @@ def _split(split: Split) -> dict[str, Any]:
         "rise_so_far": split.now - split.base, "rise_to_come": split.target - split.now,
         "rise": split.target - split.base, "growth_per_day": split.slope, "largest": split.largest, "parts": parts,
     }  # fmt: skip
+
+
+def _correction(one: Correction) -> dict[str, Any]:
+    """Return a correction with the factor of each mover on the odds, and its day instead of a moment."""
+    known = asdict(one)
+    until = format_moment(known.pop("learned_until_us"))
+    movers = [{**mover, "odds_factor": math.exp(mover["log_odds"])} for mover in known.pop("movers")]
+    return dict(_plain({**known, "learned_until": until, "movers": movers}))
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from capforecast.errors import UnknownNameError
 from capforecast.previous import breaches_before, memory_at
 from capforecast.run import moment_of, run_id_of
 from capforecast.store import Store
-from capforecast.survey import survey
+from capforecast.survey import Survey, survey
 from capforecast.tables import Stamp
 
 
@@ -40,13 +40,13 @@ def adhoc(
     """
     with Store.open(store_path) as store:
         named = {"host": host, "metric": metric, "instance": instance}
-        return of_names(store, config, named, now_us=now_us, as_of_us=as_of_us)
+        return of_names(store, config, named, now_us=now_us, as_of_us=as_of_us).tables
 
 
 def of_names(
     store: Store, config: Config, names: Mapping[str, str | None], *, now_us: int, as_of_us: int | None
-) -> Mapping[str, pl.DataFrame]:
-    """Do what `adhoc` does with an open store; a name that is None stands for all."""
+) -> Survey:
+    """Do what `adhoc` does with an open store, and keep how it came about; a name that is None stands for all."""
     series = store.series()
     for name, wanted in names.items():
         if wanted is not None:
@@ -57,4 +57,4 @@ def of_names(
     moment, _, _ = moment_of(store, config, now_us, as_of_us)
     stamp = Stamp(run_id_of(moment, config), moment)
     before, memory = breaches_before(store, moment), memory_at(store, config, moment)
-    return survey(store, config, stamp, series=series, before=before, memory=memory).tables
+    return survey(store, config, stamp, series=series, before=before, memory=memory)

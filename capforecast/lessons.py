@@ -165,16 +165,17 @@ def _as_of(watched: Watched, back: int, curves: Curves, found: dict[int, list[tu
         if not settled.size:
             continue
         top = np.fmax.reduce(ahead, axis=1)[owner[settled]]
-        x = _described(past, watched, settled, moved[settled], days, origin_us, said[settled, days - 1])
+        x = described_rows(past, watched, settled, moved[settled], days, origin_us, said[settled, days - 1])
         whole = np.full(settled.size, origin_us)
         series, host = watched.name[owner[settled]], watched.host[owner[settled]]
         windows = Windows(INPUTS, x, top >= moved[settled], series, host, whole, whole + days * DAY_US)
         parts.append((windows, watched.kind[settled]))
 
 
-def _described(
+def described_rows(
     daily: Floats, watched: Watched, rows: Ints, threshold: Floats, days: int, end_us: int, said: Floats
 ) -> Floats:
+    """Return the inputs of some thresholds, float64 (W, F), as of the end of ``daily``; ``said`` is P by the paths."""
     owner = watched.owner[rows]
     steps, ends = np.full(rows.size, days), np.full(rows.size, end_us)
     asked = Questions(owner, threshold, steps, ends, daily[owner, -1])
@@ -223,35 +224,6 @@ def corrected(watched: Watched, curves: Floats, lessons: Lessons) -> Floats:
                 continue
             rows = open_rows[watched.kind[open_rows] == kind]
             said = curves[rows, ahead - 1]
-            x = _described(watched.daily, watched, rows, watched.threshold[rows], int(ahead), watched.end_us, said)
+            x = described_rows(watched.daily, watched, rows, watched.threshold[rows], int(ahead), watched.end_us, said)
             chances[rows, place] = learned.chances(x)
     return bent(curves, days, chances)
-
-
-def why(watched: Watched, row: int, curves: Floats, learned: Learned, days: int) -> dict[str, float]:
-    """Return what moved the probability of one threshold, as shares of its log-odds.
-
-    Parameters
-    ----------
-    watched : Watched
-        The series of a shard and their thresholds.
-    row : int
-        Place of the threshold.
-    curves : float64 (R, D)
-        P(first crossing by day d) by the paths, not corrected.
-    learned : Learned
-        What was learned of its kind and horizon.
-    days : int
-        Days ahead.
-
-    Returns
-    -------
-    dict
-        Log-odds by input, ``doubt``, and ``usual`` for what all series have in common; they sum to the
-        log-odds of the probability.
-    """
-    rows = np.array([row])
-    said = curves[rows, days - 1]
-    x = _described(watched.daily, watched, rows, watched.threshold[rows], days, watched.end_us, said)
-    shares = learned.contributions(x)[0]
-    return dict(zip((*learned.inputs, "doubt", "usual"), shares.tolist(), strict=True))

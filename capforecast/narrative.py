@@ -12,6 +12,7 @@ from capforecast.backtests import ahead
 from capforecast.calendar import date_of
 from capforecast.drivers import Split, percents
 from capforecast.errors import printable
+from capforecast.movers import told_movers
 from capforecast.numbers import NOTHING, digits, probability
 from capforecast.phrases import Lines, column, count, level_of, step_of, table, wrapped
 from capforecast.wording import DRIVERS, PATTERNS, REASONS, member_words
@@ -45,6 +46,7 @@ def told(explained: Explanation, width: int, brief: bool = False) -> str:
     sections = [
         (None, _verdict(explained)),
         ("How likely and when", _chances(explained)),
+        ("What moved these chances", told_movers(explained.corrections, explained.row)),
         (f"What the {_way(explained.split)} consists of", _rise(explained)),
         ("What it is built on", [] if brief else _evidence(explained)),
         (f"Grade {explained.row['grade']}", [] if brief else _grade(explained)),

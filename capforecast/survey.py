@@ -13,6 +13,7 @@ from capforecast import registry
 from capforecast.carry import Kept
 from capforecast.changes import Before, with_changes
 from capforecast.config import Config
+from capforecast.correction import Correction
 from capforecast.dated import dated
 from capforecast.engine import Engine
 from capforecast.expected import Expected, expect
@@ -39,11 +40,13 @@ from capforecast.tables import (
     Stamp,
     breach_rows,
     conform,
+    risks,
     series_rows,
     urgency,
 )
 from capforecast.teaching import FILE as LESSONS
-from capforecast.teaching import correct, teach
+from capforecast.teaching import correct, corrections_of, teach
+from capforecast.texts import hex_texts
 from capforecast.timings import Timings
 
 Progress = Callable[[str, int, int | None], None]
@@ -66,12 +69,17 @@ class Survey:
     counts : dict of int
         Columns of the table run; `last_us`, the end of the newest rollup, and `most_urgent`, the least
         severity_rank.
+    learned : str or None
+        What corrects the probabilities, in one sentence.
+    corrections : mapping of str to tuple of Correction
+        How probabilities that were corrected came about, by risk_id; only without a sink, for few series.
     """
 
     tables: Mapping[str, pl.DataFrame]
     messages: list[str]
     counts: Counts
     learned: str | None = None
+    corrections: Mapping[str, tuple[Correction, ...]] = field(default_factory=dict)
 
 
 def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
@@ -118,7 +126,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         past = None if before is None else Before.of(before)
         # Frames of a million rows are large; from here on what was made of them is enough.
         del series, before
-    work = _Shards(store, config, stamp, expected, timings, memory.kept)
+    work = _Shards(store, config, stamp, expected, timings, memory.kept, explains=sink is inside)
     known = memory.taught
     if known is None and learns:
         with timings.stage("learn"):
@@ -151,7 +159,15 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
             f"{memory.kept.damaged} pieces of what the run before kept were damaged: their series were fitted anew"
         )
     learned = None if known is None else known.sentence()
-    return Survey(inside.tables() if sink is inside else {}, messages, _counts(found), learned)
+    tables = inside.tables() if sink is inside else {}
+    return Survey(tables, messages, _counts(found), learned, _corrections(found, work.corrections))
+
+
+def _corrections(found: Found, by_row: Mapping[int, tuple[Correction, ...]]) -> dict[str, tuple[Correction, ...]]:
+    """Return corrections by risk_id."""
+    rows = sorted(row for row, corrections in by_row.items() if corrections)
+    risk = hex_texts(risks(found, np.array(rows, np.int64)))
+    return {name: by_row[row] for name, row in zip(risk, rows, strict=True)}
 
 
 def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) -> tuple[Expected, list[str]]:
@@ -194,6 +210,8 @@ class _Shards:
     timings: Timings
     kept: KeptForecasts | None = None
     lessons: Lessons = field(default_factory=dict)
+    explains: bool = False
+    corrections: dict[int, tuple[Correction, ...]] = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan:
@@ -275,6 +293,8 @@ class _Shards:
             piece = remember(asked, out, kept, plan.end_us, ~shard.changing)
         if self.lessons:
             with self.timings.stage("learn"):
+                if self.explains:
+                    self.corrections.update(corrections_of(shard, expected, self.lessons, plan.end_us, out.cumulative))
                 correct(shard, expected, self.lessons, plan.end_us, out)
         with self.timings.stage("judge"):
             states = item_states(out, expected, items, shard.samples, self._terms())

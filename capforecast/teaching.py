@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capforecast.config import Config
+from capforecast.correction import Correction, corrections
 from capforecast.engine import Engine
 from capforecast.expected import Expected
 from capforecast.gathered import Gathered, gather
@@ -149,6 +150,15 @@ def correct(shard: Gathered, expected: Expected, lessons: Lessons, end_us: int, 
     curves = corrected(watched(shard, expected, end_us, daily), out.cumulative, lessons)
     steady = ~shard.changing[shard.owner]
     out.cumulative[steady] = curves[steady]
+
+
+def corrections_of(
+    shard: Gathered, expected: Expected, lessons: Lessons, end_us: int, cumulative: Floats
+) -> dict[int, tuple[Correction, ...]]:
+    """Return what `correct` will do to the probabilities of a shard, by place of the threshold among all."""
+    known = watched(shard, expected, end_us)
+    steady = np.flatnonzero(~shard.changing[shard.owner])
+    return {int(shard.rows[row]): corrections(known, int(row), cumulative, lessons) for row in steady}
 
 
 def _together(parts: Sequence[Watched]) -> Watched:

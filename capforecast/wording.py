@@ -1,4 +1,4 @@
-"""Names of members, grades and patterns in words."""
+"""Names of members, grades, patterns, drivers and inputs in words."""
 
 from __future__ import annotations
 
@@ -60,6 +60,35 @@ DRIVERS = {
     "residual": "rest",
 }
 """Names of the parts of a rise."""
+
+INPUTS = {
+    "paths": "the forecast alone says {}",
+    "past_windows": "{} of past stretches as long crossed",
+    "past_windows_same_hour": "{} of past stretches as long crossed",
+    "past_windows_same_weekday": "{} of past stretches from this weekday on crossed",
+    "past_windows_shifted": "{} of past stretches cross when moved to the level of now",
+    "past_windows_scaled": "{} of past stretches cross when scaled to the level of now",
+    "past_windows_same_wait": "{} of past stretches crossed that began as long after a crossing",
+    "since_last_crossing": "the last crossing is {} old",
+    "wait_against_longest": "the wait since then is {} times the longest before",
+    "crossings": "{} so far",
+    "share_beyond_week": "over the threshold for {} of the last week",
+    "slack_in_spreads": "the way to the threshold is {} times the usual spread",
+    "growth_over_slack": "growth as lately makes {} of the way",
+    "level_now": "the last peak is {}",
+    "highest_day": "the last peak is {}",
+    "highest_week": "the highest peak of the last week is {}",
+    "highest_ever": "the highest peak so far is {}",
+    "mean_day": "the last peak is {}",
+    "mean_recent": "the mean of recent peaks is {}",
+    "spread": "recent peaks vary by {}",
+    "history": "{} of history",
+    "hour": "the hour of the day",
+    "weekday": "the day of the week",
+    "highest_just_now": "the last peak is {}",
+    "doubt": "doubt, since few stretches of time were seen",
+}
+"""What is known when a probability is corrected, by day; the bracket stands for its value."""
 
 
 def member_words(name: str) -> str:

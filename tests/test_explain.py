@@ -30,7 +30,9 @@ from capforecast.pool import families
 from capforecast.schema import PATTERNS
 from capforecast.simulate import END_US, fleet
 from capforecast.times import DAY_US, HOUR_US
+from capforecast.windows import INPUTS
 from capforecast.wording import DRIVERS as DRIVER_WORDS
+from capforecast.wording import INPUTS as INPUT_WORDS
 from capforecast.wording import MEMBERS, REASONS, member_words
 from capforecast.wording import PATTERNS as PATTERN_WORDS
 
@@ -257,7 +259,7 @@ def test_nothing_later_than_as_of_touches_an_explanation(store: Path, tmp_path: 
 
 
 def test_every_name_has_its_words() -> None:
-    """Members of the pool, reasons of grades, patterns and drivers."""
+    """Members of the pool, reasons of grades, patterns, drivers and what corrects probabilities."""
     near, far, _ = families("pool")
     members = {name for model in (*near, *far) for seasons in ((24, 168), (7,)) for name in model.members(seasons)}
     assert {name.partition("(")[0] for name in members} <= set(MEMBERS)
@@ -266,6 +268,7 @@ def test_every_name_has_its_words() -> None:
     assert set(CODES) <= set(REASONS)
     assert set(PATTERNS) <= set(PATTERN_WORDS)
     assert set(DRIVERS) == set(DRIVER_WORDS)
+    assert {*INPUTS, "doubt"} == set(INPUT_WORDS)
 
 
 @given(

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from capforecast.correction import corrections
 from capforecast.learned import Learned
-from capforecast.lessons import Watched, corrected, daily_peaks, past_curves, sampled, taught, why
+from capforecast.lessons import Watched, corrected, daily_peaks, past_curves, sampled, taught
 from capforecast.panel import DAY_US, Floats
 from capforecast.windows import INPUTS, numbered
 from tests.shards import END_US, Row, items_of, plan_of, rollups_of, thresholds_of
@@ -51,14 +52,33 @@ def test_what_came_of_past_days_corrects_today() -> None:
     assert (got[:40, 29] >= got[:40, 6]).all()
 
 
-def test_contributions_of_one_threshold_sum_to_its_log_odds() -> None:
-    """Each input by name, with the doubt and what is usual."""
+def test_what_moved_a_probability_sums_to_its_log_odds() -> None:
+    """Each input by name, with what is usual and the doubt; what is known of it as people count it."""
     one = watched(weekly())
     lessons, curves = taught(one, blind), blind(0, one.threshold)
-    shares = why(one, 3, curves, lessons[0, 7], 7)
-    assert set(shares) == {*INPUTS, "doubt", "usual"}
+    found = corrections(one, 3, curves, lessons)
+    assert [part.days for part in found] == [days for _, days in sorted(lessons) if lessons[0, days].corrects]
+    week = found[0]
+    assert [mover.name for mover in week.movers] == ["usual", *INPUTS, "doubt"]
     p = corrected(one, curves, {(0, 7): lessons[0, 7]})[3, 6]
-    assert sum(shares.values()) == pytest.approx(np.log(p / (1 - p)), abs=1e-9)
+    assert week.said == pytest.approx(p)
+    assert sum(mover.log_odds for mover in week.movers) == pytest.approx(np.log(p / (1 - p)), abs=1e-9)
+    known = {mover.name: mover.known for mover in week.movers}
+    over = np.flatnonzero(one.daily[3] >= 90.0)
+    assert known["since_last_crossing"] == pytest.approx(DAYS - over[-1])
+    assert known["paths"] == pytest.approx(week.paths)
+    assert known["level_now"] == pytest.approx((50.0 - 90.0) / 90.0)
+    assert 0.0 < known["past_windows"] < 1.0
+
+
+def test_nothing_moved_what_is_not_corrected() -> None:
+    """A level over its threshold, no paths, and lessons of another kind."""
+    one = watched(weekly())
+    lessons, curves = taught(one, blind), blind(0, one.threshold)
+    one.daily[0, -1] = 99.0
+    curves[1] = np.nan
+    assert corrections(one, 0, curves, lessons) == corrections(one, 1, curves, lessons) == ()
+    assert corrections(one, 2, curves, {(5, 7): lessons[0, 7]}) == ()
 
 
 def test_what_is_crossed_or_unknown_stays() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from capforecast.config import Config, load
+from capforecast.explain import explain
 from capforecast.inquiry import adhoc
 from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.sources import ReadOptions
@@ -90,6 +92,27 @@ def test_the_terminal_says_what_the_night_said(store: Path) -> None:
     rows = adhoc(store, settings(), host="h003", now_us=to_us(END), as_of_us=to_us(END))["breaches"]
     want = result.tables["breaches"].filter(pl.col("host") == "h003")
     assert rows.equals(want, null_equal=True)
+
+
+def test_an_explanation_tells_what_moved_the_probabilities(store: Path) -> None:
+    """As the night said them, on any later night; in words what is known of the host, exact in the plain form."""
+    config = settings()
+    result = night(store, config)
+    found = explain(store, config, {"host": "h003"}, threshold="critical", now_us=to_us(END), as_of_us=to_us(END))[0]
+    row = result.tables["breaches"].filter(pl.col("host") == "h003", pl.col("threshold_name") == "critical")
+    assert found.corrections
+    for one in found.corrections:
+        assert one.said == pytest.approx(row.item(0, f"p_breach_{one.days}d"), abs=1e-9)
+    text = found.text(80)
+    assert "What moved these chances" in text
+    assert re.search(r"Within 7 days it begins at \d+ %, as for all. Raised by: .* \(x[\d.]+\)", " ".join(text.split()))
+    assert max(map(len, text.splitlines())) <= 80
+    for plain in json.loads(json.dumps(found.to_dict()["corrections"])):
+        odds = np.prod([mover["odds_factor"] for mover in plain["movers"]])
+        assert odds / (1.0 + odds) == pytest.approx(plain["said"])
+    alone = explain(store, settings(False), {"host": "h003"}, now_us=to_us(END), as_of_us=to_us(END))
+    assert not any(one.corrections for one in alone)
+    assert "What moved" not in alone[0].text()
 
 
 def test_a_damaged_file_is_learned_again(store: Path) -> None:
