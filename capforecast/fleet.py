@@ -27,9 +27,10 @@ FEW_THRESHOLDS = 4
 MOST_SERIES = 4_000
 """Series of one kind that are looked at."""
 
-CASES = Manner(alike=1.0, doubted=11.0)
+CASES = Manner(alike=1.0, doubted=11.0, rules=0.5)
 """Cases are few per series, those that crossed are sought out, and one cause may be behind many: series count alike,
-and few periods are little. Set by the scores of public crossings (all their hosts in view)."""
+few periods are little, and in a small fleet plain rules stand beside the paths. Set by the scores of public crossings:
+with all their hosts in view how far to doubt, and which rules stand beside; how much these weigh, on the even half."""
 
 GROUP = ("kind", "direction", "step_us", "bucket_us", "sustain_us")
 

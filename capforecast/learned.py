@@ -12,7 +12,7 @@ from capforecast.errors import SchemaError
 from capforecast.kernels.trees import reshaped, tree_contributions, tree_scores
 from capforecast.panel import Floats, Ints
 
-FORMAT = 1
+FORMAT = 2
 """Version of the plain form; another one is refused."""
 
 LEAST_CHANCE = 1e-3
@@ -29,6 +29,16 @@ def log_odds(chance: Floats) -> Floats:
 def chance(odds: Floats) -> Floats:
     """Return the probabilities of log-odds."""
     out: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0)))
+    return out
+
+
+def mixed(x: Floats, mix: tuple[float, ...]) -> Floats:
+    """Return the weighted sum of inputs; without weights the first of them, the paths."""
+    out = np.zeros(x.shape[0])
+    # Column by column, so that a row's sum does not depend on how many rows there are.
+    for i, weight in enumerate(mix or (1.0,)):
+        if weight != 0.0:
+            out += weight * x[:, i]
     return out
 
 
@@ -66,8 +76,9 @@ NO_TREES = Trees(*(np.empty(0, kind) for kind in (np.int64, np.int64, float, np.
 class Learned:
     """P(breach) of one metric kind and horizon as a function of inputs, the first of them the log-odds of the paths.
 
-    The log-odds are ``shift + slope * ((1 - share) * paths + share * trees)``; the probability is then moved by
-    ``doubt`` of its way towards the usual one. Share 0, shift 0, slope 1 and doubt 0 leave the paths as they are.
+    The log-odds are ``shift + slope * ((1 - share) * beside + share * trees)``, where ``beside`` is the paths, or a mix
+    of them and plain rules; the probability is then moved by ``doubt`` of its way towards the usual one. No mix, share
+    0, shift 0, slope 1 and doubt 0 leave the paths as they are.
 
     Attributes
     ----------
@@ -75,6 +86,8 @@ class Learned:
         Names of the inputs, in their order.
     trees : Trees
         What the trees say.
+    mix : tuple of float
+        Weight of each input in what stands beside the trees; they sum to 1. Empty for the paths alone.
     share : float
         Weight of the trees, from 0 to 1.
     shift, slope : float
@@ -95,6 +108,7 @@ class Learned:
 
     inputs: tuple[str, ...]
     trees: Trees = NO_TREES
+    mix: tuple[float, ...] = ()
     share: float = 0.0
     shift: float = 0.0
     slope: float = 1.0
@@ -111,11 +125,15 @@ class Learned:
     @property
     def corrects(self) -> bool:
         """Does it change what the paths say."""
-        return self.share != 0.0 or self.shift != 0.0 or self.slope != 1.0 or self.doubt != 0.0
+        return bool(self.mix) or (self.share, self.shift, self.slope, self.doubt) != (0.0, 0.0, 1.0, 0.0)
+
+    def beside(self, x: Floats) -> Floats:
+        """Return the log-odds of what stands beside the trees, float64 (W,)."""
+        return mixed(x, self.mix)
 
     def chances(self, x: Floats) -> Floats:
         """Return P(breach) of each row of inputs, float64 (W,); NaN where the log-odds of the paths are."""
-        blend = (1.0 - self.share) * x[:, 0]
+        blend = (1.0 - self.share) * self.beside(x)
         if self.share > 0.0:
             blend = blend + self.share * self.trees.scores(x)
         return self._doubted(chance(self.shift + self.slope * blend))
@@ -140,7 +158,8 @@ class Learned:
         if self.share > 0.0:
             parts = self.slope * self.share * self.trees.contributions(x)
             out[:, :-2], out[:, -1] = parts[:, :-1], parts[:, -1]
-        out[:, 0] += self.slope * (1.0 - self.share) * x[:, 0]
+        for i, weight in enumerate(self.mix or (1.0,)):
+            out[:, i] += self.slope * (1.0 - self.share) * weight * x[:, i]
         out[:, -1] += self.shift
         odds = out.sum(axis=1)
         doubted = self._doubted(chance(odds))
@@ -182,7 +201,7 @@ def from_plain(plain: Mapping[str, Any]) -> Learned:
     kept = plain["trees"]
     roots, feature, left, right = (np.array(kept[name], np.int64) for name in ("roots", "feature", "left", "right"))
     values["trees"] = Trees(roots, feature, np.array(kept["cut"], float), left, right, np.array(kept["value"], float))
-    values["inputs"] = tuple(values["inputs"])
+    values["inputs"], values["mix"] = tuple(values["inputs"]), tuple(values["mix"])
     for name in ("loss_paths", "loss"):
         values[name] = float("nan") if values[name] is None else values[name]
     return Learned(**values)

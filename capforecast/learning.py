@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from capforecast import registry
-from capforecast.learned import NO_TREES, Learned, Trees, chance
+from capforecast.learned import NO_TREES, Learned, Trees, chance, mixed
 from capforecast.panel import Floats, Ints
 from capforecast.windows import Windows
 
@@ -17,7 +17,13 @@ LEAST_CROSSINGS, LEAST_HOSTS = 20, 2
 """With fewer past crossings, or hosts that crossed, the paths are left as they are."""
 
 TRUSTED_HOSTS = 15
-"""Hosts that crossed, at which the trees and the paths weigh the same."""
+"""Hosts that crossed, at which the trees and what stands beside them weigh the same."""
+
+RULES = ("past_windows_shifted", "past_windows_scaled")
+"""Plain rules among the inputs that may stand beside the paths: how often past stretches would cross from here."""
+
+MANY_HOSTS = 40
+"""A fleet of so many hosts teaches enough to do without the rules; the fewer there are, the more they weigh."""
 
 MOST_PER_SERIES = 4
 """Crossings of one series that count where series are to count alike."""
@@ -39,10 +45,13 @@ class Manner:
         crossed. Between: the geometric mean.
     doubted : float
         Periods of the horizon's length, at which the usual share of crossings weighs as much as what was learned.
+    rules : float
+        Weight of RULES beside the paths in the smallest of fleets; none from MANY_HOSTS on.
     """
 
     alike: float = 0.0
     doubted: float = 1.0
+    rules: float = 0.0
 
 
 @dataclass(slots=True)
@@ -114,26 +123,35 @@ def _learned(windows: Windows, known: Ints, tests: _Tests, moment: int, manner: 
     ended = windows.end_us[place] <= moment
     place, odds = place[ended], np.concatenate([np.empty(0), *tests.odds])[ended]
     share = hosts / (hosts + TRUSTED_HOSTS)
+    fleet = np.unique(now.host).size
+    mix = _mix(windows.inputs, manner.rules * max(1.0 - fleet / MANY_HOSTS, 0.0))
     crossed = windows.crossed[place]
     if int(crossed.sum()) < LEAST_CROSSINGS:
-        return Learned(windows.inputs, trees, share, **facts)
-    paths = windows.x[place, 0]
+        return Learned(windows.inputs, trees, mix, share, **facts)
+    paths, beside = windows.x[place, 0], mixed(windows.x[place], mix)
     weight = weights(crossed, windows.series[place], manner.alike)
     losses = {
-        one: _loss(crossed, chance((1.0 - one) * paths + one * odds), weight)
+        one: _loss(crossed, chance((1.0 - one) * beside + one * odds), weight)
         for one in (share, share / 2.0, (1.0 + share) / 2.0, 0.0)
     }
     best = min(losses, key=lambda one: losses[one])
     # A small gain in the tests is no reason to leave the rule.
     share = share if losses[share] <= losses[best] * 1.005 else best
-    blend = (1.0 - share) * paths + share * odds
+    blend = (1.0 - share) * beside + share * odds
     prior = CALIBRATION_PRIOR * (1.0 + TRUSTED_HOSTS / hosts) ** 2
     shift, slope = calibration(blend, crossed, weight / windows.overlap, prior)
     said = (1.0 - doubt) * chance(shift + slope * blend) + doubt * usual
     return Learned(
-        windows.inputs, trees if share > 0.0 else NO_TREES, share, shift, slope, **facts,
-        tested=place.size, loss_paths=losses[0.0], loss=_loss(crossed, said, weight),
+        windows.inputs, trees if share > 0.0 else NO_TREES, mix, share, shift, slope, **facts,
+        tested=place.size, loss_paths=_loss(crossed, chance(paths), weight), loss=_loss(crossed, said, weight),
     )  # fmt: skip
+
+
+def _mix(inputs: Sequence[str], rules: float) -> tuple[float, ...]:
+    """Return the weights of what stands beside the trees; empty where it is the paths alone."""
+    if rules == 0.0:
+        return ()
+    return (1.0 - rules, *(rules / len(RULES) if name in RULES else 0.0 for name in inputs[1:]))
 
 
 def _loss(crossed: np.ndarray, chances: Floats, weight: Floats) -> float:

@@ -160,14 +160,10 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         )
     learned = None if known is None else known.sentence()
     tables = inside.tables() if sink is inside else {}
-    return Survey(tables, messages, _counts(found), learned, _corrections(found, work.corrections))
-
-
-def _corrections(found: Found, by_row: Mapping[int, tuple[Correction, ...]]) -> dict[str, tuple[Correction, ...]]:
-    """Return corrections by risk_id."""
-    rows = sorted(row for row, corrections in by_row.items() if corrections)
-    risk = hex_texts(risks(found, np.array(rows, np.int64)))
-    return {name: by_row[row] for name, row in zip(risk, rows, strict=True)}
+    rows = list(work.corrections)
+    names = hex_texts(risks(found, np.array(rows, np.int64)))
+    corrections = {name: work.corrections[row] for name, row in zip(names, rows, strict=True)}
+    return Survey(tables, messages, _counts(found), learned, corrections)
 
 
 def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) -> tuple[Expected, list[str]]:

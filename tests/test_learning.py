@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from capforecast.errors import SchemaError
 from capforecast.learned import Learned, bent, chance, from_plain, log_odds, summary
 from capforecast.learners import trees
-from capforecast.learning import calibration, learn, weights
+from capforecast.learning import MANY_HOSTS, Manner, calibration, learn, weights
 from capforecast.panel import DAY_US, HOUR_US, Floats, Ints
 from capforecast.windows import INPUTS, Fleet, Windows, draw, numbered
 
@@ -103,6 +103,27 @@ def test_contributions_sum_to_the_log_odds(learned: Learned) -> None:
     assert shares.shape == (200, 5)
     np.testing.assert_allclose(shares.sum(axis=1), np.log(said / (1 - said)), atol=1e-9)
     assert np.abs(shares[:, 1]).mean() > 5 * np.abs(shares[:, 2]).mean()
+
+
+def small_fleet(rules: float, hosts: int = 6) -> list[Learned]:
+    """Return what a fleet teaches whose inputs are those of real windows; the second is a plain rule."""
+    windows = past()
+    names = ("paths", "past_windows_shifted", "past_windows_scaled")
+    return learn(replace(windows, inputs=names, host=windows.host % hosts), MOMENTS, Manner(rules=rules))
+
+
+def test_plain_rules_stand_beside_the_paths_in_a_small_fleet() -> None:
+    """Their weights sum to one with that of the paths and shrink to none as the fleet grows; shares stay exact."""
+    few, more, many = (small_fleet(0.5, hosts)[-1] for hosts in (6, 20, MANY_HOSTS))
+    assert few.mix == pytest.approx((1 - 0.5 * 34 / 40, 0.25 * 34 / 40, 0.25 * 34 / 40))
+    assert few.mix[1] > more.mix[1] > 0.0
+    assert many.mix == small_fleet(0.0)[-1].mix == ()
+    x = past(seed=4, count=200).x
+    said = few.chances(x)
+    np.testing.assert_allclose(few.contributions(x).sum(axis=1), np.log(said / (1 - said)), atol=1e-9)
+    again = from_plain(json.loads(json.dumps(few.plain(), allow_nan=False)))
+    np.testing.assert_array_equal(again.chances(x), said)
+    assert few.loss_paths == small_fleet(0.0)[-1].loss_paths
 
 
 def test_what_was_learned_survives_json(learned: Learned) -> None:

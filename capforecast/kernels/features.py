@@ -121,7 +121,7 @@ def window_features(
     out : float64 (W, 20)
         Receives the columns FEATURES, never NaN: log-odds of shares of past stretches of the horizon's
         length that began below the threshold and crossed it (all; begun at the same hour; at the same hour
-        and weekday; of all, shifted or scaled to the level of the last day; begun after a like wait);
+        and weekday; of those of a year, shifted or scaled to the level of the last day; begun after a like wait);
         logarithm of steps since the last crossing and of its ratio to the longest wait; logarithm of one plus the
         crossings; share of the last week beyond; slack over the recent standard deviation; recent
         growth within the horizon over the slack; levels less the threshold over its size; logarithm of
@@ -155,6 +155,8 @@ def window_features(
         crossed, seen, hour, hours, weekday, weekdays = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         shifted, scaled, moved, like, likes = 0.0, 0.0, 0.0, 0.0, 0.0
         total, known, waited = 0.0, 0, 0
+        # How a level moves changes over the years; how often it is high, less.
+        lately = e - h - 365 * per_day
         for s in range(first + 1, first + count):
             before, top = x[s - 1], maxima[s - first]
             if not np.isnan(before):
@@ -171,13 +173,14 @@ def window_features(
             if np.isnan(before) or np.isnan(top):
                 continue
             then = total / known
-            moved += 1.0
-            # The stretch, moved to where the level is now.
-            plus = top - then + day_mean
-            if plus >= limit:
-                shifted += 1.0
-            if (top * day_mean / then if then > 0.0 and day_mean > 0.0 else plus) >= limit:
-                scaled += 1.0
+            if s >= lately:
+                # The stretch, moved to where the level is now.
+                plus = top - then + day_mean
+                moved += 1.0
+                if plus >= limit:
+                    shifted += 1.0
+                if (top * day_mean / then if then > 0.0 and day_mean > 0.0 else plus) >= limit:
+                    scaled += 1.0
             if before >= limit:
                 continue
             hit = 1.0 if top >= limit else 0.0

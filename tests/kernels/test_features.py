@@ -51,8 +51,9 @@ def twin(x: list[float], limit: float, h: int, per_day: int) -> dict[str, float]
             continue
         then = fmean(known(x[max(s - per_day, 0) : s]))
         plus = top - then + fmean(day)
-        moved.append(plus >= limit)
-        scaled += (top * fmean(day) / then if then > 0 and fmean(day) > 0 else plus) >= limit
+        if s >= n - h - 365 * per_day:
+            moved.append(plus >= limit)
+            scaled += (top * fmean(day) / then if then > 0 and fmean(day) > 0 else plus) >= limit
         if before >= limit:
             continue
         hit = top >= limit
@@ -113,3 +114,14 @@ def test_nothing_after_the_origin_is_seen() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(50, 10, 60)
     assert described([*x, *rng.normal(90, 1, 40)], 60, 70.0, 6, 24) == described(list(x), 60, 70.0, 6, 24)
+
+
+def test_how_a_level_moved_is_counted_over_a_year() -> None:
+    """Stretches that rose far enough more than a year ago count for what is high, not for how the level moves."""
+    rng = np.random.default_rng(6)
+    old = np.where(np.arange(200) % 20 < 10, 10.0, 45.0)
+    x = [*old, *rng.normal(10.0, 0.1, 400)]
+    got = described(x, len(x), 40.0, 30, 1)
+    assert got["past_windows"] > got["past_windows_shifted"]
+    assert got["past_windows_shifted"] == described(x[-396:], 396, 40.0, 30, 1)["past_windows_shifted"]
+    assert got["crossings"] > 0.0
