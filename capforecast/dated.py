@@ -17,6 +17,7 @@ from capforecast.history import Rollups
 from capforecast.kinds import Kind, by_name
 from capforecast.limits import KEY, Resolved, capacity_steps, resolve
 from capforecast.panel import DAY_US, Floats, Ints
+from capforecast.times import format_moment
 
 _NONE = np.empty(0, np.int64)
 
@@ -44,6 +45,9 @@ class Dated:
         Series of shares whose size will be larger, rising.
     factor : float64 (G,)
         Largest size to come as a multiple of that of as_of.
+    begin : tuple of str
+        Sentences about thresholds that begin within the horizon: before their day they have no row, since what is
+        published is judged later at a level that was in force.
     """
 
     row: Ints
@@ -56,6 +60,7 @@ class Dated:
     whole: Floats
     grown: Ints
     factor: Floats
+    begin: tuple[str, ...] = ()
 
     @classmethod
     def nothing(cls) -> Dated:
@@ -172,7 +177,7 @@ def dated(
     of_share = now.series.select(pl.int_range(pl.len()).alias("series"), "kind", pl.col("capacity").alias("size"))
     of_share = of_share.join(shares, on="kind", maintain_order="left")
     past = _resized(capacity_steps(series, limits, as_of_us), of_share)
-    levels, sizes = _to_come(series, limits, kinds, now, (as_of_us, end_us))
+    levels, sizes, begin = _to_come(series, limits, kinds, now, (as_of_us, end_us))
     sizes = sizes.join(of_share, on="series", maintain_order="left")
     sizes = sizes.with_columns(factor=pl.col("capacity") / pl.col("size")).filter(pl.col("factor") != 1.0)
     later = _changing(_of_today(levels, sizes), now)
@@ -181,7 +186,7 @@ def dated(
         row=_ints(later, "row"), row_from_us=_ints(later, "from_us"), level=later.get_column("level").to_numpy(),
         series=_ints(past, "series"), from_us=_ints(past, "from_us"), size=past.get_column("capacity").to_numpy(),
         free=past.get_column("free").to_numpy(), whole=past.get_column("whole").to_numpy(),
-        grown=_ints(grown, "series"), factor=grown.get_column("factor").to_numpy(),
+        grown=_ints(grown, "series"), factor=grown.get_column("factor").to_numpy(), begin=_told(begin, series),
     )  # fmt: skip
 
 
@@ -200,11 +205,11 @@ def _resized(steps: pl.DataFrame, of_share: pl.DataFrame) -> pl.DataFrame:
 
 def _to_come(
     series: pl.DataFrame, limits: pl.DataFrame, kinds: Sequence[Kind], now: Resolved, span: tuple[int, int]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return thresholds and capacities at each moment within a span at which lines begin to hold.
 
     Only series that such a line matches are looked at. Thresholds: row, from_us, then (NULL for none);
-    capacities: series, from_us, capacity.
+    capacities: series, from_us, capacity; thresholds that are new: from_us, threshold_source, series.
     """
     moment = pl.col("valid_from").dt.epoch("us")
     lines = limits.with_columns(moment.alias("from_us")).filter(pl.col("from_us").is_between(*span, closed="right"))
@@ -217,6 +222,7 @@ def _to_come(
     watched = now.thresholds.with_row_index("row").select("row", *KEY)
     levels = [pl.DataFrame(schema={"row": pl.Int64, "from_us": pl.Int64, "then": pl.Float64, "series": pl.Int64})]
     sizes = [pl.DataFrame(schema={"series": pl.Int64, "from_us": pl.Int64, "capacity": pl.Float64})]
+    new = [pl.DataFrame(schema={"series": pl.Int64, "threshold_source": pl.String, "from_us": pl.Int64})]
     for from_us in sorted(set(lines.get_column("from_us"))):
         later = resolve(part, limits, kinds, from_us)
         then = later.thresholds.with_columns(some.get_column("series").gather(later.thresholds.get_column("series")))
@@ -224,11 +230,26 @@ def _to_come(
             then.select(*KEY, pl.col("threshold").alias("then")), on=list(KEY), how="left", maintain_order="left"
         )
         at = pl.lit(from_us, pl.Int64).alias("from_us")
+        begun = then.join(watched, on=list(KEY), how="anti")
+        new.append(begun.select(pl.col("series").cast(pl.Int64), pl.col("threshold_source").cast(pl.String), at))
         levels.append(found.select(pl.col("row").cast(pl.Int64), at, "then", "series"))
         sizes.append(
             pl.concat([some, later.series.select("capacity")], how="horizontal").select("series", at, "capacity")
         )
-    return pl.concat(levels), pl.concat(sizes)
+    return pl.concat(levels), pl.concat(sizes), pl.concat(new).unique(["series", "threshold_source"], keep="first")
+
+
+def _told(begin: pl.DataFrame, series: pl.DataFrame) -> tuple[str, ...]:
+    """Return one sentence per line that begins a threshold, and for how many series."""
+    found = []
+    lines = begin.group_by("threshold_source").agg(pl.col("from_us").min(), pl.col("series").min(), pl.len())
+    for source, from_us, first, count in lines.sort("from_us", "threshold_source").iter_rows():
+        example = " ".join(part for part in series.select("host", "metric", "instance").row(first) if part)
+        found.append(
+            f"{source}: this threshold begins on {format_moment(from_us)[:10]} for {count} series, such as {example}; "
+            "they have no row for it before (to see it now, add a line with its level of today)"
+        )
+    return tuple(found)
 
 
 def _of_today(levels: pl.DataFrame, sizes: pl.DataFrame) -> pl.DataFrame:

@@ -172,7 +172,7 @@ def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) 
     limits = resolve(series, store.limits(), config.metric_kinds, stamp.as_of_us)
     end_us = stamp.as_of_us + config.run.horizon_us
     changes = dated(series, store.limits(), config.metric_kinds, limits, stamp.as_of_us, end_us)
-    return expect(series, limits, config, changes), _messages(limits, series)
+    return expect(series, limits, config, changes), [*_messages(limits, series), *changes.begin]
 
 
 def _engine(config: Config) -> Engine:

@@ -79,6 +79,19 @@ def test_only_lines_that_hold_later_and_match_count(tmp_path: Path) -> None:
     assert levels(found, thresholds, 3)["full"] == [1.0, 3.0, 3.0]
 
 
+def test_a_threshold_that_begins_later_is_named(tmp_path: Path) -> None:
+    """It changes no row; a sentence has its line, first day and series. One in force, or too far, has none."""
+    found, thresholds = changes(
+        tmp_path, [PCT, BYTES], "h,*,,new,70,2026-06-11", "h,*,,new,60,2026-06-21", "h,*pct,,critical,95,2026-06-11",
+        "h,*,,far,70,2027-01-01", "h,*bytes,,share,50%,", "h,*bytes,100,,,2026-07-01",
+    )  # fmt: skip
+    assert "new" not in levels(found, thresholds)
+    first, second, third = found.begin
+    assert first.startswith("limits.csv:2: this threshold begins on 2026-06-11 for 2 series, such as h disk_used_")
+    assert second.startswith("limits.csv:3: this threshold begins on 2026-06-21 for 2 series")
+    assert third.startswith("limits.csv:6: this threshold begins on 2026-07-01 for 1 series, such as h disk_used_bytes")
+
+
 def test_a_planned_size_moves_the_threshold_of_a_share(tmp_path: Path) -> None:
     """Twice the size halves what is used of it: 90 % then are 180 % of today; 20 % free then are -60 % of today."""
     found, thresholds = changes(
