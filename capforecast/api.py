@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -237,7 +237,7 @@ def backtest(
     store: str | Path | None = None,
     *,
     metric: str | None = None,
-    where: Mapping[str, str] | None = None,
+    where: str | Sequence[str] = (),
     run_id: str | None = None,
     config: Config | str | Path | None = None,
 ) -> pl.DataFrame:
@@ -249,8 +249,8 @@ def backtest(
         Directory of the store; that of the settings when left out.
     metric : str, optional
         Only metrics that match this glob.
-    where : mapping, optional
-        Glob by column, such as ``{"team": "team-db"}``.
+    where : str or sequence of str
+        Conditions such as ``"team = 'db' and grade in (A, B)"`` or ``"host=db-*"``, all of which must hold.
     run_id : str, optional
         A run of the past; the latest when left out.
     config : Config or path, optional
@@ -263,9 +263,10 @@ def backtest(
 
     Raises
     ------
-    UnknownNameError, DataError, StoreError
+    UnknownNameError, ConfigError, DataError, StoreError
     """
     tables = scan_published(settings_of(config, store).store.path, run_id)
+    where = (where,) if isinstance(where, str) else where
     return summary(tables["backtests"], tables["series"], metric=metric, where=where)
 
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from fnmatch import translate
+from collections.abc import Sequence
 
 import polars as pl
 
+from capforecast.conditions import matching, parse
 from capforecast.errors import DataError, UnknownNameError
-from capforecast.schema import LABELS
+from capforecast.schema import BACKTESTS, LABELS, SERIES, Table
 from capforecast.times import format_duration, parse_duration
 
 KEYS = ("host", "metric", "instance")
 OWN = (*KEYS, "direction", "step", "horizon")
 OF_SERIES = ("unit", "kind", "statistic", "pattern", "status", "grade", *LABELS)
-FILTERS = (*OWN, *OF_SERIES)
+FILTERS = Table(
+    "backtests",
+    "what conditions on tests may ask for",
+    BACKTESTS.key,
+    (
+        *(column for column in BACKTESTS.columns if column.name in OWN),
+        *(column for column in SERIES.columns if column.name in OF_SERIES),
+    ),
+)
 """Columns that rows can be chosen by: those of the tests, and those of their series."""
 
 
 def summary(
-    tests: pl.LazyFrame, series: pl.LazyFrame, *, metric: str | None = None, where: Mapping[str, str] | None = None
+    tests: pl.LazyFrame, series: pl.LazyFrame, *, metric: str | None = None, where: Sequence[str] = ()
 ) -> pl.DataFrame:
     """Return how far forecasts were better than naive ones, by metric and range of steps ahead.
 
@@ -30,8 +37,8 @@ def summary(
         Tables ``backtests`` and ``series`` of a run.
     metric : str, optional
         Only metrics that match this glob.
-    where : mapping, optional
-        Glob by column, one of `FILTERS`: only what matches all of them. What has no value matches none.
+    where : sequence of str
+        Conditions on the columns of `FILTERS`, as in `capforecast.conditions`: only what meets all of them.
 
     Returns
     -------
@@ -46,20 +53,18 @@ def summary(
     ------
     UnknownNameError
         There is no such column or metric; the nearest is proposed.
+    ConfigError
+        A text is no condition.
     DataError
         No test is left.
     """
-    globs = dict(where or {})
-    for column in globs:
-        if column not in FILTERS:
-            raise UnknownNameError("column", column, FILTERS)
+    conditions = [parse(text, FILTERS) for text in where]
     if metric is not None:
         _check_metric(tests, metric)
-    chosen = _matching(tests, {name: glob for name, glob in globs.items() if name in OWN})
-    chosen = chosen if metric is None else _matching(chosen, {"metric": metric})
-    of_series = {name: glob for name, glob in globs.items() if name not in OWN}
-    if of_series:
-        chosen = chosen.join(_matching(series, of_series).select(KEYS), on=KEYS, how="semi")
+        conditions.append(matching("metric", metric, "glob"))
+    asked = {name for condition in conditions for name in condition.meta.root_names()} - set(OWN)
+    chosen = tests if not asked else tests.join(series.select(*KEYS, *asked), on=KEYS, how="left")
+    chosen = chosen.filter(conditions) if conditions else chosen
     found = chosen.select("metric", "step", "horizon", "origins", "skill_vs_naive", "coverage_80").collect()
     if found.is_empty():
         raise DataError(
@@ -84,19 +89,10 @@ def ahead(step: str, horizon: str) -> str:
 
 def _check_metric(tests: pl.LazyFrame, metric: str) -> None:
     """Refuse a name without wildcards that no test has."""
-    if not any(special in metric for special in "*?["):
+    if not any(special in metric for special in "*?"):
         known = tests.select(pl.col("metric").unique()).collect().to_series().to_list()
         if metric not in known:
             raise UnknownNameError("metric", metric, known)
-
-
-def _matching(rows: pl.LazyFrame, globs: Mapping[str, str]) -> pl.LazyFrame:
-    """Return the rows whose columns match their globs; each distinct value is compared once."""
-    for name, glob in globs.items():
-        values = rows.select(pl.col(name).unique()).collect().to_series().drop_nulls().to_list()
-        fits = re.compile(translate(glob)).match
-        rows = rows.filter(pl.col(name).is_in([value for value in values if fits(value)]))
-    return rows
 
 
 def _scores() -> list[pl.Expr]:

@@ -70,6 +70,13 @@ def changed() -> pl.Expr:
     return pl.col("change_class").is_in(CHANGES)
 
 
+def matching(column: str, pattern: str, kind: str = "glob") -> pl.Expr:
+    """Return the condition that the text of a column matches a whole pattern, by `kind` a glob or one of LIKE."""
+    special = _PATTERNS[kind]
+    letters = "".join(special.get(letter) or re.escape(letter) for letter in pattern)
+    return pl.col(column).str.contains(f"(?s)^{letters}$")
+
+
 class _Parser:
     """Reads a condition from left to right."""
 
@@ -202,9 +209,7 @@ class _Parser:
         """Return whether a text matches a pattern."""
         if column.type != "text":
             raise ConfigError(f"{kind} must go with a column of text", got=f"{column.name}, which is {column.type}")
-        special = _PATTERNS[kind]
-        pattern = "".join(special.get(letter) or re.escape(letter) for letter in str(self.value(column)))
-        return pl.col(column.name).str.contains(f"(?s)^{pattern}$")
+        return matching(column.name, str(self.value(column)), kind)
 
     def value(self, column: Column) -> Any:
         """Return a value in the type of its column."""

@@ -10,10 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import capforecast as cf
-from capforecast.backtests import FILTERS, ahead, summary
+from capforecast.backtests import FILTERS, OF_SERIES, OWN, ahead, summary
 from capforecast.cli import main
 from capforecast.errors import DataError, UnknownNameError
-from capforecast.schema import TABLES
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -63,23 +62,23 @@ def test_scores_are_those_of_the_series_with_a_skill() -> None:
     assert together["better_than_naive"] == pytest.approx(2 / 3)
 
 
-def test_rows_are_chosen_by_globs_on_tests_and_on_their_series() -> None:
+def test_rows_are_chosen_by_conditions_on_tests_and_on_their_series() -> None:
     """All conditions must hold; what has no value matches none."""
     assert summary(TESTS, SERIES, metric="d*").get_column("metric").drop_nulls().unique().to_list() == ["disk"]
-    assert summary(TESTS, SERIES, where={"host": "[ab]", "horizon": "1-24"}).row(0, named=True)["series"] == 2
-    assert summary(TESTS, SERIES, metric="cpu", where={"team": "*"}).row(0, named=True)["series"] == 2
-    assert summary(TESTS, SERIES, where={"team": "y", "step": "1h"}).get_column("origins").to_list() == [6, 6]
+    assert summary(TESTS, SERIES, where=["host in (a, b)", "horizon = 1-24"]).row(0, named=True)["series"] == 2
+    assert summary(TESTS, SERIES, metric="cpu", where=["team = *"]).row(0, named=True)["series"] == 2
+    assert summary(TESTS, SERIES, where=["team = y and step = '1h'"]).get_column("origins").to_list() == [6, 6]
     with pytest.raises(DataError, match="there must be tests to sum up"):
-        summary(TESTS, SERIES, where={"host": "z*"})
+        summary(TESTS, SERIES, where=["host=z*"])
     with pytest.raises(UnknownNameError, match="Did you mean 'disk'"):
         summary(TESTS, SERIES, metric="dsk")
     with pytest.raises(UnknownNameError, match="Did you mean 'team'"):
-        summary(TESTS, SERIES, where={"tem": "x"})
+        summary(TESTS, SERIES, where=["tem = x"])
 
 
 def test_every_filter_is_a_column() -> None:
     """Of one of the two tables."""
-    assert set(FILTERS) <= {*TABLES["backtests"].names, *TABLES["series"].names}
+    assert set(FILTERS.names) == {*OWN, *OF_SERIES}
 
 
 def test_distances_are_told_as_spans_of_time() -> None:
@@ -121,7 +120,8 @@ def test_the_command_sums_up_the_published_run(store: Path) -> None:
 def test_wrong_conditions_are_usage_errors(store: Path) -> None:
     """Exit 2, with what to write or the nearest name."""
     for arguments, said in (
-        (("--where", "host"), "a condition must be COLUMN=GLOB"),
+        (("--where", "host"), "a condition must have"),
+        (("--where", "team = x", "--where", "grade >"), "a condition must have text there; got its end"),
         (("--where", "tem=x"), "Did you mean 'team'"),
         (("--metric", "cpu_util_pc"), "Did you mean 'cpu_util_pct'"),
         (("--run", "none"), "run must be a known name"),
@@ -130,3 +130,12 @@ def test_wrong_conditions_are_usage_errors(store: Path) -> None:
         result = call(store, *arguments)
         assert (result.exit_code, result.stdout) == (2, ""), arguments
         assert said in result.stderr
+
+
+@pytest.mark.parametrize("columns", ["80", "160"])
+def test_the_table_fits_the_terminal(store: Path, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    """Long names give way, no number does."""
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = call(store).stdout.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert len({line.split()[-1] for line in lines[2:]} - {"%"}) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import polars as pl
 from capforecast import __version__, chart, raster
 from capforecast.cli.files import write_bytes
 from capforecast.cli.options import Common
-from capforecast.cli.output import print_json
+from capforecast.cli.output import print_json, terminal_width
 from capforecast.cli.pictures import write_pictures
 from capforecast.config import Config
 from capforecast.errors import DataError, printable
@@ -122,7 +121,7 @@ def picture(days: pl.DataFrame, thresholds: Mapping[str, float], unit: str) -> s
         whole.get_column("actual")[:past].to_numpy(),
         whole.select("q10", "q50", "q90")[past:].to_numpy().T,
         thresholds=thresholds,
-        width=shutil.get_terminal_size((100, 24)).columns,
+        width=terminal_width(),
         start_label=str(whole.item(0, "day")),
         end_label=str(whole.item(-1, "day")),
         unit=unit,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from capforecast.cli.options import Common
-from capforecast.cli.output import print_json, progress
+from capforecast.cli.output import aligned, print_json, progress, terminal_width
 from capforecast.errors import printable
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ def look_back_at_store(common: Common, model: str | None, asking: Asking, warn_a
         print_json(_plain(found))
     else:
         common.say(_words(found, warn_at))
-        click.echo(_text(found, shutil.get_terminal_size((100, 24)).columns))
+        click.echo(_text(found, terminal_width()))
 
 
 def _plain(found: Lookback) -> dict[str, Any]:
@@ -103,7 +101,7 @@ def _text(found: Lookback, width: int) -> str:
         )
         lines += [
             *textwrap.wrap(head, width, subsequent_indent="  "),
-            *_aligned(FIGURES, [_figures(row) for row in rows], width, flexible=("metric",)),
+            *aligned([FIGURES, *map(_figures, rows)], width, flexible=("metric",)),
             "",
         ]
     return "\n".join([*lines, *_worst(found.cases, width)]).rstrip("\n")
@@ -129,7 +127,11 @@ def _worst(cases: pl.DataFrame, width: int) -> list[str]:
     for verdict, head in (("missed", "Missed, the least expected first"), ("false", "False, the surest first")):
         rows = worst(cases, verdict, SHOWN).to_dicts()
         if rows:
-            lines += [f"{head}:", *_aligned(WRONG, [_wrong(row) for row in rows], width, flexible=NAMES), ""]
+            lines += [
+                f"{head}:",
+                *aligned([WRONG, *map(_wrong, rows)], width, flexible=NAMES, left=("threshold", "night")),
+                "",
+            ]
     return lines
 
 
@@ -144,27 +146,3 @@ def _wrong(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['cutoff']:%Y-%m-%d}", format_duration(row["horizon_s"] * 1_000_000), probability(row["p_breach"]),
         ("fell" if row["fell"] else "no") if crossed is None else f"{crossed:%Y-%m-%d}",
     )  # fmt: skip
-
-
-def _aligned(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], width: int, *, flexible: Sequence[str]
-) -> list[str]:  # fmt: skip
-    """Return aligned lines no wider than the terminal: some columns give way, numbers stand to the right."""
-    from rich.cells import cell_len, set_cell_size
-
-    table = [heads, *rows]
-    widths = [max(cell_len(row[i]) for row in table) for i in range(len(heads))]
-    gap = 2 if sum(widths) + 2 * (len(heads) - 1) <= width else 1
-    while sum(widths) + gap * (len(heads) - 1) > width:
-        widest = max((i for i, head in enumerate(heads) if head in flexible), key=lambda i: widths[i])
-        if widths[widest] <= 8:
-            break
-        widths[widest] -= 1
-
-    def cell(text: str, i: int) -> str:
-        if cell_len(text) > widths[i]:
-            return set_cell_size(text, widths[i] - 1) + "…"
-        space = " " * (widths[i] - cell_len(text))
-        return text + space if heads[i] in (*flexible, "threshold", "night") else space + text
-
-    return [(" " * gap).join(cell(text, i) for i, text in enumerate(row)).rstrip() for row in table]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,48 @@ def columns(table: Iterable[Sequence[object]], *, indent: int = 0) -> str:
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(" " * indent + line.rstrip() for line in lines)
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal, that of COLUMNS where it is set, else 100."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def aligned(
+    table: Sequence[Sequence[str]], width: int, *, flexible: Sequence[str], left: Sequence[str] = ()
+) -> list[str]:
+    """Return rows of cells, the heads first, in aligned lines no wider than the terminal.
+
+    Parameters
+    ----------
+    table : sequence of rows
+        Texts without control characters; the first row holds the heads.
+    width : int
+        Columns of the terminal.
+    flexible : sequence of str
+        Heads of columns that give way, down to 8; they stand to the left.
+    left : sequence of str
+        Heads of others that stand to the left; numbers stand to the right.
+    """
+    from rich.cells import cell_len, set_cell_size
+
+    heads = table[0]
+    widths = [max(cell_len(row[i]) for row in table) for i in range(len(heads))]
+    gap = 2 if sum(widths) + 2 * (len(heads) - 1) <= width else 1
+    yielding = [i for i, head in enumerate(heads) if head in flexible]
+    while yielding and sum(widths) + gap * (len(heads) - 1) > width:
+        widest = max(yielding, key=lambda i: widths[i])
+        if widths[widest] <= 8:
+            break
+        widths[widest] -= 1
+
+    def cell(text: str, i: int) -> str:
+        if cell_len(text) > widths[i]:
+            return set_cell_size(text, widths[i] - 1) + "…"
+        space = " " * (widths[i] - cell_len(text))
+        return text + space if heads[i] in (*flexible, *left) else space + text
+
+    return [(" " * gap).join(cell(text, i) for i, text in enumerate(row)).rstrip() for row in table]
 
 
 @contextmanager

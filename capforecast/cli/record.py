@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from capforecast.cli.output import columns
+from capforecast.cli.output import aligned
 
 SHOWN = (
     ("due in", "period", "{}"),
@@ -24,6 +25,9 @@ SHOWN = (
     ("ECE", "ece", "{:.3f}"),
 )
 """Heading, column of the table record and format."""
+
+DISPENSABLE = ("ECE", "skill", "averted", "lead", "recall", "Brier")
+"""Headings that are left out where lines would be too long, in this order."""
 
 LINES = 12
 """Lines that are printed; --json has all."""
@@ -58,13 +62,18 @@ def _months(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return out
 
 
-def record_lines(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines that a person reads."""
-    yield record["sentence"]
+def record_lines(record: Mapping[str, Any], width: int) -> Iterator[str]:
+    """Yield the lines that a person reads; what a narrow terminal has no room for is in --json."""
+    yield from textwrap.wrap(record["sentence"], width)
     months = [row for row in record["months"] if row["predictions"] is not None]
-    if months:
-        heads = [head for head, _, _ in SHOWN]
+    shown, lost = list(SHOWN), iter(DISPENSABLE)
+    while months:
         cells = [
-            ["-" if row[name] is None else form.format(row[name]) for _, name, form in SHOWN] for row in months[:LINES]
+            ["-" if row[name] is None else form.format(row[name]) for _, name, form in shown] for row in months[:LINES]
         ]
-        yield columns([heads, *cells])
+        lines = aligned([[head for head, _, _ in shown], *cells], width, flexible=(), left=("due in",))
+        head = next(lost, None) if max(map(len, lines)) > width else None
+        if head is None:
+            yield from lines
+            return
+        shown = [one for one in shown if one[0] != head]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from capforecast.cli.options import Common, Names, common_but_as_of, given
-from capforecast.cli.output import columns, leave, print_json
+from capforecast.cli.output import columns, leave, print_json, terminal_width
 from capforecast.errors import CapforecastError, ConfigError, LockedError
 from capforecast.registry import load, names
 from capforecast.schema import SCHEMA_VERSION, TABLES, table
@@ -35,10 +34,10 @@ BUSY = LockedError.exit_code
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to stdout.")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N most urgent rows.")
 @click.option(
-    "--where",
-    metavar="CONDITION",
-    help="Only rows for which it holds, such as \"team = 'db' and p_breach_30d >= 0.5\" or host=db-*.",
-)
+    "--where", metavar="CONDITION", multiple=True,
+    help="Only rows for which it holds, such as \"team = 'db' and p_breach_30d >= 0.5\" or host=db-*; may stand "
+    "several times.",
+)  # fmt: skip
 @click.option(
     "--changed-only", is_flag=True, help="Only rows that are new, worse, better or cleared since the run before."
 )
@@ -57,7 +56,7 @@ def report_command(
     report_format: str | None,
     output: str | None,
     top: int | None,
-    where: str | None,
+    where: tuple[str, ...],
     changed_only: bool,
     name: str,
     run_id: str | None,
@@ -91,7 +90,9 @@ def report_command(
         raise ConfigError("--changed-only must go with the table breaches", got=name)
     tables = scan_published(common.settings().store.path, run_id)
     tables, only = _chosen(tables, name, where, changed_only)
-    options = RenderOptions(top=top, width=_width(), colour=common.color and output is None, table=name, only=only)
+    options = RenderOptions(
+        top=top, width=terminal_width(), colour=common.color and output is None, table=name, only=only
+    )
     content: bytes = load("report", report_format)(tables, options)
     if output is None:
         click.echo(content, nl=False)
@@ -101,15 +102,13 @@ def report_command(
 
 
 def _chosen(
-    tables: Mapping[str, pl.LazyFrame], name: str, where: str | None, changed_only: bool
+    tables: Mapping[str, pl.LazyFrame], name: str, where: Sequence[str], changed_only: bool
 ) -> tuple[Mapping[str, pl.LazyFrame], str]:
     """Return the tables with the rows of one that are asked for, and which these are in words."""
     from capforecast.conditions import changed, parse
 
-    conditions, words = [], []
-    if where is not None:
-        conditions.append(parse(where, table(name)))
-        words.append(f"where {where}")
+    conditions = [parse(condition, table(name)) for condition in where]
+    words = [f"where {condition}" for condition in where]
     if changed_only:
         conditions.append(changed())
         words.append("changed since the run before")
@@ -138,13 +137,9 @@ def ranked(common: Common, tables: Mapping[str, pl.DataFrame], top: int | None =
     """Return the ranked table for the terminal."""
     from capforecast.report import RenderOptions
 
-    options = RenderOptions(top=top, width=_width(), colour=common.color)
+    options = RenderOptions(top=top, width=terminal_width(), colour=common.color)
     text: bytes = load("report", "table")(tables, options)
     return text.decode()
-
-
-def _width() -> int:
-    return shutil.get_terminal_size((100, 24)).columns
 
 
 @click.command("schema")
@@ -232,10 +227,11 @@ def status_command(common: Common) -> None:
         print_json({**facts, "record": record})
         return
     last = facts.pop("last_run")
-    lines = [*facts.items(), ("last run", "none" if last is None else last["run_id"])]
+    told = "none" if last is None else f"{last['run_id']}, as of {last['as_of']:%Y-%m-%d %H:%M} UTC"
+    lines = [*facts.items(), ("last run", told)]
     click.echo(columns((str(key).replace("_", " "), value) for key, value in lines))
     if record is not None:
-        click.echo("\n" + "\n".join(record_lines(record)))
+        click.echo("\n" + "\n".join(record_lines(record, terminal_width())))
 
 
 @click.command("doctor")
