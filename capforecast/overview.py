@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from capforecast.numbers import number
+from capforecast.numbers import NOTHING, date_range, number, probability
 from capforecast.schema import LABELS
 
 GROUPS = 25
@@ -97,6 +97,47 @@ def _adds(labelled: pl.LazyFrame, label: str) -> dict[str, list[str]]:
     for name, unit, total, series in sums.iter_rows():
         texts.setdefault(name, []).append(f"{number(total, unit)} on {series} series")
     return texts
+
+
+SUMS = 40
+"""Most lines of the totals of one label."""
+
+
+def totalled(totals: pl.LazyFrame) -> dict[str, list[list[tuple[str, str]]]]:
+    """Return the lines of the table ``totals`` by label, each cell a text and one in small print.
+
+    Cells: name; metric and threshold; series and how many are left out; level now; level of the threshold; median and
+    0.9 quantile 30 and 90 days ahead; probability within 90 days, or as far as may be said; dates; what to add.
+    """
+    found: dict[str, list[list[tuple[str, str]]]] = {}
+    for row in totals.group_by("label", maintain_order=True).head(SUMS).collect().iter_rows(named=True):
+        found.setdefault(row["label"], []).append(_sums(row))
+    return found
+
+
+def _sums(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    unit = row["unit"] or ""
+    ahead = [
+        (number(row[f"forecast_{days}d_p50"], unit), _upper(number(row[f"forecast_{days}d_p90"], unit)))
+        for days in (30, 90)
+    ]
+    days = next((days for days in (90, 30, 7) if row[f"p_breach_{days}d"] is not None), None)
+    chance = (NOTHING, "") if days is None else (probability(row[f"p_breach_{days}d"]), f"{days} days")
+    return [
+        (row["name"], ""),
+        (row["metric"], row["threshold_name"]),
+        (str(row["series"]), f"{row['series_left_out']} left out" if row["series_left_out"] else ""),
+        (number(row["current"], unit), ""),
+        (number(row["threshold"], unit), ""),
+        *ahead,
+        chance,
+        (date_range(row["breach_date_p10"], row["breach_date_p90"]), ""),
+        (number(row["add_needed_90d"], unit) if row["add_needed_90d"] else NOTHING, ""),
+    ]
+
+
+def _upper(text: str) -> str:
+    return "" if text == NOTHING else f"up to {text}"
 
 
 RECORD = (

@@ -18,18 +18,18 @@ from capforecast.schema_columns import (
     Table,
 )
 from capforecast.schema_record import OUTCOMES, RECORD
-from capforecast.schema_tables import BACKTESTS, BREACHES, DICTIONARY, FORECASTS, RUN, SERIES
+from capforecast.schema_tables import BACKTESTS, BREACHES, DICTIONARY, FORECASTS, RUN, SERIES, TOTALS
 
 __all__ = [
     "BACKTESTS", "BREACHES", "DAYS_BUCKETS", "DICTIONARY", "FORECASTS", "LABELS", "OUTCOMES", "OUTCOME_MEANINGS",
-    "PATTERNS", "RECORD", "RUN", "SCHEMA_VERSION", "SERIES", "SEVERITIES", "STATUSES", "TABLES", "Column", "Table",
-    "table",
+    "PATTERNS", "RECORD", "RUN", "SCHEMA_VERSION", "SERIES", "SEVERITIES", "STATUSES", "TABLES", "TOTALS", "Column",
+    "Table", "table",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 TABLES: dict[str, Table] = {
-    t.name: t for t in (BREACHES, FORECASTS, SERIES, BACKTESTS, OUTCOMES, RECORD, RUN, DICTIONARY)
+    t.name: t for t in (BREACHES, FORECASTS, SERIES, TOTALS, BACKTESTS, OUTCOMES, RECORD, RUN, DICTIONARY)
 }
 
 

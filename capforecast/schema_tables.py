@@ -150,6 +150,55 @@ BACKTESTS = Table(
     ),
 )
 
+TOTALS = Table(
+    "totals",
+    "what the series of a service, team, env, site or criticality need together: futures of the sum of their daily "
+    "peaks; one row per label, name, metric, unit and threshold name, at most 300 of each label, those with the most "
+    "series; of bytes, rates and counts where high values hurt; by label, the earliest to cross first",
+    ("run_id", "label", "name", "metric", "unit", "threshold_name"),
+    (
+        *run_columns(),
+        Column("label", "text", "which label: service, team, env, site or criticality"),
+        Column("name", "text", "its value"),
+        Column("metric", "text", "what is measured"),
+        Column("unit", "text", "unit of the levels"),
+        Column("threshold_name", "text", "warning, critical, full or a name from limits.csv"),
+        Column("series", "int64", "series in the sums"),
+        Column(
+            "series_left_out",
+            "int64",
+            "series that have the threshold but too little history, too many gaps, or no data of the last day",
+        ),
+        Column("history_days", "int64", "days that the total looks back on; it says nothing further ahead", "days"),
+        Column("current", "double", "sum of the last day's peaks", "unit"),
+        Column("threshold", "double", "sum of the thresholds in force at as_of", "unit"),
+        Column("capacity", "double", "sum of the capacities; NULL where one is not known", "unit"),
+        Column(
+            "p_breach_7d",
+            "double",
+            "probability that the total crosses the sum of the thresholds within 7 days, as if what one series has to "
+            "spare were there for the others",
+            "0-1",
+        ),
+        Column("p_breach_30d", "double", "the same within 30 days; NULL past the evidence", "0-1"),
+        Column("p_breach_90d", "double", "the same within 90 days; NULL past the evidence", "0-1"),
+        Column("breach_date_p10", "date", "date by which that has come with probability 0.1"),
+        Column("breach_date_p50", "date", "the same with probability 0.5; NULL beyond the horizon"),
+        Column("breach_date_p90", "date", "the same with probability 0.9; NULL beyond the horizon"),
+        Column("forecast_30d_p50", "double", "median of the total 30 days ahead", "unit"),
+        Column("forecast_30d_p90", "double", "0.9 quantile of the total 30 days ahead", "unit"),
+        Column("forecast_90d_p50", "double", "median of the total 90 days ahead", "unit"),
+        Column("forecast_90d_p90", "double", "0.9 quantile of the total 90 days ahead", "unit"),
+        Column(
+            "add_needed_90d",
+            "double",
+            "what must be added to the total, of capacity where it is known, else of the threshold, to keep the "
+            "probability within 90 days at 0.1",
+            "unit",
+        ),
+    ),
+)
+
 RUN = Table(
     "run",
     "one row: what this run did",

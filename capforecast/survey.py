@@ -48,6 +48,7 @@ from capforecast.teaching import FILE as LESSONS
 from capforecast.teaching import correct, corrections_of, teach
 from capforecast.texts import hex_texts
 from capforecast.timings import Timings
+from capforecast.totals import Totals
 
 Progress = Callable[[str, int, int | None], None]
 Counts = dict[str, int]
@@ -134,7 +135,12 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     if known is not None:
         sink.beside(LESSONS, known.dumped(config))
         work = replace(work, lessons=known.numbered(expected))
-    found = work.found(sink, progress)
+    # What is not published is of few series: their sums are none of a service or a team.
+    totals = None if sink is inside else Totals(expected, stamp, work.plan.horizon_days)
+    found = work.found(sink, progress, totals)
+    if totals is not None:
+        with timings.stage("totals"):
+            sink.write("totals", totals.rows().to_arrow())
     with timings.stage("rank"):
         settle(found, past)
         order = urgency(found)
@@ -217,8 +223,8 @@ class _Shards:
             target=self.config.run.target_probability, timings=self.timings,
         )  # fmt: skip
 
-    def found(self, sink: Sink, progress: Progress | None) -> Found:
-        """Work on all shards and pass on forecasts and scores in the order of names."""
+    def found(self, sink: Sink, progress: Progress | None, totals: Totals | None = None) -> Found:
+        """Work on all shards and pass on forecasts, scores and daily peaks in the order of names."""
         expected, plan, stamp = self.expected, self.plan, self.stamp
         states = np.zeros(expected.owner.size, STATE)
         verdicts = np.zeros(expected.item.size, VERDICT)
@@ -236,6 +242,9 @@ class _Shards:
             with self.timings.stage("write"):
                 sink.write("forecasts", days)
                 sink.write("backtests", tests)
+            if totals is not None:
+                with self.timings.stage("totals"):
+                    totals.add(start, daily[:, : plan.horizon_days])
             if progress is not None:
                 progress("forecast", done, by_sid.size)
 

@@ -287,3 +287,26 @@ def test_html_without_rows_still_says_so() -> None:
     text = _text("html", empty_tables())
     assert "The table of the run is empty." in text
     assert "All 0 rows" in text
+
+
+def test_groups_show_what_their_series_need_together() -> None:
+    """Levels, chances and dates of the table totals, below the counts of their label; names stay text."""
+    key = {"label": "team", "name": HOSTILE[0], "metric": "disk_used_bytes", "unit": "byte", "threshold_name": "full"}
+    told = {
+        "series": 12, "series_left_out": 3, "current": 3.1e12, "threshold": 4e12, "p_breach_30d": 0.25,
+        "forecast_30d_p50": 3.5e12, "forecast_30d_p90": 3.9e12, "breach_date_p10": date(2026, 3, 20),
+    }  # fmt: skip
+    rows = [key | told, key | {"label": "site", "name": "nowhere"}]
+    text = _text("html", breach_tables([{"team": HOSTILE[0]}]) | {"totals": frame_of("totals", rows)})
+    table = text[text.index("need together: futures") :].partition("</table>")[0]
+    for part in (
+        "12<small>3 left out",
+        "3.1 TB",
+        "4 TB",
+        "3.5 TB<small>up to 3.9 TB",
+        "25 %<small>30 days",
+        "2026-03-20..",
+    ):
+        assert part in table
+    assert HOSTILE[0] not in table
+    assert "nowhere" not in text

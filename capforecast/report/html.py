@@ -23,7 +23,18 @@ from capforecast.compact import SERIES, STRIDE, Curves, curves, fine_series, pac
 from capforecast.details import FACTS, ITEM_COLUMNS, ROW_COLUMNS, facts, prepared, slipped
 from capforecast.errors import printable
 from capforecast.numbers import NOTHING, date_range, number, probability
-from capforecast.overview import GROUPS, PERIODS, RECORD, SOON, counted, grouped, joined, record_lines, reliability
+from capforecast.overview import (
+    GROUPS,
+    PERIODS,
+    RECORD,
+    SOON,
+    counted,
+    grouped,
+    joined,
+    record_lines,
+    reliability,
+    totalled,
+)
 from capforecast.report import RenderOptions, Tables
 from capforecast.schema import DAYS_BUCKETS, SEVERITIES, STATUSES, TABLES
 
@@ -67,6 +78,7 @@ def render(tables: Tables, options: RenderOptions) -> bytes:
         counts=counts,
         compared=any(rows for _, rows, _ in counts[1][2]) or _is_compared(breaches),
         groups=grouped(breaches),
+        totals=totalled(found["totals"]),
         most_groups=GROUPS,
         soon=SOON,
         record_heads=[head for head, _, _ in RECORD],
