@@ -21,6 +21,7 @@ from capforecast.breach import Outlook, days_to, level_needed, levels, probabili
 from capforecast.expected import Expected
 from capforecast.expected import levels as floats
 from capforecast.forecast import forecast
+from capforecast.kernels.summing import add_up
 from capforecast.kinds import BUILT_IN, Kind
 from capforecast.panel import DAY_US, Floats, Ints, Panel
 from capforecast.pool import families, recipes
@@ -122,7 +123,7 @@ class Totals:
             member = (key >= 0) & (days >= LEAST_DAYS) & known[place, -1]
             member &= counted[place, np.maximum(days, 1) - 1] >= KNOWN * days
             mine = np.flatnonzero(member)
-            np.add.at(label.past, key[mine], filled[place[mine]])
+            add_up(key[mine], place[mine], filled, label.past)
             for sums, values in ((label.level, self._level), (label.capacity, self._capacity)):
                 np.add.at(sums, key[mine], values[low:high][mine])
             label.members[:] += np.bincount(key[mine], minlength=label.members.size)
