@@ -144,6 +144,7 @@ def nightly(
         identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
         memory, damage = memory_before(store, config, moment, refit=refit)
         with store.publication(identity) as publication:
+            _begin(progress, "judge")
             with timings.stage("judge"):
                 past = judge(store, config, stamp, publication)
             found = survey(
@@ -162,9 +163,11 @@ def nightly(
             )
             publication.write("run", row.to_arrow())
             publication.write("dictionary", dictionary_rows(stamp).to_arrow())
+            _begin(progress, "report")
             with timings.stage("report"):
                 shown = {name: publication.finish(name) for name in TABLES}
                 page = registry.load("report", "html")(shown, RenderOptions())
+            _begin(progress, "publish")
             with timings.stage("publish"):
                 published = publication.publish({"report.html": page})
         if config.ingest.samples_days is not None:
@@ -234,7 +237,15 @@ def _take(store: Store, config: Config, as_of_us: int, progress: Progress | None
             if isinstance(error, ConfigError):
                 raise
             taken.failed.append(f"{settings.location}: {error}")
+    if progress is not None and config.sources:
+        progress("ingest", len(config.sources), len(config.sources))
     return taken
+
+
+def _begin(progress: Progress | None, stage: str) -> None:
+    """Tell that a stage begins of which it is not known how far it is."""
+    if progress is not None:
+        progress(stage, 0, None)
 
 
 def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int) -> Ingested:

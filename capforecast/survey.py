@@ -110,7 +110,8 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     before : DataFrame, optional
         risk_id, status and breach_date_p50 of the table ``breaches`` of the run before.
     progress : callable, optional
-        Called with stage, done and total: series for "forecast", rows for "breaches" and "series".
+        Called with stage, done and total: series for "forecast", rows for "breaches" and "series"; "learn" has no
+        total.
     sink : Sink, optional
         Where the tables go; into the result without it.
     timings : Timings, optional
@@ -130,6 +131,8 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     work = _Shards(store, config, stamp, expected, timings, memory.kept, explains=sink is inside)
     known = memory.taught
     if known is None and learns:
+        if progress is not None:
+            progress("learn", 0, None)
         with timings.stage("learn"):
             known = teach(store, expected, work.plan, _engine(config), config.run.threads)
     if known is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -192,6 +193,37 @@ def test_progress_notices_a_signal_that_nobody_raised() -> None:
         stop.received = signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):
             report("forecast", 2, 2)
+
+
+class Terminal(io.StringIO):
+    """Standard error of somebody who watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("quiet", "term"), [(False, "xterm"), (True, "xterm"), (False, "dumb")])
+def test_progress_is_one_line_of_the_stage_that_goes_on(
+    monkeypatch: pytest.MonkeyPatch, quiet: bool, term: str
+) -> None:
+    """Stage and how much of it is done; nothing with --quiet or where lines cannot be drawn over."""
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stderr", watched := Terminal())
+    common = Common(None, None, None, False, quiet, False, False)
+    with click.Context(click.Command("x")), progress(common) as report:
+        report("learn", 0, None)
+        report("forecast", 0, 1200)
+        report("forecast", 1200, 1200)
+    told = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", watched.getvalue())
+    if quiet or term == "dumb":
+        assert told == ""
+        return
+    last = [line for line in told.replace("\r", "\n").splitlines() if line.strip()][-1]
+    assert last.startswith("forecast")
+    assert "1,200 of 1,200" in last
+    assert "/s" in last
+    assert len(last) <= 80
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

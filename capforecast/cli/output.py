@@ -99,7 +99,7 @@ def aligned(
 
 @contextmanager
 def progress(common: Common) -> Iterator[Report]:
-    """Give a function for (stage, done, total) that draws on stderr if that is a terminal.
+    """Give a function for (stage, done, total) that draws one line on stderr if that is a terminal.
 
     Each call is also where a signal that has come in ends the command.
     """
@@ -118,6 +118,8 @@ def progress(common: Common) -> Iterator[Report]:
         def draw(stage: str, done: int, total: int | None) -> None:
             check()
             if stage not in tasks:
+                for earlier in tasks.values():
+                    bars.update(earlier, visible=False)
                 tasks[stage] = bars.add_task(printable(stage), total=total)
             bars.update(tasks[stage], completed=done, total=total)
 
@@ -128,7 +130,6 @@ def _bars() -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         ProgressColumn,
         TextColumn,
@@ -136,18 +137,26 @@ def _bars() -> Progress:
     )
     from rich.text import Text
 
+    class Done(ProgressColumn):
+        """Finished things of all, where it is known how many there are."""
+
+        def render(self, task: Task) -> Text:
+            told = f"{task.completed:,.0f} of {task.total:,.0f}" if task.total else ""
+            return Text(told, style="progress.download")
+
     class Rate(ProgressColumn):
         """Finished things a second."""
 
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+            speed = task.speed or (task.completed / task.elapsed if task.elapsed else 0.0)
+            return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
 
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        Done(),
         Rate(),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
         console=Console(stderr=True),
         transient=True,
     )
