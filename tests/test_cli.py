@@ -52,6 +52,19 @@ def test_every_command_has_help_with_an_example_and_the_common_options(name: str
     assert ("--as-of" in result.stdout) == (name in ("demo", "ingest", "run", "forecast", "explain"))
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is_and_what_holds_without_it(name: str) -> None:
+    """A default, or that it only narrows, adds or redirects what is done anyway."""
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    assert [one.opts for one in options if not one.help] == []
+    valued = [one for one in options if not one.is_flag and not one.show_default]
+    plain = [one for one in valued if "default" not in str(one.help)]
+    narrowing = ("Only ", "HOST: ", "Draw ", "Write ")
+    assert [one.opts for one in plain if not str(one.help).startswith(narrowing)] == []
+
+
 def test_the_help_names_every_command_whole() -> None:
     """No description is cut off."""
     result = call("--help")

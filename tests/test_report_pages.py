@@ -310,3 +310,8 @@ def test_groups_show_what_their_series_need_together() -> None:
         assert part in table
     assert HOSTILE[0] not in table
     assert "nowhere" not in text
+    some = registry.load("report", "html")(
+        breach_tables([{"team": "a"}]) | {"totals": frame_of("totals", [row | {"name": "a"} for row in rows])},
+        RenderOptions(only="where host = x"),
+    )
+    assert b"need together: futures" not in some

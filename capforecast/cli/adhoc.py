@@ -40,12 +40,14 @@ DATA_ENDINGS = (
 @click.command("forecast")
 @click.argument("target", metavar="HOST|FILE")
 @click.argument("metric", required=False)
-@click.option("--instance", metavar="NAME", help="Only this instance of the host.")
+@click.option("--instance", metavar="NAME", help="Only this instance of the host, such as /var.  [default: all]")
 @click.option(
     "--horizon", type=DURATION, metavar="DURATION", help="How far ahead, such as 48h; for a HOST days.  [default: 90d]"
 )
 @click.option("--model", type=MODEL, help="pool, one of its members, or statsforecast:NAME.  [default: pool]")
-@click.option("--html", metavar="OUT", help="HOST: write the page of the report for it instead of a chart.")
+@click.option(
+    "--html", metavar="OUT", help="HOST: write the page of the report for it instead of a chart, such as to db-02.html."
+)
 @pictured("HOST: draw each series instead, into OUT, OUT-2 ..., most urgent first,")
 @click.option(
     "--step",
@@ -138,7 +140,7 @@ def _forecast_file(
 
 _CASE_MAP = click.option(
     "--map", "mapping", type=CASE_MAPPING, metavar="COLUMN=NAME,...",
-    help="What columns are called in the cases, the samples or both: host=vm,cutoff=at.",
+    help="What columns are called in the cases, the samples or both: host=vm,cutoff=at.  [default: recognised]",
 )  # fmt: skip
 
 

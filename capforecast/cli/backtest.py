@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("backtest")
-@click.option("--metric", metavar="GLOB", help="Only these metrics, such as disk_*.")
+@click.option("--metric", metavar="GLOB", help="Only these metrics, such as disk_*.  [default: all]")
 @click.option(
     "--where", metavar="CONDITION", multiple=True,
     help="Only tests for which it holds, such as \"team = 'db' and grade in (A, B)\" or host=db-*; may stand several "

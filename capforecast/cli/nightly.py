@@ -110,7 +110,12 @@ def init_command(common: Common, directory: str, force: bool) -> None:
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @reading()
 @click.option(
-    "--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Wait for another run this long."
+    "--wait",
+    type=click.FloatRange(0),
+    default=0.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Wait for another run this long, such as 600.",
 )
 @common
 def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how: Any) -> None:
@@ -160,11 +165,16 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
     "--fail-on",
     type=Names([name for name in SEVERITIES if name != "none"]),
     metavar="SEVERITY",
-    help="Exit with 3 when a row is that urgent or more: critical, high, medium or low.",
+    help="Exit with 3 when a row is that urgent or more: critical, high, medium or low.  [default: never]",
 )
 @click.option("--refit", is_flag=True, help="Fit every series anew, also those whose last forecast still holds.")
 @click.option(
-    "--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Wait for another run this long."
+    "--wait",
+    type=click.FloatRange(0),
+    default=0.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Wait for another run this long, such as 600.",
 )
 @common
 def run_command(

@@ -197,7 +197,9 @@ def _color(refused: bool) -> bool:
     return not plain and sys.stdout.isatty()
 
 
-_AS_OF = click.option("--as-of", type=MOMENT_US, metavar="TS", help="Act as if it were then (ISO 8601, UTC).")
+_AS_OF = click.option(
+    "--as-of", type=MOMENT_US, metavar="TS", help="Act as if it were then, such as 2026-01-31T02:00Z.  [default: now]"
+)
 _COMMON = (
     click.option(
         "--store", metavar="DIR", help="The store.  [env: CAPFORECAST_STORE; default: ./capforecast-store]"

@@ -16,36 +16,68 @@ if TYPE_CHECKING:
 
 _OPTIONS: dict[str, Callable[..., Any]] = {
     "map": click.option(
-        "--map", "mapping", type=MAPPING, metavar="COLUMN=NAME,...",
-        help="Where host, metric, instance, unit, ts and value stand: a name, or a number without header.",
+        "--map",
+        "mapping",
+        type=MAPPING,
+        metavar="COLUMN=NAME,...",
+        help="Where host, metric, instance, unit, ts and value stand, such as host=vm,ts=time: a name, or a number "
+        "without header.  [default: recognised]",
     ),
     "format": click.option(
-        "--format", "source_format", type=Names(names("source")), help="Format; recognised when left out."
+        "--format", "source_format", type=Names(names("source")), help="Format.  [default: recognised]"
     ),
-    "tz": click.option("--tz", "--timezone", metavar="ZONE", help="Zone of times that carry none.  [default: UTC]"),
-    "host": click.option("--host", metavar="NAME", help="Host of all rows, where no column says it."),
-    "metric": click.option("--metric", metavar="NAME", help="Metric of all rows, likewise."),
-    "unit": click.option("--unit", metavar="NAME", help="Unit of all rows, likewise."),
-    "epoch": click.option("--epoch", type=Names(["s", "ms", "us", "ns"]), help="Unit of whole-number times."),
+    "tz": click.option(
+        "--tz",
+        "--timezone",
+        metavar="ZONE",
+        help="Zone of times that carry none, such as Europe/Berlin.  [default: UTC]",
+    ),
+    "host": click.option(
+        "--host", metavar="NAME", help="Host of all rows, such as db-02.  [default: a column says it]"
+    ),
+    "metric": click.option(
+        "--metric", metavar="NAME", help="Metric of all rows, such as cpu_util_pct.  [default: a column says it]"
+    ),
+    "unit": click.option(
+        "--unit",
+        metavar="NAME",
+        help="Unit of all rows, such as byte.  [default: that of a column, else of the metric's kind]",
+    ),
+    "epoch": click.option(
+        "--epoch", type=Names(["s", "ms", "us", "ns"]), help="Unit of whole-number times.  [default: by their size]"
+    ),
     "time_format": click.option(
-        "--time-format", metavar="FORMAT", help="How times are written, such as %d/%m/%Y %H:%M; else recognised."
+        "--time-format", metavar="FORMAT", help="How times are written, such as %d/%m/%Y %H:%M.  [default: recognised]"
     ),
-    "delimiter": click.option("--delimiter", metavar="CHAR", help="Delimiter of text; else recognised."),
-    "encoding": click.option("--encoding", metavar="NAME", help="Encoding of text; else recognised."),
+    "delimiter": click.option(
+        "--delimiter", metavar="CHAR", help="Delimiter of text, such as ';'.  [default: recognised]"
+    ),
+    "encoding": click.option(
+        "--encoding", metavar="NAME", help="Encoding of text, such as latin-1.  [default: recognised]"
+    ),
     "header": click.option(
-        "--header/--no-header", default=None, help="Does the first line name the columns?"
+        "--header/--no-header", default=None, help="Does the first line name the columns?  [default: recognised]"
     ),
     "layout": click.option(
-        "--layout", type=Names(["long", "wide", "rows"]),
-        help="One sample a row, one column a metric, or one series a row.",
+        "--layout",
+        type=Names(["long", "wide", "rows"]),
+        help="One sample a row, one column a metric, or one series a row.  [default: recognised]",
     ),
     "start": click.option(
-        "--start", "start_us", type=MOMENT_US, metavar="TS", help="Time of the first row, if rows have none."
+        "--start",
+        "start_us",
+        type=MOMENT_US,
+        metavar="TS",
+        help="Time of the first row, such as 2026-01-31T00:00Z.  [default: rows have times]",
     ),
     "step": click.option(
-        "--step", "step_us", type=DURATION_US, metavar="STEP", help="Distance of such rows."
+        "--step",
+        "step_us",
+        type=DURATION_US,
+        metavar="STEP",
+        help="Distance of rows without times, such as 5m.  [default: rows have times]",
     ),
-}  # fmt: skip
+}
 
 
 def reading(*wanted: str) -> Callable[[Callable[..., Any]], Any]:

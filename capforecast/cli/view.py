@@ -31,8 +31,8 @@ BUSY = LockedError.exit_code
     type=Names(names("report")),
     help="Rendering.  [default: that of the ending of --output, else table]",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write there instead of to stdout.")
-@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N most urgent rows.")
+@click.option("-o", "--output", metavar="FILE", help="Write there, such as to breaches.csv.  [default: stdout]")
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the N most urgent rows.  [default: all]")
 @click.option(
     "--where", metavar="CONDITION", multiple=True,
     help="Only rows for which it holds, such as \"team = 'db' and p_breach_30d >= 0.5\" or host=db-*; may stand "

@@ -78,7 +78,8 @@ def render(tables: Tables, options: RenderOptions) -> bytes:
         counts=counts,
         compared=any(rows for _, rows, _ in counts[1][2]) or _is_compared(breaches),
         groups=grouped(breaches),
-        totals=totalled(found["totals"]),
+        # Of some rows only there is no total.
+        totals={} if options.only else totalled(found["totals"]),
         most_groups=GROUPS,
         soon=SOON,
         record_heads=[head for head, _, _ in RECORD],
