@@ -14,7 +14,7 @@ import polars as pl
 
 from capforecast.errors import DataError, SourceError
 from capforecast.kinds import Kind, kind_of
-from capforecast.sources import REJECTS, Batch, ReadOptions, Source
+from capforecast.sources import NATURE, REJECTS, Batch, ReadOptions, Source
 from capforecast.store import Ingested, Store
 from capforecast.store.identify import identify
 from capforecast.store.intake import as_text
@@ -175,6 +175,7 @@ def check(batch: Batch, latest_us: int, kinds: tuple[Kind, ...] = ()) -> Batch:
         return batch
     found = identify(rows, _NAMES)
     names = _judged(found.names, kinds)
+    natured = names["nature"].null_count() < names.height
     bad_names = (names["reason"].is_not_null()).to_numpy()
     rejects = batch.rejects
     if bad_names.any() or not _numbers_are_fine(rows, latest_us):
@@ -185,14 +186,19 @@ def check(batch: Batch, latest_us: int, kinds: tuple[Kind, ...] = ()) -> Batch:
         keep = rows["reason"].is_null()
         # Names that only rejected rows have must not become series.
         return check(Batch(rows.filter(keep).drop("reason"), rejects), latest_us, kinds)
-    if names["unit"].equals(found.names["unit"], null_equal=True):
+    if names["unit"].equals(found.names["unit"], null_equal=True) and not natured:
         return batch
     each = found.spread(np.arange(names.height, dtype=np.int32))
-    return Batch(rows.with_columns(names["unit"].gather(each)), rejects)
+    rows = rows.with_columns(names["unit"].gather(each))
+    if natured:
+        # Settings know better than the source.
+        said = names["nature"].cast(NATURE).gather(each)
+        rows = rows.with_columns(pl.coalesce(said, batch.nature).alias("nature"))
+    return Batch(rows, rejects)
 
 
 def _judged(names: pl.DataFrame, kinds: tuple[Kind, ...]) -> pl.DataFrame:
-    """Fill the unit of distinct names where their kind knows it, and say why some are not acceptable."""
+    """Fill unit and nature of distinct names where their kind knows them, and say why some are not acceptable."""
     reason = pl.coalesce(
         *(pl.when(pl.col(c).fill_null("") == "").then(pl.lit(f"{c} is missing")) for c in ("host", "metric")),
         *(
@@ -209,10 +215,12 @@ def _judged(names: pl.DataFrame, kinds: tuple[Kind, ...]) -> pl.DataFrame:
         metric: kind_of(metric, "", kinds).unit
         for metric in names.filter(pl.col("unit").fill_null("") == "")["metric"].drop_nulls().unique().to_list()
     }
+    natures = {m: kind_of(m, "", kinds).nature or None for m in names["metric"].unique().to_list() if m and kinds}
     by_kind = pl.Series([units.get(metric, "") for metric in names["metric"].to_list()], dtype=pl.String)
     return names.with_columns(
         reason=reason,
         unit=pl.when((pl.col("unit").fill_null("") == "") & (by_kind != "")).then(by_kind).otherwise("unit"),
+        nature=pl.Series([natures.get(metric) for metric in names["metric"].to_list()], dtype=pl.String),
     )
 
 

@@ -37,6 +37,9 @@ class Kind:
         Default thresholds, in the unit of the kind.
     sustain : tuple of (int, int)
         A crossing is sustained when k of n consecutive steps are beyond the threshold.
+    nature : str
+        "counter" where samples count from some start and their rates are forecast, "gauge" where they are
+        forecast as they are; empty where the source may say.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Kind:
     units: tuple[str, ...] = ()
     thresholds: tuple[tuple[str, float], ...] = ()
     sustain: tuple[int, int] = (2, 3)
+    nature: str = ""
 
     @property
     def is_share(self) -> bool:
@@ -95,7 +99,10 @@ BUILT_IN: tuple[Kind, ...] = (
     ),
     Kind(
         "bytes", "byte", 0.0, math.inf, "above", "max",
-        (*_STORAGE, "*_bytes", "*_byte", "*_kb", "*_mb", "*_gb", "*_kib", "*_mib", "*_gib", "*mem_used*"),
+        (
+            *_STORAGE, "*_bytes", "*_bytes_total", "*_byte",
+            "*_kb", "*_mb", "*_gb", "*_kib", "*_mib", "*_gib", "*mem_used*",
+        ),
         ("byte", "bytes", "B", "KB", "MB", "GB", "KiB", "MiB", "GiB"), (), (1, 1),
     ),
     Kind(
@@ -115,14 +122,19 @@ BUILT_IN: tuple[Kind, ...] = (
 
 
 def kind_of(metric: str, unit: str = "", extra: Iterable[Kind] = ()) -> Kind:
-    """Return the kind of a metric: by pattern on its name, else by its unit, else ``gauge``."""
+    """Return the kind of a metric: by pattern on its name, else by its unit, else ``gauge``.
+
+    A unit per second tells more than the name: only patterns of `extra` come before it.
+    """
     kinds = (*extra, *BUILT_IN)
-    lowered = metric.lower()
+    own, lowered = kinds[: -len(BUILT_IN)], metric.lower()
+    # What is told per second is a rate, whatever its name says: counters keep theirs, such as bytes_total.
+    for part in (own, () if unit.endswith("/s") else BUILT_IN):
+        for kind in part:
+            if any(fnmatchcase(lowered, pattern) for pattern in kind.patterns):
+                return kind
     for kind in kinds:
-        if any(fnmatchcase(lowered, pattern) for pattern in kind.patterns):
-            return kind
-    for kind in kinds:
-        if unit and unit in kind.units:
+        if unit and (unit in kind.units or (kind.name == "rate" and unit.endswith("/s"))):
             return kind
     return BUILT_IN[-1]
 

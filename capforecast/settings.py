@@ -283,6 +283,11 @@ class KindSettings(Section):
     units: tuple[str, ...] = Field(default=(), description="units that identify the kind where no pattern does")
     thresholds: dict[str, Number] = Field(default={}, description="default thresholds in the unit of the kind")
     sustain: tuple[Whole, Whole] = Field(default=(2, 3), description="a crossing counts when k of n steps are beyond")
+    nature: Literal["counter", "gauge"] | None = Field(
+        default=None,
+        description="counter: samples only grow, but for restarts, and their rates are forecast; gauge: as they are; "
+        "left out: what the source says, which is gauge for most",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -304,5 +309,6 @@ class KindSettings(Section):
             units=self.units,
             thresholds=tuple(self.thresholds.items()),
             sustain=self.sustain,
+            nature=self.nature or "",
             **bounds,
         )

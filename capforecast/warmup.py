@@ -17,14 +17,15 @@ from capforecast.config import load
 from capforecast.errors import StoreError
 from capforecast.replay import replay
 from capforecast.run import ingest_sources, nightly
+from capforecast.settings import KindSettings
 from capforecast.simulate import END_US, matrix
 from capforecast.sources import ReadOptions
 from capforecast.times import DAY_US, HOUR_US
 
 STEPS = {"1h": (HOUR_US, 1080), "1d": (DAY_US, 120), "7d": (7 * DAY_US, 60)}
 """Steps of the simulated series and how many of each: every recipe, season and splice that there is."""
-METRICS = ("cpu_util_pct", "mem_available_bytes")
-"""Metrics that hurt when they are high or low, bounded and not."""
+METRICS = ("cpu_util_pct", "mem_available_bytes", "requests_total")
+"""Metrics that hurt when they are high or low, bounded and not; the last one is a counter."""
 NOT_COMPILED = ("statsforecast",)
 """Models of others."""
 
@@ -67,7 +68,8 @@ def _every_night(folder: Path, samples: pl.DataFrame) -> None:
         "run.horizon": "30d",
         "run.threads": 1,
     }
-    config = load(None, options, environ={})
+    counter = KindSettings(name="counter", nature="counter", patterns=(METRICS[-1],))
+    config = load(None, options, environ={}).model_copy(update={"kinds": (counter,)})
     (folder / "limits.csv").write_text(
         "host,metric,instance,threshold_name,threshold,direction\n*,mem_available_bytes,,warning,10,below\n"
     )

@@ -586,3 +586,21 @@ def cut_history(values: Row, width: int, least: int) -> int:
     if change == 0 or len(values) - change < least or last_change(values[:change], width) > 0:
         return 0
     return change
+
+
+def rates(rows: list[tuple[int, int, float]], longest: int) -> dict[tuple[int, int], float]:
+    """Return what counters rose a second since the sample before: of (series, second, value), in any order."""
+    out = {}
+    for s, second, value in rows:
+        earlier = [(other, was) for series, other, was in rows if series == s and other < second]
+        rate = math.nan
+        if earlier and second - max(earlier)[0] <= longest:
+            before, was = max(earlier)
+            rise = value - was
+            for size in (2.0**32, 2.0**64):
+                if rise < 0 and 7 / 8 * size <= was < size and 0 <= value < size / 8:
+                    rise = size - was + value
+            if 0 <= rise < math.inf:
+                rate = rise / (second - before)
+        out[s, second] = rate
+    return out

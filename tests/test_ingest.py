@@ -1,5 +1,6 @@
 """Ingest: what is acceptable, the reasons why not, units, and sources that fail."""
 
+import dataclasses
 import math
 
 import polars as pl
@@ -10,8 +11,8 @@ from store_rows import AS_OF, DAY, HOUR, START, Row, batch, state
 
 from capforecast.errors import DataError, SourceError
 from capforecast.ingest import check, ingest
-from capforecast.kinds import Kind
-from capforecast.sources import Batch, ReadOptions
+from capforecast.kinds import Kind, kind_of
+from capforecast.sources import NATURE, Batch, ReadOptions
 from capforecast.store import Store
 
 
@@ -198,3 +199,25 @@ def test_a_good_batch_passes_as_it_is():
     assert check(given_, AS_OF) is given_
     assert check(Batch(given_.rows.clear(), given_.rejects), AS_OF).rows.is_empty()
     assert check(given_, AS_OF).rows.schema == pl.Schema(given_.rows.schema)
+
+
+def test_settings_name_counters_and_overrule_the_source(store, file):
+    rows = [
+        Row(host, START + t * HOUR, 3600.0 * t, metric=m)
+        for host, m in (("a", "x_total"), ("b", "y"))
+        for t in range(3)
+    ]
+    told = batch([dataclasses.replace(r, unit=None if r.metric == "y" else "byte") for r in rows])
+    said = pl.when(pl.col("metric") == "y").then(pl.lit("counter")).cast(NATURE)
+    told = Batch(told.rows.with_columns(nature=said), told.rejects)
+    kinds = [Kind("traffic", patterns=("x_*",), nature="counter"), Kind("level", patterns=("y",), nature="gauge")]
+    result = run(store, file, told, kinds=kinds)
+    assert (result.rows_in, result.accepted) == (6, 6)
+    assert store.series().select("unit", "nature").rows() == [("byte/s", "counter"), ("", "")]
+    assert store.rollups(None, ["mean"]).values["mean"].tolist() == [1.0, 1.0, 0.0, 3600.0, 7200.0]
+
+
+def test_what_is_told_per_second_is_a_rate_whatever_its_name_says():
+    assert kind_of("node_network_receive_bytes_total", "byte/s").name == "rate"
+    assert kind_of("disk_used_bytes", "byte").name == "bytes"
+    assert kind_of("x_total", "1/s", [Kind("own", patterns=("x_*",))]).name == "own"

@@ -307,7 +307,7 @@ def test_a_newer_format_is_refused_and_left_as_it_is(store):
     path.write_text(json.dumps(content))
     before = {p: p.read_bytes() for p in store.path.rglob("*") if p.is_file()}
     for writable in (False, True):
-        with pytest.raises(StoreError, match="at most 2; got 3"):
+        with pytest.raises(StoreError, match="at most 3; got 4"):
             Store.open(store.path, writable=writable)
     assert {p: p.read_bytes() for p in store.path.rglob("*") if p.is_file()} == before
 
@@ -315,20 +315,23 @@ def test_a_newer_format_is_refused_and_left_as_it_is(store):
 def test_older_formats_are_migrated_in_order_by_the_next_writer(store, monkeypatch):
     store.close()
     done = []
-    monkeypatch.setattr(layout, "FORMAT_VERSION", 4)
-    steps = [lambda path, n=n: done.append((n, path)) for n in range(1, 4)]
+    newest = layout.FORMAT_VERSION
+    monkeypatch.setattr(layout, "FORMAT_VERSION", newest + 2)
+    steps = [lambda path, n=n: done.append((n, path)) for n in range(1, newest + 2)]
     monkeypatch.setattr(migrations, "MIGRATIONS", steps)
     with pytest.raises(StoreError, match="migrates"):
         Store.open(store.path)
     with Store.open(store.path, writable=True) as opened:
-        assert opened.format_version == 4
-    assert done == [(2, store.path), (3, store.path)]
+        assert opened.format_version == newest + 2
+    assert done == [(newest, store.path), (newest + 1, store.path)]
 
 
 def as_format_1(path, *, blocks):
     """Give a closed store the shape that early versions wrote."""
     with duckdb.connect(str(path / layout.CATALOG)) as con:
-        con.execute("ALTER TABLE ingests DROP COLUMN warnings")
+        for table, column in (("ingests", "warnings"), ("series", "nature"), ("series", "given")):
+            con.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        con.execute("DROP TABLE anchors")
         if not blocks:
             con.execute("ALTER TABLE parts DROP COLUMN block")
     for manifest in path.rglob("reports/history/*/*/manifest.json"):
@@ -338,7 +341,7 @@ def as_format_1(path, *, blocks):
 
 
 @pytest.mark.parametrize("blocks", [False, True])
-def test_a_store_of_format_1_is_brought_to_format_2(store, blocks):
+def test_a_store_of_format_1_is_brought_to_this_format(store, blocks):
     rows = grid(["a", "b"], 50)
     put(store, "f", batch(rows, [(7, "bad", "raw")]), ingest_id="one")
     run = {"run_id": "r", "run_date": date(2026, 3, 1), "as_of_us": AS_OF, "run_us": AS_OF}
@@ -346,10 +349,10 @@ def test_a_store_of_format_1_is_brought_to_format_2(store, blocks):
     before = state(store)
     store.close()
     as_format_1(store.path, blocks=blocks)
-    with pytest.raises(StoreError, match="must be 2; got 1.*migrates"):
+    with pytest.raises(StoreError, match="must be 3; got 1.*migrates"):
         Store(store.path)
     with Store.open(store.path, writable=True) as opened:
-        assert (opened.format_version, state(opened), opened.verify()) == (2, before, [])
+        assert (opened.format_version, state(opened), opened.verify()) == (3, before, [])
         assert opened.published("r")["breaches"].height == 2
         assert put(opened, "f", batch([]), ingest_id="one").accepted == len(rows)
         assert put(opened, "f", batch([*rows, Row("c", START, 1.0)])).accepted == 1

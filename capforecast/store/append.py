@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capforecast.store import rollups, samples
+from capforecast.store.counters import Again, Natures
 from capforecast.store.identify import SeriesIndex
 from capforecast.store.intake import Intake
 from capforecast.store.merge import Merged, merge
@@ -27,6 +28,7 @@ from capforecast.times import DAY_US
 
 THREADS = 2
 Out = TypeVar("Out")
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Result of one job on samples."""
+    """Result of one job on samples; `apart`: days with new samples of series that are rolled up apart."""
 
     added: list[Part]
     removed: list[Part]
@@ -69,6 +71,8 @@ class Done:
     conflict: int
     series: Series | None = None
     rolled: Piece | None = None
+    block: int = 0
+    apart: NDArray[np.int64] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +150,9 @@ def in_threads(work: Callable[[Job], Out], todo: Sequence[Job]) -> list[Out]:
             raise
 
 
-def merge_samples(place: Workplace, intake: Intake, parts: Sequence[Part]) -> list[Done]:
+def merge_samples(place: Workplace, intake: Intake, parts: Sequence[Part], natures: Natures) -> list[Done]:
     """Merge the rows of an ingest into the sample parts; writes files, changes no existing one."""
+    separate = natures.apart if natures.apart.any() else None
     keys, ranks = place.index.keys(), place.index.ranks()
     by_rank = np.argsort(ranks).astype(np.int32)
 
@@ -165,36 +170,57 @@ def merge_samples(place: Workplace, intake: Intake, parts: Sequence[Part]) -> li
         added = [samples.write_samples(place.store, job.span, job.block, place.commit, keys, rows)]
         day = merged.ts // DAY_US
         touched = np.isin(day, np.unique(day[merged.fresh])) if not merged.fresh.all() else slice(None)
+        apart = _NONE
+        if separate is not None:
+            theirs = separate[ids]
+            apart = np.unique(day[merged.fresh & theirs])
+            touched = np.isin(day, np.unique(day[merged.fresh])) & ~theirs
         rolled = rollups.compute(ids[touched], merged.ts[touched], merged.value[touched], place.step_us, job.block)
         if intake.spilled:
             rolled.spill(place.staging / f"rolled-{job.span.name}.b{job.block}")
-        return Done(added, removed, merged.duplicate, merged.conflict, _per_series(ids, merged), rolled)
+        series = _per_series(ids, merged)
+        return Done(added, removed, merged.duplicate, merged.conflict, series, rolled, job.block, apart)
 
     return in_threads(work, jobs(intake.pieces, parts, SAMPLES, load))
 
 
-def merge_rollups(place: Workplace, pieces: Sequence[Piece], parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
-    """Replace the rollups of the days in `pieces`; returns the parts added and removed."""
+def fresh_days(done: Sequence[Done]) -> dict[int, NDArray[np.int64]]:
+    """Return by block the days on which series that are rolled up apart have new samples."""
+    by_block: dict[int, list[NDArray[np.int64]]] = {}
+    for one in done:
+        if one.apart.size:
+            by_block.setdefault(one.block, []).append(one.apart)
+    return {block: np.unique(np.concatenate(days)) for block, days in by_block.items()}
+
+
+def merge_rollups(
+    place: Workplace, pieces: Sequence[Piece], parts: Sequence[Part], again: Again
+) -> tuple[list[Part], list[Part]]:
+    """Replace the rollups of the days in `pieces`, and those of series apart; returns the parts added and removed."""
     per_day = DAY_US // place.step_us
 
     def load(part: Part) -> Piece:
         columns = rollups.read_rollups(place.store / part.path)
         return Piece.of(columns["bucket"] // per_day, columns, part.block)
 
-    def work(job: Job) -> Part:
+    def work(job: Job) -> Part | None:
         slices = _slices(pieces, job)
         old = _old(job, lambda part: rollups.read_rollups(place.store / part.path))
         if old is not None:
-            again = np.unique(np.concatenate([rows["bucket"] // per_day for rows in slices] or [np.empty(0)]))
-            keep = ~np.isin(old["bucket"] // per_day, again)
+            plain = np.unique(np.concatenate([_NONE, *(rows["bucket"] // per_day for rows in slices)]))
+            keep = again.stays(old, job.block, old["bucket"] // per_day, plain)
             slices.append({name: column[keep] for name, column in old.items()})
+        slices += _slices(again.pieces, job)
         columns = {name: np.concatenate([rows[name] for rows in slices]) for name in rollups.COLUMNS}
+        if not columns["sid"].size:
+            return None
         return rollups.write_rollups(
             place.store, job.span, job.block, place.commit, rollups.in_order(columns), place.step_us
         )
 
-    todo = jobs(pieces, parts, ROLLUPS, load)
-    return in_threads(work, todo), unique([job.part for job in todo if job.part])
+    todo = jobs([*pieces, *again.pieces, *again.emptied(parts)], parts, ROLLUPS, load)
+    added = [part for part in in_threads(work, todo) if part is not None]
+    return added, unique([job.part for job in todo if job.part])
 
 
 def unique(parts: Sequence[Part]) -> list[Part]:

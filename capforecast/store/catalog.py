@@ -25,7 +25,8 @@ STATEMENTS = [
     "CREATE TABLE meta (key TEXT, value BIGINT)",
     "INSERT INTO meta VALUES ('commit', 0), ('samples_from_us', 0)",
     """CREATE TABLE series (sid INTEGER, host TEXT, metric TEXT, instance TEXT, unit TEXT,
-       first_us BIGINT, last_us BIGINT, samples BIGINT)""",
+       first_us BIGINT, last_us BIGINT, samples BIGINT, nature TEXT, given TEXT)""",
+    "CREATE TABLE anchors (sid INTEGER, ts BIGINT, value DOUBLE)",
     """CREATE TABLE parts (family TEXT, path TEXT, block INTEGER, first_day INTEGER, last_day INTEGER, days INTEGER,
        rows BIGINT, bytes BIGINT, sha256 TEXT, owner TEXT)""",
     """CREATE TABLE ingests (ingest_id TEXT, source TEXT, sha256 TEXT, run_id TEXT, started_us BIGINT,
@@ -42,7 +43,14 @@ _TO_FORMAT_2 = [
     "DROP TABLE parts",
     "ALTER TABLE parts_2 RENAME TO parts",
 ]
+_TO_FORMAT_3 = [
+    "ALTER TABLE series ADD COLUMN nature TEXT DEFAULT ''",
+    "ALTER TABLE series ADD COLUMN given TEXT DEFAULT ''",
+    "UPDATE series SET given = unit",
+    "CREATE TABLE anchors (sid INTEGER, ts BIGINT, value DOUBLE)",
+]
 _INSERT = {
+    "anchors": "INSERT INTO anchors SELECT * FROM rows_to_add",
     "parts": "INSERT INTO parts SELECT * FROM rows_to_add",
     "ingests": "INSERT INTO ingests SELECT * FROM rows_to_add",
     "runs": "INSERT INTO runs SELECT * FROM rows_to_add",
@@ -203,18 +211,28 @@ class Catalog:
         ----------
         seen : DataFrame
             All columns of the table series; for known series first_us, last_us and samples of this
-            ingest alone, and unit as it shall be.
+            ingest alone, and unit, nature and given as they shall be.
         """
         with self._as_table(seen):
             self._con.execute(
-                """UPDATE series SET unit = r.unit, first_us = least(series.first_us, r.first_us),
-                   last_us = greatest(series.last_us, r.last_us), samples = series.samples + r.samples
-                   FROM rows_to_add r WHERE series.sid = r.sid"""
+                """UPDATE series SET unit = r.unit, nature = r.nature, given = r.given,
+                   first_us = least(series.first_us, r.first_us), last_us = greatest(series.last_us, r.last_us),
+                   samples = series.samples + r.samples FROM rows_to_add r WHERE series.sid = r.sid"""
             )
             self._con.execute(
                 """INSERT INTO series SELECT * FROM rows_to_add r
                    WHERE r.sid NOT IN (SELECT sid FROM series) ORDER BY r.sid"""
             )
+
+    def anchors(self) -> pl.DataFrame:
+        """Return the newest sample of each counter that was pruned: sid, ts (microseconds) and value."""
+        return self._frame("SELECT * FROM anchors ORDER BY sid")
+
+    def record_anchors(self, frame: pl.DataFrame) -> None:
+        """Replace the anchors of the counters in a frame with the columns of `anchors`."""
+        with self._as_table(frame):
+            self._con.execute("DELETE FROM anchors WHERE sid IN (SELECT sid FROM rows_to_add)")
+        self._insert("anchors", frame)
 
     def record_ingest(self, row: Mapping[str, object]) -> None:
         """Add an ingest to the ledger; `row` has the columns of the table in their order."""
@@ -251,6 +269,15 @@ class Catalog:
                 self._con.execute(statement)
         if not self._has_column("ingests", "warnings"):
             self._con.execute("ALTER TABLE ingests ADD COLUMN warnings TEXT DEFAULT '[]'")
+
+    def has_natures(self) -> bool:
+        """Tell whether series say whether they are counters: a killed migration may have come so far."""
+        return self._has_column("series", "nature")
+
+    def to_format_3(self) -> None:
+        """Bring the tables of format 2 into the shape of format 3."""
+        for statement in _TO_FORMAT_3:
+            self._con.execute(statement)
 
     def _has_column(self, table: str, column: str) -> bool:
         sql = "SELECT 1 FROM information_schema.columns WHERE table_name = ? AND column_name = ?"

@@ -34,7 +34,7 @@ class Batch(Protocol):
 
     @property
     def rows(self) -> pl.DataFrame:
-        """Columns host, metric, instance, unit, ts (microseconds), value, line."""
+        """Columns host, metric, instance, unit, ts (microseconds), value, line; nature where rows tell it."""
         ...
 
     @property
@@ -61,6 +61,8 @@ class Intake:
         Rows for quarantine.
     units : dict
         Units that are not empty by series number.
+    natures : dict
+        What rows say of series, counter or gauge, by series number.
     batches : int
         Batches with good rows.
     rows_in, rows_good : int
@@ -73,6 +75,7 @@ class Intake:
     pieces: list[Piece] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
     units: dict[int, set[str]] = field(default_factory=dict)
+    natures: dict[int, set[str]] = field(default_factory=dict)
     batches: int = 0
     rows_in: int = 0
     rows_good: int = 0
@@ -119,7 +122,8 @@ class Intake:
                     piece.spill(self.staging / f"batch-{number}")
 
     def _ids(self, rows: pl.DataFrame) -> NDArray[np.int32]:
-        found = identify(rows, [*KEY, "unit"])
+        told = [] if "nature" not in rows.columns or rows["nature"].null_count() == rows.height else ["nature"]
+        found = identify(rows.with_columns(pl.col(told).cast(pl.String)), [*KEY, "unit", *told])
         names = found.names.with_columns(pl.col("instance", "unit").fill_null(""))
         if names["host"].null_count() or names["metric"].null_count():
             raise SchemaError("every row must name a host and a metric", got="null")
@@ -130,6 +134,9 @@ class Intake:
         for number, unit in zip(ids.tolist(), names["unit"].to_list(), strict=True):
             if unit:
                 self.units.setdefault(number, set()).add(unit)
+        for number, nature in zip(ids.tolist(), names["nature"].to_list() if told else (), strict=bool(told)):
+            if nature:
+                self.natures.setdefault(number, set()).add(nature)
         return found.spread(ids)
 
 

@@ -10,7 +10,7 @@ from capforecast.errors import StoreError
 from capforecast.store import durable
 from capforecast.times import format_moment
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST = "store.json"
 CATALOG = "catalog.duckdb"
 LOCK = "lock"

@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from capforecast.errors import StoreError
 from capforecast.store import durable
-from capforecast.store.append import Done, Workplace, merge_rollups, merge_samples, total, unique
+from capforecast.store.append import Done, Workplace, fresh_days, merge_rollups, merge_samples, total, unique
 from capforecast.store.catalog import Catalog
+from capforecast.store.counters import Natures, rolled_again
 from capforecast.store.identify import KEY, SeriesIndex
 from capforecast.store.intake import Batch, Intake
 from capforecast.store.parquet import Part, read, write_part
@@ -114,13 +115,21 @@ def take_in(
         intake = Intake(SeriesIndex(series), staging, catalog.meta("samples_from_us"))
         intake.take(batches)
         place = Workplace(store, staging, number, step_us, intake.index)
-        done = merge_samples(place, intake, catalog.parts("samples"))
+        natures = Natures.of(series["nature"], intake.natures, len(intake.index))
+        before = catalog.parts("samples")
+        done = merge_samples(place, intake, before, natures)
+        sampled = [part for one in done for part in one.added]
+        gone = unique([part for one in done for part in one.removed])
+        after = [part for part in before if part not in gone] + sampled
+        again = rolled_again(
+            place, natures, catalog.anchors(), after, fresh_days(done), staging if intake.spilled else None
+        )
         rolled = [one.rolled for one in done if one.rolled is not None]
-        added, removed = merge_rollups(place, rolled, catalog.parts("rollups"))
-        added += [part for one in done for part in one.added]
-        removed += unique([part for one in done for part in one.removed])
+        added, removed = merge_rollups(place, rolled, catalog.parts("rollups"), again)
+        added += sampled
+        removed += gone
         kept, dropped = _quarantine(place, request, intake, catalog.parts("quarantine"))
-        seen = _seen(intake, done, series)
+        seen = _seen(intake, done, series, natures)
         result = _result(request, intake, done, seen, _mixed_units(intake, series))
         catalog.record_parts(added + kept, removed + dropped)
         catalog.record_series(seen.drop("known"))
@@ -166,7 +175,7 @@ def read_quarantine(store: Path, parts: list[Part], sha256: str | None) -> pl.Da
     return pl.concat(frames)
 
 
-def _seen(intake: Intake, done: list[Done], series: pl.DataFrame) -> pl.DataFrame:
+def _seen(intake: Intake, done: list[Done], series: pl.DataFrame, natures: Natures) -> pl.DataFrame:
     """Return the rows of the series table that this ingest adds or widens."""
     index = intake.index
     sums = total(done, len(index))
@@ -182,15 +191,26 @@ def _seen(intake: Intake, done: list[Done], series: pl.DataFrame) -> pl.DataFram
             first_us=pl.Series(sums.first_us),
             last_us=pl.Series(sums.last_us),
             samples=pl.Series(sums.accepted),
-            before=pl.concat([series["unit"], pl.Series([""] * (len(index) - index.known), dtype=pl.String)]),
+            before=_widened(series["unit"], len(index)),
+            given_before=_widened(series["given"], len(index)),
             known=pl.arange(len(index)) < index.known,
+            nature=natures.names(),
+            changed=pl.Series(natures.changed),
         )
         .join(units, on="id", how="left", maintain_order="left")
     )
     named = [pl.when(pl.col(c) != "").then(pl.col(c)) for c in ("before", "given")]
-    frame = frame.with_columns(unit=pl.min_horizontal(named).fill_null(""))
-    touched = (pl.col("last_us") >= 0) | (pl.col("unit") != pl.col("before"))
-    return frame.filter(touched).select("sid", *KEY, "unit", "first_us", "last_us", "samples", "known")
+    told = [pl.when(pl.col(c) != "").then(pl.col(c)) for c in ("given_before", "given")]
+    frame = frame.with_columns(unit=pl.min_horizontal(named).fill_null(""), given=pl.min_horizontal(told).fill_null(""))
+    renamed = (pl.col("unit") != pl.col("before")) | (pl.col("given") != pl.col("given_before"))
+    touched = (pl.col("last_us") >= 0) | renamed | pl.col("changed")
+    columns = ("sid", *KEY, "unit", "first_us", "last_us", "samples", "nature", "given", "known")
+    return frame.filter(touched).select(*columns)
+
+
+def _widened(known: pl.Series, count: int) -> pl.Series:
+    """Return what is known of the known series, and nothing of new ones."""
+    return pl.concat([known, pl.Series([""] * (count - known.len()), dtype=pl.String)])
 
 
 def _mixed_units(intake: Intake, series: pl.DataFrame) -> tuple[str, ...]:

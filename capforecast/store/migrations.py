@@ -54,5 +54,16 @@ def from_1(store: Path) -> None:
         catalog.close()
 
 
-MIGRATIONS: tuple[Migration, ...] = (from_1,)
+def from_2(store: Path) -> None:
+    """Series say whether they are counters, and in which unit their samples came."""
+    catalog = Catalog(store / layout.CATALOG, writable=True)
+    try:
+        if not catalog.has_natures():
+            with catalog.transaction():
+                catalog.to_format_3()
+    finally:
+        catalog.close()
+
+
+MIGRATIONS: tuple[Migration, ...] = (from_1, from_2)
 """Migration ``i`` turns format ``i + 1`` into ``i + 2``."""

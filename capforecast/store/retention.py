@@ -7,6 +7,8 @@ from pathlib import Path
 
 from capforecast.store import durable
 from capforecast.store.catalog import Catalog
+from capforecast.store.counters import COUNTER, pruned_anchors
+from capforecast.store.identify import SeriesIndex
 from capforecast.times import DAY_US
 
 
@@ -25,7 +27,12 @@ def prune_samples(store: Path, catalog: Catalog, committed: Callable[[int], None
     old = [part for part in catalog.parts("samples") if part.last_day < before_day]
     if not old:
         return 0
+    series = catalog.series().sort("sid")
+    counter = (series["nature"] == COUNTER).to_numpy()
+    anchors = pruned_anchors(store, SeriesIndex(series), counter, catalog.anchors(), old) if counter.any() else None
     with catalog.transaction() as number:
+        if anchors is not None:
+            catalog.record_anchors(anchors)
         catalog.record_parts([], old)
         catalog.set_meta("samples_from_us", (max(part.last_day for part in old) + 1) * DAY_US)
     committed(number)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from capforecast.errors import StoreError
 from capforecast.store import layout, limits, opening, samples, spans
+from capforecast.store.counters import rate_unit
 from capforecast.store.edition import fitted_tables
 from capforecast.store.history import read_published
 from capforecast.store.intake import Batch
 from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
-from capforecast.store.parquet import Part
 from capforecast.store.publication import Publication
 from capforecast.store.publish import Published
 from capforecast.store.reading import Reader
@@ -157,12 +157,17 @@ class Store:
         return self._catalog.meta("commit")
 
     def series(self) -> pl.DataFrame:
-        """Return the series: sid, host, metric, instance, unit, first_ts, last_ts, samples, by name."""
+        """Return the series by name: sid, host, metric, instance, unit, first_ts, last_ts, samples, nature, given.
+
+        The unit is that of the rollups, for a counter (a nature that is else empty) that of its rates; `given`
+        is the one that the samples came in.
+        """
         times = [
             pl.from_epoch(f"{name}_us", "us").dt.replace_time_zone("UTC").alias(f"{name}_ts")
             for name in ("first", "last")
         ]
-        return self._catalog.series().select("sid", "host", "metric", "instance", "unit", *times, "samples")
+        named = ("sid", "host", "metric", "instance", rate_unit())
+        return self._catalog.series().select(*named, *times, "samples", "nature", "given")
 
     def watermark_us(self) -> int | None:
         """Return the time of the newest accepted sample, None in an empty store."""
@@ -222,7 +227,8 @@ class Store:
         first = -_FAR if from_us is None else from_us // DAY_US
         last = _FAR if to_us is None else (to_us - 1) // DAY_US
         blocks = {sid // spans.BLOCK for sid in self._catalog.sids(host, metric)}
-        parts = [part for part in self._parts("samples", first, last) if part.block in blocks]
+        inside = (part for part in self._catalog.parts("samples") if part.first_day <= last and part.last_day >= first)
+        parts = [part for part in inside if part.block in blocks]
         return samples.select(self.path, parts, (host, metric, instance), (from_us, to_us))
 
     def quarantine(self, sha256: str | None = None) -> pl.DataFrame:
@@ -335,11 +341,6 @@ class Store:
     def verify(self) -> list[str]:
         """Return what is wrong with the store, file by file; empty when all is well."""
         return problems(self.path, self._manifest, self._catalog)
-
-    def _parts(self, family: str, first_day: int, last_day: int) -> list[Part]:
-        wanted = Span(first_day, last_day)
-        parts = self._catalog.parts(family)
-        return [part for part in parts if part.first_day <= wanted.last and part.last_day >= wanted.first]
 
     def _committed(self, number: int) -> None:
         self._reader = None
