@@ -19,6 +19,7 @@ from capforecast.kinds import Kind, by_name, is_storage
 from capforecast.limits import Resolved
 from capforecast.panel import Floats, Ints
 from capforecast.schema import LABELS
+from capforecast.units import factor
 
 REPEATED = 8
 """A name that stands for so many rows on average is kept once."""
@@ -59,6 +60,8 @@ class Expected:
         What changes with time.
     changing : bool (S,)
         Does anything of the series: a threshold to come, a size that was.
+    scale : float64 (S,)
+        What one of the unit of its kind is in its own unit.
     storage : bool (S,)
         Does the metric say how full something is that data are kept in.
     """
@@ -78,6 +81,7 @@ class Expected:
     item: Ints
     dated: Dated
     changing: np.ndarray
+    scale: Floats
     storage: np.ndarray
 
     def statistics(self, items: Ints) -> np.ndarray:
@@ -92,9 +96,10 @@ class Expected:
             np.array(column)
             for column in zip(*((one.lower, one.upper, *one.sustain) for one in self.kinds), strict=True)
         )
+        scale = self.scale[self.owner[items]]
         free = np.array([one.direction == "below" for one in self.kinds])[kind]
         least, most = self.dated.bounds(
-            self.owner[items], free, lower[kind].astype(np.float64), upper[kind].astype(np.float64)
+            self.owner[items], free, lower[kind].astype(np.float64) * scale, upper[kind].astype(np.float64) * scale
         )
         return Items(
             series=series,
@@ -134,7 +139,8 @@ def expect(series: pl.DataFrame, limits: Resolved, config: Config, changes: Date
     owner, below = np.nonzero(has)
     first_item = _starts(has.sum(axis=1))
     ceiling = pl.when(pl.col("upper").is_finite()).then("upper")
-    upper = np.array([one.upper for one in kinds])[kind[watched]]
+    scale = _scales(series, kind, kinds)
+    upper = np.array([one.upper for one in kinds])[kind[watched]] * scale[watched]
     thresholds = limits.thresholds.with_columns(pl.Series("upper", upper)).select(
         *(name for name in LIMIT_COLUMNS if name != "capacity"), pl.coalesce("capacity", ceiling).alias("capacity")
     )
@@ -159,6 +165,7 @@ def expect(series: pl.DataFrame, limits: Resolved, config: Config, changes: Date
         item=first_item[watched] + (low & has[watched, 0]),
         dated=changes,
         changing=changing,
+        scale=scale,
         storage=_storage(series),
     )
 
@@ -191,6 +198,16 @@ def _storage(series: pl.DataFrame) -> np.ndarray:
     names = series.get_column("metric").cast(pl.String).unique()
     storage = [name for name in names if name is not None and is_storage(name)]
     return series.get_column("metric").cast(pl.String).is_in(storage).fill_null(False).to_numpy()
+
+
+def _scales(series: pl.DataFrame, kind: Ints, kinds: Sequence[Kind]) -> Floats:
+    """Return per series what one of the unit of its kind is in its own unit, 1 where they have nothing in common."""
+    pairs = series.select(pl.col("unit").cast(pl.String).fill_null(""), kind=pl.Series(kind))
+    distinct = pairs.unique(maintain_order=True)
+    found = [factor(kinds[place].unit, unit) if kinds[place].unit and unit else 1.0 for unit, place in distinct.rows()]
+    scales = distinct.with_columns(scale=pl.Series(found, dtype=pl.Float64).fill_nan(1.0))
+    joined = pairs.join(scales, on=["unit", "kind"], how="left", maintain_order="left")
+    return levels(joined.get_column("scale"))
 
 
 def _excluded(series: pl.DataFrame, config: Config) -> np.ndarray:

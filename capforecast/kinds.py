@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+
+from capforecast import units
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,14 @@ class Kind:
     thresholds: tuple[tuple[str, float], ...] = ()
     sustain: tuple[int, int] = (2, 3)
     nature: str = ""
+
+    def within(self, unit: str) -> Kind:
+        """Return the kind with bounds and thresholds in another unit of its quantity; itself where there is none."""
+        scale = units.factor(self.unit, unit) if self.unit and unit else 1.0
+        if scale == 1.0 or math.isnan(scale):
+            return self
+        thresholds = tuple((name, value * scale) for name, value in self.thresholds)
+        return replace(self, unit=unit, lower=self.lower * scale, upper=self.upper * scale, thresholds=thresholds)
 
     @property
     def is_share(self) -> bool:
@@ -122,7 +132,7 @@ BUILT_IN: tuple[Kind, ...] = (
 
 
 def kind_of(metric: str, unit: str = "", extra: Iterable[Kind] = ()) -> Kind:
-    """Return the kind of a metric: by pattern on its name, else by its unit, else ``gauge``.
+    """Return the kind of a metric, in its unit: by pattern on its name, else by its unit, else ``gauge``.
 
     A unit per second tells more than the name: only patterns of `extra` come before it.
     """
@@ -132,10 +142,10 @@ def kind_of(metric: str, unit: str = "", extra: Iterable[Kind] = ()) -> Kind:
     for part in (own, () if unit.endswith("/s") else BUILT_IN):
         for kind in part:
             if any(fnmatchcase(lowered, pattern) for pattern in kind.patterns):
-                return kind
+                return kind.within(unit)
     for kind in kinds:
         if unit and (unit in kind.units or (kind.name == "rate" and unit.endswith("/s"))):
-            return kind
+            return kind.within(unit)
     return BUILT_IN[-1]
 
 

@@ -57,7 +57,8 @@ def resolve(series: pl.DataFrame, limits: pl.DataFrame, kinds: Sequence[Kind], a
     Parameters
     ----------
     series : DataFrame
-        host, metric, instance and unit; one row per series.
+        host, metric, instance and unit; one row per series. Where there is a column scale, numbers of the
+        limits are multiplied by it: they are in the unit that the samples came in.
     limits : DataFrame
         Result of `read`.
     kinds : sequence of Kind
@@ -67,7 +68,9 @@ def resolve(series: pl.DataFrame, limits: pl.DataFrame, kinds: Sequence[Kind], a
     """
     names = Names(series)
     held = _in_force(limits, as_of_us)
-    base = _attributes(names, held).hstack(_kinds(series, kinds))
+    base = _attributes(names, held).hstack(_kinds(series, kinds)).with_columns(_scale(series))
+    own = pl.when("share").then("capacity").otherwise(pl.col("capacity") * pl.col("scale"))
+    base = base.with_columns(capacity=own)
     assigned = _assigned(names, held, limits, base)
     defaults = _defaults(base).join(assigned, on=list(KEY), how="anti")
     thresholds = pl.concat([assigned.select(defaults.columns), defaults])
@@ -145,6 +148,14 @@ def _kinds(series: pl.DataFrame, kinds: Sequence[Kind]) -> pl.DataFrame:
     return joined.drop("metric", "unit")
 
 
+def _scale(series: pl.DataFrame) -> pl.Series:
+    """Return per series what one of the unit of its samples as they came is in the unit that they are kept in."""
+    known = (
+        series.get_column("scale") if "scale" in series.columns else pl.Series([1.0]).new_from_index(0, series.height)
+    )
+    return known.cast(pl.Float64).alias("scale")
+
+
 def _assigned(names: Names, held: Sequence[Line], limits: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     """Return one row per series, name and direction that limits.csv sets; null where it gives no value."""
     usual = (base.get_column("kind_direction") == "below").to_numpy()
@@ -170,7 +181,10 @@ def _assigned(names: Names, held: Sequence[Line], limits: pl.DataFrame, base: pl
         .join(said, on="line", how="left", maintain_order="left")
         .join(base.drop("names", "values"), on="series", how="left", maintain_order="left")
         .with_columns(
-            pl.when("percent").then(pl.col("said") / 100 * whole).otherwise("said").alias("threshold"),
+            pl.when("percent")
+            .then(pl.col("said") / 100 * whole)
+            .otherwise(pl.col("said") * pl.col("scale"))
+            .alias("threshold"),
             pl.format("limits.csv:{}", "line").alias("threshold_source"),
             pl.coalesce("direction", "kind_direction").alias("direction"),
             pl.coalesce("own_lead", "lead_time_days").alias("lead_time_days"),

@@ -73,10 +73,14 @@ def moved(store: Store, config: Config, rows: pl.DataFrame, said: tuple[int, int
     sign = np.where(rows.get_column("direction").to_numpy() == "below", -1.0, 1.0)
     then = rows.select(pl.col("threshold", "capacity").fill_null(np.nan)).to_numpy()
     limits = store.limits()
+    scales = store.series().select(*KEYS, "scale")
 
     def in_force(those: Ints, moment_us: int) -> Floats:
         asked = rows[those]
         series = asked.select(*KEYS, "unit").unique(maintain_order=True)
+        series = series.join(scales, on=KEYS, how="left", maintain_order="left").with_columns(
+            pl.col("scale").fill_null(1.0)
+        )
         said = resolve(series, limits, config.metric_kinds, moment_us)
         numbered = series.with_row_index("series").cast({"series": pl.Int64})
         known = said.thresholds.select(pl.col("series").cast(pl.Int64), "threshold_name", "direction", "threshold")

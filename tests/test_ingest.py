@@ -119,7 +119,7 @@ def test_the_unit_comes_from_the_data_else_from_the_kind(store, file):
         Row("c", START, 1.0, metric="strange", unit=""), Row("d", START, 1.0, metric="widgets", unit=None),
     ]  # fmt: skip
     run(store, file, batch(rows), kinds=[Kind("widget", unit="pieces", patterns=("widget*",))])
-    assert store.series()["unit"].to_list() == ["%", "percent", "", "pieces"]
+    assert store.series()["unit"].to_list() == ["percent", "percent", "", "pieces"]
 
 
 def test_a_missing_instance_is_the_empty_one(store, file):

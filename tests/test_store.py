@@ -394,23 +394,82 @@ def test_a_catalog_of_another_shape_is_a_store_error(store, table):
         change()
 
 
-def test_series_with_several_units_are_told(store):
-    rows = [Row("a", START, 1.0, unit="byte"), Row("a", START + 1, 1.0, unit="KB"), Row("b", START, 1.0, unit="byte")]
-    told = ("series a cpu_pct has samples in KB and byte",)
+def test_series_with_units_that_do_not_go_together_are_told(store):
+    rows = [
+        Row("a", START, 1.0, unit="pieces"),
+        Row("a", START + 1, 1.0, unit="boxes"),
+        Row("b", START, 1.0, unit="byte"),
+    ]
+    strange = "units that are not known stay as they are: 'boxes', 'pieces'"
+    told = ("series a cpu_pct has samples in boxes and pieces", strange)
     assert put(store, "f", batch(rows), ingest_id="one").warnings == told
-    assert store.series()["unit"].to_list() == ["KB", "byte"]
+    assert store.series()["unit"].to_list() == ["boxes", "byte"]
     assert put(store, "f", batch([]), ingest_id="one").warnings == told
-    later = put(store, "g", batch([Row("b", START + 1, 1.0, unit="MB"), Row("a", START + 2, 1.0, unit=None)]))
-    assert later.warnings == ("series b cpu_pct has samples in MB and byte",)
-    assert put(store, "h", batch([Row("a", START + 3, 1.0, unit="KB")])).warnings == ()
+    later = put(store, "g", batch([Row("b", START + 1, 1.0, unit="crates"), Row("a", START + 2, 1.0, unit=None)]))
+    assert later.warnings[0] == "series b cpu_pct has samples in byte and crates"
+    assert store.series()["unit"].to_list() == ["boxes", "byte"]
     assert json.loads(store.ledger()["warnings"][0]) == list(told)
+
+
+def test_values_are_kept_in_the_canonical_unit_of_their_quantity(store):
+    came = [("KB", 2.0), ("MiB", 1.0), (None, 3.0), ("bit", 8.0), ("byte", 7.0)]
+    rows = [Row("a", START + i, value, metric="mem", unit=unit) for i, (unit, value) in enumerate(came)]
+    rows += [Row("b", START, 1500.0, metric="wait", unit="ms"), Row("c", START, 0.93, metric="cpu", unit="ratio")]
+    rows += [Row("d", START, 0.5, metric="hit_ratio", unit="ratio"), Row("e", START, 80.0, metric="net", unit="Mbit/s")]
+    result = put(store, "f", batch(rows))
+    assert (result.accepted, result.warnings) == (len(rows), ())
+    # Rows that name no unit are in the first one, by the alphabet, of those that others of the series name.
+    assert store.samples("a", "mem")["value"].to_list() == [2000.0, 2.0**20, 3000.0, 1.0, 7.0]
+    found = store.series().select("unit", "given", "scale").rows()
+    assert found[1:] == [
+        ("s", "ms", 1e-3),
+        ("percent", "ratio", 100.0),
+        ("fraction", "ratio", 1.0),
+        ("byte/s", "Mbit/s", 125e3),
+    ]
+    others = [("b", "wait", 1.5), ("c", "cpu", 93.0), ("d", "hit_ratio", 0.5), ("e", "net", 1e7)]
+    assert all(store.samples(host, metric)["value"].to_list() == [value] for host, metric, value in others)
+
+
+def test_rows_of_another_quantity_than_their_series_are_quarantined(store):
+    put(store, "f", batch([Row("a", START, 1.0, metric="m", unit="GB")]))
+    rows = [Row("a", START + 1, 1.0, metric="m", unit="percent"), Row("a", START + 2, 1.0, metric="m", unit="GiB")]
+    result = put(store, "g", batch(rows))
+    assert (result.rows_in, result.accepted, result.quarantined) == (2, 1, 1)
+    assert result.reasons == {"unit is of another quantity than that of the series": 1}
+    assert store.quarantine()["raw"].to_list() == [f"a,m,,percent,{START + 1},1.0"]
+    assert store.samples("a", "m")["value"].to_list() == [1e9, 2.0**30]
+
+
+def test_a_series_that_has_samples_without_a_unit_is_never_converted(store):
+    put(store, "f", batch([Row("a", START, 1.0, metric="m", unit=None)]))
+    put(
+        store,
+        "g",
+        batch([Row("a", START + 1, 2.0, metric="m", unit="MB"), Row("a", START + 2, 3000.0, metric="m", unit="KB")]),
+    )
+    assert store.series().select("unit", "scale").row(0) == ("KB", 1.0)
+    assert store.samples("a", "m")["value"].to_list() == [1.0, 2000.0, 3000.0]
+
+
+def test_percents_beyond_100_and_values_too_large_to_convert_are_told(store):
+    rows = [
+        Row("a", START, 130.0),
+        Row("b", START, 100.0),
+        Row("c", START, 1e300, unit="GB"),
+        Row("d", START, 1e300, unit="byte"),
+    ]
+    result = put(store, "f", batch(rows))
+    assert result.warnings == ("1 series of percents have values beyond 100, which stay, such as a cpu_pct",)
+    assert store.samples("a", "cpu_pct")["value"].to_list() == [130.0]
+    assert result.reasons == {"value is too large in the canonical unit": 1}
 
 
 def test_at_most_20_series_are_named(store):
     rows = [Row(f"h{i:02d}", START + t, 1.0, unit=u) for i in range(23) for t, u in enumerate(("x", "y"))]
     warnings = put(store, "f", batch(rows)).warnings
-    assert (warnings[0], len(warnings)) == ("series h00 cpu_pct has samples in x and y", 21)
-    assert warnings[-1] == "3 more series have samples in several units"
+    assert (warnings[0], len(warnings)) == ("series h00 cpu_pct has samples in x and y", 22)
+    assert warnings[-2] == "3 more series have samples in several units"
 
 
 def test_a_catalog_that_lost_commits_is_refused_and_nothing_is_swept(store):

@@ -119,7 +119,9 @@ def read_samples(location: str, options: ReadOptions) -> tuple[pl.DataFrame, int
 
 
 def stored_samples(store_path: str, cases: pl.DataFrame) -> pl.DataFrame:
-    """Return the samples that a store holds of the hosts and metrics of some cases.
+    """Return the samples that a store holds of the hosts and metrics of some cases, counters as their rates.
+
+    Values are in the unit that they came in, as the thresholds of cases are.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def stored_samples(store_path: str, cases: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
-    from capforecast.store import Store
+    from capforecast.store import Store, as_rates
 
     host = "host" if "host" in cases.columns else "series_id"
     for name in (host, "metric"):
@@ -137,7 +139,13 @@ def stored_samples(store_path: str, cases: pl.DataFrame) -> pl.DataFrame:
     wanted = cases.select(pl.col(host, "metric").cast(pl.String)).unique(maintain_order=True)
     with Store.open(store_path) as store:
         found = [store.samples(name, metric) for name, metric in wanted.iter_rows()]
-        units = store.series().select("host", "metric", "instance", "unit")
+        series = store.series().select("host", "metric", "instance", "unit", "nature", "given", "scale")
     if not found:
         raise DataError("there must be cases", got="none")
-    return pl.concat(found).join(units, on=["host", "metric", "instance"], how="left", maintain_order="left")
+    rows = pl.concat(found).join(series, on=["host", "metric", "instance"], how="left", maintain_order="left")
+    parts = rows.partition_by("host", "metric", "instance", maintain_order=True)
+    rows = pl.concat([rows.clear(), *(as_rates(part) if part["nature"][0] else part for part in parts)])
+    came = pl.when(pl.col("nature") == "").then("given").otherwise(pl.col("given") + "/s")
+    return rows.with_columns(
+        value=pl.col("value") / pl.col("scale"), unit=pl.when(pl.col("scale") == 1.0).then("unit").otherwise(came)
+    ).drop("nature", "given", "scale")

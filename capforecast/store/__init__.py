@@ -5,6 +5,7 @@ the next state, then one transaction of the catalog makes them the state. See `d
 kill can leave, `append` for an ingest, `publish` for a report.
 """
 
+from capforecast.store.counters import as_rates
 from capforecast.store.history import published_tables, read_published, scan_published
 from capforecast.store.keeping import KeptForecasts, Piece, read_kept
 from capforecast.store.ledger import Ingested
@@ -19,6 +20,7 @@ __all__ = [
     "Published",
     "Rollups",
     "Store",
+    "as_rates",
     "published_tables",
     "read_kept",
     "read_published",

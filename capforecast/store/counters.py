@@ -123,7 +123,15 @@ def rate_unit() -> pl.Expr:
     """Return the unit of the rollups of series, from their unit and nature: that of rates where they are counters."""
     unit = pl.col("unit")
     rate = pl.when(unit.is_in(["", "count"])).then(pl.lit("1/s")).otherwise(unit + "/s")
-    return pl.when(pl.col("nature") == COUNTER).then(rate).otherwise(unit)
+    return pl.when(pl.col("nature") == COUNTER).then(rate).otherwise(unit).alias("unit")
+
+
+def as_rates(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rates of one counter in the place of its samples, which are sorted by ts."""
+    ts = frame["ts"].dt.epoch("us").to_numpy().astype(np.int64)
+    rows: Columns = {"id": np.zeros(frame.height, np.int32), "ts": ts, "value": frame["value"].to_numpy()}
+    found = Newest(0, np.full(1, -1, np.int64), np.zeros(1)).rates(rows)
+    return frame.with_columns(value=pl.Series(found)).filter(pl.col("value").is_not_nan())
 
 
 def touched_days(fresh: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 
 from capforecast.errors import SchemaError
 from capforecast.store import durable, spans
+from capforecast.store.conversion import Conversion
 from capforecast.store.identify import KEY, SeriesIndex, identify
 from capforecast.store.pieces import Columns, Piece, stable_order
 from capforecast.times import DAY_US, format_moment
+from capforecast.units import canonical
 
+HUGE = 1e280
+"""From here on values are not converted into smaller units."""
+WHOLE = 100.0 * (1 + 1e-9)
+"""A percent beyond this is flagged; a sum of shares may round a little above 100."""
 REJECTS = pl.Schema({"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 
 
@@ -59,8 +65,10 @@ class Intake:
         The good rows, columns id, ts, value.
     rejects : list of DataFrame
         Rows for quarantine.
-    units : dict
-        Units that are not empty by series number.
+    units : Conversion
+        In which unit each series is kept, and in which ones its rows came.
+    beyond : set of int
+        Series of percents with rows beyond 100.
     natures : dict
         What rows say of series, counter or gauge, by series number.
     batches : int
@@ -72,9 +80,10 @@ class Intake:
     index: SeriesIndex
     staging: Path
     retained_us: int
+    units: Conversion
     pieces: list[Piece] = field(default_factory=list)
     rejects: list[pl.DataFrame] = field(default_factory=list)
-    units: dict[int, set[str]] = field(default_factory=dict)
+    beyond: set[int] = field(default_factory=set)
     natures: dict[int, set[str]] = field(default_factory=dict)
     batches: int = 0
     rows_in: int = 0
@@ -93,7 +102,7 @@ class Intake:
             self.rows_in += batch.rows.height + batch.rejects.height
             if batch.rejects.height:
                 self.rejects.append(batch.rejects.select(list(REJECTS)).cast(REJECTS))
-            rows = self._retained(batch.rows)
+            rows = self._convertible(self._retained(batch.rows))
             if rows.height:
                 self._add(rows)
 
@@ -101,18 +110,37 @@ class Intake:
         if not self.retained_us or not rows.height or int(rows["ts"].min()) >= self.retained_us:  # type: ignore[arg-type]
             return rows
         late = rows.filter(pl.col("ts") < self.retained_us)
-        reason = f"older than the retained samples, which begin at {format_moment(self.retained_us)}"
-        raw = as_text([*KEY, "unit", "ts", "value"])
-        self.rejects.append(late.select("line", reason=pl.lit(reason), raw=raw).cast(REJECTS))
+        self._reject(late, f"older than the retained samples, which begin at {format_moment(self.retained_us)}")
         return rows.filter(pl.col("ts") >= self.retained_us)
 
+    def _convertible(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Leave out what no double could hold in the canonical unit."""
+        if not rows.height or float(rows["value"].abs().max() or 0.0) < HUGE:  # type: ignore[arg-type]
+            return rows
+        large = [unit for unit in rows["unit"].drop_nulls().unique() if canonical(unit).factor > 1.0]
+        wrong = pl.col("unit").is_in(large).fill_null(value=False) & (pl.col("value").abs() >= HUGE)
+        self._reject(rows.filter(wrong), "value is too large in the canonical unit")
+        return rows.filter(~wrong)
+
     def _add(self, rows: pl.DataFrame) -> None:
-        ids = self._ids(rows)
+        sids, factor, name = self._named(rows)
         ts, value = _numbers(rows)
+        if np.isnan(factor).any():
+            wrong = np.isnan(factor)[name]
+            self._reject(rows.filter(pl.Series(wrong)), "unit is of another quantity than that of the series")
+            name, ts, value = name[~wrong], ts[~wrong], value[~wrong]
+        if not name.size:
+            return
+        if (factor != 1.0).any():
+            value = value * factor[name]
+        percent = np.array([self.units.kept[sid] == "percent" for sid in sids.tolist()])
+        if percent.any():
+            self.beyond.update(np.unique(sids[name[(value > WHOLE) & percent[name]]]).tolist())
+        ids = sids[name]
         low, high = int(ts.min()), int(ts.max())
         self.first_us = low if self.first_us is None else min(low, self.first_us)
         self.last_us = high if self.last_us is None else max(high, self.last_us)
-        self.rows_good += rows.height
+        self.rows_good += ids.size
         self.pieces += _by_block({"id": ids, "ts": ts, "value": value})
         self.batches += 1
         if self.spilled:
@@ -121,23 +149,31 @@ class Intake:
                 if piece.path is None:
                     piece.spill(self.staging / f"batch-{number}")
 
-    def _ids(self, rows: pl.DataFrame) -> NDArray[np.int32]:
+    def _reject(self, rows: pl.DataFrame, reason: str) -> None:
+        raw = as_text([*KEY, "unit", "ts", "value"])
+        self.rejects.append(rows.select("line", reason=pl.lit(reason), raw=raw).cast(REJECTS))
+
+    def _named(self, rows: pl.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
+        """Return the series of distinct names, by what their values are multiplied, and the name of each row.
+
+        The factor is NaN where the unit does not fit the series.
+        """
         told = [] if "nature" not in rows.columns or rows["nature"].null_count() == rows.height else ["nature"]
         found = identify(rows.with_columns(pl.col(told).cast(pl.String)), [*KEY, "unit", *told])
         names = found.names.with_columns(pl.col("instance", "unit").fill_null(""))
         if names["host"].null_count() or names["metric"].null_count():
             raise SchemaError("every row must name a host and a metric", got="null")
         # New series get their sids by name, so that series of one host are near each other in rollups.
-        order = names.with_row_index("row").sort(KEY)["row"].to_numpy()
-        ids = np.empty(order.size, np.int32)
+        order = names.with_row_index("row").sort(*KEY, pl.col("unit") == "", "unit")["row"].to_numpy()
+        ids, factor = np.empty(order.size, np.int32), np.empty(order.size)
         ids[order] = self.index.ids(names[order].select(KEY).iter_rows())
-        for number, unit in zip(ids.tolist(), names["unit"].to_list(), strict=True):
-            if unit:
-                self.units.setdefault(number, set()).add(unit)
+        named = names[order].select("metric", "unit").iter_rows()
+        for row, sid, (metric, unit) in zip(order.tolist(), ids[order].tolist(), named, strict=True):
+            factor[row] = self.units.factor(sid, unit, metric)
         for number, nature in zip(ids.tolist(), names["nature"].to_list() if told else (), strict=bool(told)):
             if nature:
                 self.natures.setdefault(number, set()).add(nature)
-        return found.spread(ids)
+        return ids, factor, found.spread(np.arange(order.size, dtype=np.int32))
 
 
 def _by_block(columns: Columns) -> list[Piece]:

@@ -15,10 +15,12 @@ from capforecast.errors import StoreError
 from capforecast.store import durable
 from capforecast.store.append import Done, Workplace, fresh_days, merge_rollups, merge_samples, total, unique
 from capforecast.store.catalog import Catalog
+from capforecast.store.conversion import Conversion
 from capforecast.store.counters import Natures, rolled_again
 from capforecast.store.identify import KEY, SeriesIndex
 from capforecast.store.intake import Batch, Intake
 from capforecast.store.parquet import Part, read, write_part
+from capforecast.units import known
 
 _QUARANTINE = pa.schema([("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
 
@@ -50,8 +52,8 @@ class Ingested:
     reasons : dict
         Quarantined rows by reason.
     warnings : tuple of str
-        One sentence for each series whose rows name several units, or another one than it had; the one
-        that stays is the first in the order of the alphabet, whichever came first.
+        One sentence for each series whose rows name units that cannot be converted into each other, then of
+        units that are not known and of percents beyond 100.
     """
 
     ingest_id: str
@@ -112,7 +114,8 @@ def take_in(
     removed: list[Part] = []
     with catalog.transaction() as number:
         series = catalog.series().sort("sid")
-        intake = Intake(SeriesIndex(series), staging, catalog.meta("samples_from_us"))
+        retained_us = catalog.meta("samples_from_us")
+        intake = Intake(SeriesIndex(series), staging, retained_us, Conversion.of(series))
         intake.take(batches)
         place = Workplace(store, staging, number, step_us, intake.index)
         natures = Natures.of(series["nature"], intake.natures, len(intake.index))
@@ -130,7 +133,7 @@ def take_in(
         removed += gone
         kept, dropped = _quarantine(place, request, intake, catalog.parts("quarantine"))
         seen = _seen(intake, done, series, natures)
-        result = _result(request, intake, done, seen, _mixed_units(intake, series))
+        result = _result(request, intake, done, seen, _warnings(intake))
         catalog.record_parts(added + kept, removed + dropped)
         catalog.record_series(seen.drop("known"))
         catalog.record_ingest(_row(result, request, number))
@@ -179,29 +182,21 @@ def _seen(intake: Intake, done: list[Done], series: pl.DataFrame, natures: Natur
     """Return the rows of the series table that this ingest adds or widens."""
     index = intake.index
     sums = total(done, len(index))
-    units = pl.DataFrame(
-        {"id": list(intake.units), "given": [min(units) for units in intake.units.values()]},
-        schema={"id": pl.Int32, "given": pl.String},
+    kept, given = intake.units.kept, intake.units.given
+    frame = index.keys().with_columns(
+        id=pl.Series(sums.ids),
+        sid=pl.Series(sums.ids),
+        first_us=pl.Series(sums.first_us),
+        last_us=pl.Series(sums.last_us),
+        samples=pl.Series(sums.accepted),
+        unit=pl.Series([kept.get(sid, "") for sid in range(len(index))], dtype=pl.String),
+        given=pl.Series([min(given.get(sid, [""])) for sid in range(len(index))], dtype=pl.String),
+        before=_widened(series["unit"], len(index)),
+        given_before=_widened(series["given"], len(index)),
+        known=pl.arange(len(index)) < index.known,
+        nature=natures.names(),
+        changed=pl.Series(natures.changed),
     )
-    frame = (
-        index.keys()
-        .with_columns(
-            id=pl.Series(sums.ids),
-            sid=pl.Series(sums.ids),
-            first_us=pl.Series(sums.first_us),
-            last_us=pl.Series(sums.last_us),
-            samples=pl.Series(sums.accepted),
-            before=_widened(series["unit"], len(index)),
-            given_before=_widened(series["given"], len(index)),
-            known=pl.arange(len(index)) < index.known,
-            nature=natures.names(),
-            changed=pl.Series(natures.changed),
-        )
-        .join(units, on="id", how="left", maintain_order="left")
-    )
-    named = [pl.when(pl.col(c) != "").then(pl.col(c)) for c in ("before", "given")]
-    told = [pl.when(pl.col(c) != "").then(pl.col(c)) for c in ("given_before", "given")]
-    frame = frame.with_columns(unit=pl.min_horizontal(named).fill_null(""), given=pl.min_horizontal(told).fill_null(""))
     renamed = (pl.col("unit") != pl.col("before")) | (pl.col("given") != pl.col("given_before"))
     touched = (pl.col("last_us") >= 0) | renamed | pl.col("changed")
     columns = ("sid", *KEY, "unit", "first_us", "last_us", "samples", "nature", "given", "known")
@@ -213,17 +208,22 @@ def _widened(known: pl.Series, count: int) -> pl.Series:
     return pl.concat([known, pl.Series([""] * (count - known.len()), dtype=pl.String)])
 
 
-def _mixed_units(intake: Intake, series: pl.DataFrame) -> tuple[str, ...]:
-    """Name the series whose rows name another unit than the series has, or than each other."""
-    keys, before = intake.index.keys(), series["unit"].to_list()
-    mixed = {}
-    for sid, given in intake.units.items():
-        units = given | ({before[sid]} - {""} if sid < len(before) else set())
-        if len(units) > 1:
-            mixed[keys.row(sid)] = " and ".join(sorted(units))
-    told = [f"series {' '.join(key).rstrip()} has samples in {mixed[key]}" for key in sorted(mixed)]
-    more = len(told) - _TOLD
-    return (*told[:_TOLD], f"{more} more series have samples in several units") if more > 0 else tuple(told)
+def _warnings(intake: Intake) -> tuple[str, ...]:
+    """Tell of series with units that do not go together, units that nobody knows, percents beyond 100."""
+    keys, mixed = intake.index.keys(), intake.units.mixed()
+    told = {" ".join(keys.row(sid)).rstrip(): " and ".join(units) for sid, units in mixed.items()}
+    several = [f"series {name} has samples in {told[name]}" for name in sorted(told)]
+    more = len(several) - _TOLD
+    if more > 0:
+        several = [*several[:_TOLD], f"{more} more series have samples in several units"]
+    strange = sorted({unit for units in intake.units.given.values() for unit in units if known(unit) is None})
+    if strange:
+        shown = ", ".join(map(repr, strange[:_TOLD])) + (" ..." if len(strange) > _TOLD else "")
+        several.append(f"units that are not known stay as they are: {shown}")
+    if intake.beyond:
+        first = min(" ".join(keys.row(sid)).rstrip() for sid in intake.beyond)
+        several.append(f"{len(intake.beyond)} series of percents have values beyond 100, which stay, such as {first}")
+    return tuple(several)
 
 
 def _result(

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from capforecast.errors import StoreError
 from capforecast.store import layout, limits, opening, samples, spans
+from capforecast.store.conversion import scale
 from capforecast.store.counters import rate_unit
 from capforecast.store.edition import fitted_tables
 from capforecast.store.history import read_published
+from capforecast.store.identify import KEY
 from capforecast.store.intake import Batch
 from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
 from capforecast.store.publication import Publication
@@ -157,17 +159,15 @@ class Store:
         return self._catalog.meta("commit")
 
     def series(self) -> pl.DataFrame:
-        """Return the series by name: sid, host, metric, instance, unit, first_ts, last_ts, samples, nature, given.
+        """Return sid, host, metric, instance, unit, first_ts, last_ts, samples, nature, given, scale, by name.
 
-        The unit is that of the rollups, for a counter (a nature that is else empty) that of its rates; `given`
-        is the one that the samples came in.
+        The unit of a counter is that of its rates. Samples came in `given`; one of it is `scale` of what is kept.
         """
         times = [
             pl.from_epoch(f"{name}_us", "us").dt.replace_time_zone("UTC").alias(f"{name}_ts")
             for name in ("first", "last")
         ]
-        named = ("sid", "host", "metric", "instance", rate_unit())
-        return self._catalog.series().select(*named, *times, "samples", "nature", "given")
+        return self._catalog.series().select("sid", *KEY, rate_unit(), *times, "samples", "nature", "given", scale())
 
     def watermark_us(self) -> int | None:
         """Return the time of the newest accepted sample, None in an empty store."""
@@ -227,8 +227,8 @@ class Store:
         first = -_FAR if from_us is None else from_us // DAY_US
         last = _FAR if to_us is None else (to_us - 1) // DAY_US
         blocks = {sid // spans.BLOCK for sid in self._catalog.sids(host, metric)}
-        inside = (part for part in self._catalog.parts("samples") if part.first_day <= last and part.last_day >= first)
-        parts = [part for part in inside if part.block in blocks]
+        parts = [part for part in self._catalog.parts("samples") if part.block in blocks]
+        parts = [part for part in parts if part.first_day <= last and part.last_day >= first]
         return samples.select(self.path, parts, (host, metric, instance), (from_us, to_us))
 
     def quarantine(self, sha256: str | None = None) -> pl.DataFrame:
