@@ -86,7 +86,8 @@ class Config(Section):
         settings = self.model_dump(mode="json", exclude={"store": {"path"}, "run": {"threads", "shard_series"}})
         settings["limits"]["file"] = self._portable(self.limits.file)
         for source in settings["sources"]:
-            source["location"] = self._portable(source["location"])
+            for name in ("location", "secret_file", "ca_file"):
+                source[name] = source[name] and self._portable(source[name])
         text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -193,8 +194,13 @@ def _locate(raw: dict[str, Any], base: Path) -> None:
             table[name] = _absolute(table[name], base)
     sources = raw.get("sources")
     for source in sources if isinstance(sources, list) else []:
-        if isinstance(source, dict) and isinstance(location := source.get("location"), str) and location:
+        if not isinstance(source, dict):
+            continue
+        if isinstance(location := source.get("location"), str) and location:
             source["location"] = location if "://" in location or location == "-" else _absolute(location, base)
+        for name in ("secret_file", "ca_file"):
+            if isinstance(path := source.get(name), str) and path:
+                source[name] = _absolute(path, base)
 
 
 def _absolute(text: str, base: Path) -> str:

@@ -33,6 +33,9 @@ PARTS: dict[str, dict[str, str]] = {
         "collectd": "capforecast.sources.collectd:Collectd",
         "zabbix": "capforecast.sources.zabbix:Zabbix",
     },
+    "server": {
+        "prometheus": "capforecast.servers.prometheus:Prometheus",
+    },
     "report": {
         "table": "capforecast.report.table:render",
         "html": "capforecast.report.html:render",
@@ -53,7 +56,7 @@ PARTS: dict[str, dict[str, str]] = {
 
 
 def names(kind: str) -> list[str]:
-    """Return the sorted names of one kind of part ("model", "source", "report", "learner", "engine")."""
+    """Return the sorted names of one kind of part ("model", "source", "server", "report", "learner", "engine")."""
     if kind not in PARTS:
         raise UnknownNameError("part", kind, PARTS)
     return sorted(PARTS[kind])

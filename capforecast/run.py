@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from capforecast import __version__, registry
+from capforecast.address import names_server
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DataError, SourceError, printable
@@ -18,6 +19,7 @@ from capforecast.ingest import ingest, taken_before
 from capforecast.judging import judge
 from capforecast.limits import read as read_limits
 from capforecast.previous import breaches_before, memory_before
+from capforecast.pulling import pulled
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
 from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES, TABLES
@@ -227,6 +229,10 @@ def _take(store: Store, config: Config, as_of_us: int, progress: Progress | None
     for done, settings in enumerate(config.sources):
         if progress is not None:
             progress("ingest", done, len(config.sources))
+        if names_server(settings.location):
+            for one in pulled(store, settings, config, as_of_us):
+                taken.failed.append(one) if isinstance(one, str) else taken.add(one)
+            continue
         try:
             options = _options(settings, config)
             for name in resolve(settings.location, options):

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from capforecast.errors import ConfigError, UnknownNameError
 from capforecast.kinds import Kind
 from capforecast.registry import names
+from capforecast.settings_server import ServerSettings
 from capforecast.times import DAY_US, parse_duration, parse_moment, parse_step
 
 CANONICAL = ("host", "metric", "instance", "unit", "ts", "value")
@@ -240,10 +241,10 @@ class Exclusion(Section):
     instance: str = Field(default="*", description="glob on the instance")
 
 
-class SourceSettings(Section):
+class SourceSettings(ServerSettings, Section):
     """A source that the nightly job reads."""
 
-    location: str = Field(min_length=1, description="file or directory, taken literally")
+    location: str = Field(min_length=1, description="file or directory, taken literally, or a server")
     format: Annotated[str, AfterValidator(_source_format)] | None = Field(
         default=None, description="name of the format; recognised when left out"
     )
@@ -265,7 +266,10 @@ class SourceSettings(Section):
         default=None, description="long, wide or rows (one series a row); recognised when left out"
     )
     start: Moment | None = Field(default=None, description="time of the first row, where rows carry no time")
-    step: Duration | None = Field(default=None, description="distance of the rows, where rows carry no time")
+    step: Duration | None = Field(
+        default=None,
+        description="distance of the rows, where rows carry no time; of a server that of the samples, or 5m",
+    )
 
 
 class KindSettings(Section):

@@ -54,14 +54,16 @@ def test_options_beat_environment_beats_file_beats_default(tmp_path: Path) -> No
 
 def test_paths_of_the_file_are_relative_to_the_file(tmp_path: Path) -> None:
     """Also those that are left at their default; addresses and stdin stay as they are."""
+    server = 'prometheus://host:9090/x"\nsecret_file = "token"\nqueries = [{metric = "m", query = "up"}]\n#'
     text = '[store]\npath = "data/store"\n' + "".join(
-        f'[[sources]]\nlocation = "{location}"\n' for location in ("in/*.csv", "prometheus://host:9090/x", "-")
+        f'[[sources]]\nlocation = "{location}"\n' for location in ("in/*.csv", server, "-")
     )
     config = load(write(tmp_path, text), environ={})
     assert config.store.path == str(tmp_path / "data/store")
     assert config.limits.file == str(tmp_path / "limits.csv")
     locations = [source.location for source in config.sources]
     assert locations == [str(tmp_path / "in/*.csv"), "prometheus://host:9090/x", "-"]
+    assert config.sources[1].secret_file == str(tmp_path / "token")
 
 
 def test_all_problems_are_told_together_with_key_value_and_nearest_name(tmp_path: Path) -> None:

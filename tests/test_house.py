@@ -28,6 +28,7 @@ HOMES = {
     "numba": ("kernels", "compiler.py"),
     "statsforecast": ("models/statsforecast_adapter.py",),
     "lightgbm": ("learners/trees.py",),
+    "urllib3": ("exchange.py",),
 }
 HEAVY = {
     "click", "duckdb", "jinja2", "lightgbm", "numba", "numpy", "pandas", "polars", "pyarrow", "pydantic", "rich",
@@ -75,9 +76,14 @@ def test_every_registry_line_loads(kind: str, name: str) -> None:
     target = registry.PARTS[kind][name]
     part = registry.load(kind, name)
     assert callable(part)
-    folder = {"model": "models", "source": "sources", "report": "report", "learner": "learners", "engine": "engine"}[
-        kind
-    ]
+    folder = {
+        "model": "models",
+        "source": "sources",
+        "server": "servers",
+        "report": "report",
+        "learner": "learners",
+        "engine": "engine",
+    }[kind]
     assert target.startswith(f"capforecast.{folder}.")
     if isinstance(getattr(part, "name", None), str):
         assert part.name == name
@@ -87,7 +93,8 @@ def test_every_registry_line_loads(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "folder"), [("model", "models"), ("report", "report"), ("learner", "learners"), ("engine", "engine")]
+    ("kind", "folder"),
+    [("model", "models"), ("server", "servers"), ("report", "report"), ("learner", "learners"), ("engine", "engine")],
 )
 def test_every_part_is_registered(kind: str, folder: str) -> None:
     """No model, report or engine lies in its folder unknown to the registry."""
