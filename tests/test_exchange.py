@@ -32,7 +32,7 @@ from capforecast import exchange
 from capforecast.access import Access
 from capforecast.errors import SourceError
 from capforecast.exchange import Exchange, Limits, RefusedError, TooLargeError
-from capforecast.servers.prometheus import matrix
+from capforecast.servers.prometheus import answered
 
 SECRET = "s3cr3t-t0ken"
 FIELDS = {"start": "0", "end": "600", "step": "60", "query": "up"}
@@ -48,7 +48,7 @@ def ask(
 ) -> Any:
     access = access or Access(secret=SECRET)
     with Exchange(f"{scheme}://127.0.0.1:{port}", access, Limits(1.0, silence, total), "here#up") as asking:
-        return asking.ask("/api/v1/query_range", FIELDS, matrix)
+        return asking.ask("/api/v1/query_range", FIELDS, answered)
 
 
 @pytest.mark.parametrize("first", [says(500), says(503), says(429), cut, cut_chunks, half_json, hangs_up, silent])

@@ -11,15 +11,16 @@ from typing import Any
 import polars as pl
 import pytest
 from bad_server import BadServer, Handler, bad_server, right, right_for, says, silent, whole
-from prometheus_server import BEGIN_S, DAYS, STEP_S, PrometheusServer, prometheus_server
+from prometheus_server import BEGIN_S, DAYS, GIB, STEP_S, PrometheusServer, prometheus_server
 
-from capforecast import exchange
+from capforecast import exchange, limits_csv
 from capforecast.access import access_of
 from capforecast.address import parse_address
 from capforecast.cli import main
 from capforecast.config import Config, load
 from capforecast.errors import ConfigError, SchemaError, SourceError
 from capforecast.pulling import pulled
+from capforecast.recipes import NODE_EXPORTER
 from capforecast.servers import Pull, prometheus
 from capforecast.servers.prometheus import LAG_US, MOST_POINTS, Prometheus, identity
 from capforecast.store import Ingested, Store
@@ -260,3 +261,41 @@ def test_a_real_prometheus_refuses_what_is_wrong(real: PrometheusServer) -> None
     pull = Pull(parse_address(real.location), "m", "rate(", 0, NOW_US, step_us=3600 * 1_000_000)
     with pytest.raises(SourceError, match=r"HTTP 400 .*parse error"):
         rows_of(pull)
+
+
+def test_init_from_a_real_prometheus_writes_settings_that_work(
+    real: PrometheusServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every recipe is found, its numbers are those that were put in, and sizes are capacities."""
+    end = (BEGIN_S + DAYS * 86_400 - STEP_S) * 1_000_000
+    monkeypatch.setattr("capforecast.cli.nightly._now_us", lambda: end)
+    with pytest.raises(SystemExit) as done:
+        main(["init", "--from", "prometheus", f"http://127.0.0.1:{real.port}", str(tmp_path)])
+    assert done.value.code == 0
+    config = load(tmp_path / "capforecast.toml", environ={})
+    (source,) = config.sources
+    assert [query.metric for query in source.queries] == [recipe.metric for recipe in NODE_EXPORTER]
+    limits = limits_csv.read(tmp_path / "limits.csv")
+    sizes = limits.filter(pl.col("capacity").is_not_null())
+    sizes = sizes.select("pattern_host", "pattern_metric", "pattern_instance", "capacity")
+    assert sizes.filter(pl.col("pattern_host") == "db-1").rows() == [
+        ("db-1", "mem_used_pct", "*", 8 * GIB),
+        ("db-1", "disk_used_bytes", "/", 100 * GIB),
+        ("db-1", "net_rx_bytes_per_s", "eth0", 125e6),
+        ("db-1", "net_tx_bytes_per_s", "eth0", 125e6),
+    ]
+    with Store.create(tmp_path / "store", created_us=end) as store:
+        told = list(pulled(store, source, config, end))
+        assert all(isinstance(one, Ingested) and not one.quarantined for one in told), told
+        series = store.series().select("host", "metric", "instance", "unit")
+        values = {m: store.samples("web-1", m)["value"].to_list()[-1] for m in series["metric"].unique().to_list()}
+    assert series.filter(pl.col("host") == "web-1").sort("metric")["instance"].to_list() == [
+        "", "sda", "sda", "/", "sda", "", "eth0", "eth0",
+    ]  # fmt: skip
+    expected = {
+        "cpu_util_pct": 30.0, "mem_used_pct": 25.0, "net_rx_bytes_per_s": 1000.0, "net_tx_bytes_per_s": 500.0,
+        "disk_io_util_pct": 25.0, "disk_read_bytes_per_s": 4096.0, "disk_write_bytes_per_s": 8192.0,
+    }  # fmt: skip
+    disk = values.pop("disk_used_bytes")
+    assert values == pytest.approx(expected)
+    assert 45 * GIB < disk < 46 * GIB

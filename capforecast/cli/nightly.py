@@ -58,7 +58,7 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
         made = simulate.fleet(days=days, seed=seed)
         write_frame(str(folder / "samples.parquet"), made.samples)
         write_bytes(folder / "limits.csv", made.limits.encode())
-        write_bytes(folder / "capforecast.toml", settings_text(source="samples.parquet").encode())
+        write_bytes(folder / "capforecast.toml", settings_text(source='location = "samples.parquet"').encode())
         # The environment is left out: a demonstration never touches the store of every day.
         store = common.store or str(folder / "capforecast-store")
         config = load(folder / "capforecast.toml", {"store.path": store}, environ={})
@@ -73,17 +73,30 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
 @click.command("init")
 @click.argument("directory", metavar="[DIR]", default=".")
 @click.option("-f", "--force", is_flag=True, help="Replace files that are there.")
-@common_but_as_of("It writes the same files at any time")
-def init_command(common: Common, directory: str, force: bool) -> None:
+@click.option(
+    "--from", "origin", type=(Names(["prometheus"]), str), metavar="KIND URL",
+    help="Ask a server what it has: prometheus http://HOST:9090.",
+)  # fmt: skip
+@click.option("--user", metavar="NAME", help="Name at that server, for a password.")
+@click.option("--secret-env", metavar="NAME", help="Variable that holds its password or token.")
+@click.option("--secret-file", metavar="FILE", help="File that holds it, mode 0600.")
+@click.option("--ca-file", metavar="FILE", help="Authorities to trust in place of the system's.")
+@common_but_as_of("It asks for what is there now")
+def init_command(
+    common: Common, directory: str, force: bool, origin: tuple[str, str] | None, **shown: str | None
+) -> None:
     """Write a commented capforecast.toml and limits.csv.
 
-    They go into DIR, by default here.
+    They go into DIR, by default here. With --from, they name what a Prometheus has of node_exporter's
+    metrics, and the sizes of memory, file systems and links as capacities.
 
     \b
     Examples:
       capforecast init
       capforecast init /etc/capforecast --force
+      capforecast init --from prometheus http://metrics.example:9090
     """  # noqa: D301
+    from capforecast.cli.discovery import found_at
     from capforecast.cli.files import make_folder, write_bytes
     from capforecast.cli.templates import limits_text, settings_text
 
@@ -96,8 +109,9 @@ def init_command(common: Common, directory: str, force: bool) -> None:
             where=directory,
             do="Add --force to replace them",
         )
+    source, known = found_at(origin[1], shown, _now_us()) if origin is not None else (None, "")
     make_folder(folder)
-    for name, text in zip(FILES, (settings_text(), limits_text()), strict=True):
+    for name, text in zip(FILES, (settings_text(source=source), limits_text(known)), strict=True):
         write_bytes(folder / name, text.encode())
     paths = [folder / name for name in FILES]
     if common.json:

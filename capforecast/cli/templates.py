@@ -42,7 +42,7 @@ def settings_text(active: Iterable[str] = ("store.path", "limits.file"), source:
     active : iterable of str
         Settings that are written out rather than commented out.
     source : str, optional
-        Location of a source that the file names.
+        Lines of a source that the file names.
     """
     lines = [HEAD]
     for name, field in Config.model_fields.items():
@@ -54,14 +54,14 @@ def settings_text(active: Iterable[str] = ("store.path", "limits.file"), source:
     return "\n".join(lines)
 
 
-def limits_text() -> str:
-    """Return a limits.csv with its columns explained and examples commented out."""
+def limits_text(known: str = "") -> str:
+    """Return a limits.csv with its columns explained, examples commented out, and lines that are known."""
     width = max(map(len, COLUMNS))
     lines = [LIMITS_HEAD + "#"]
     lines += [f"#   {name:<{width}}  {meaning}" for name, meaning in COLUMNS.items()]
     lines += ["#", "# Examples; remove the # in front of a line to use it.", ",".join(COLUMNS)]
     lines += ["# " + ",".join(example.get(name, "") for name in COLUMNS) for example in LIMITS_EXAMPLES]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + known
 
 
 def _section(section: str, model: type[Section], active: set[str]) -> Iterator[str]:
@@ -74,10 +74,10 @@ def _section(section: str, model: type[Section], active: set[str]) -> Iterator[s
     yield ""
 
 
-def _array(name: str, example: str, location: str | None) -> Iterator[str]:
+def _array(name: str, example: str, given: str | None) -> Iterator[str]:
     """Yield an array of tables: one entry, and what its other keys mean."""
     (item, *_) = get_args(Config.model_fields[name].annotation)
-    mark = "#" if location is None else ""
+    mark = "#" if given is None else ""
     yield f"# {_words(Config.model_fields[name])}; as often as needed. Further keys:"
     written = {line.partition(" ")[0] for line in example.split("\n")}
     width = max(map(len, item.model_fields))
@@ -85,7 +85,7 @@ def _array(name: str, example: str, location: str | None) -> Iterator[str]:
         if key not in written:
             yield f"#   {key:<{width}}  {_words(field)}"
     yield f"{mark}[[{name}]]"
-    yield f"location = {json.dumps(location)}" if location is not None else "#" + example.replace("\n", "\n#")
+    yield given if given is not None else "#" + example.replace("\n", "\n#")
     yield ""
 
 

@@ -68,7 +68,7 @@ def _windows(pull: Pull) -> Iterator[Batch]:
         while start <= last:
             end = min(last, start + (points - 1) * step)
             try:
-                found = exchange.ask("/api/v1/query_range", _fields(pull, start, end), matrix)
+                found = exchange.ask("/api/v1/query_range", _fields(pull, start, end), answered)
             except (RefusedError, TooLargeError) as error:
                 # More than the server, or we, can hold at once: half as much may go.
                 if (isinstance(error, RefusedError) and error.status != _UNPROCESSABLE) or points == 1:
@@ -100,8 +100,8 @@ def _seconds(us: int) -> str:
     return f"{whole}.{rest:06d}" if rest else str(whole)
 
 
-def matrix(body: bytes) -> list[dict[str, Any]]:
-    """Return the series of a whole, successful answer.
+def answered(body: bytes, kind: str = "matrix") -> list[dict[str, Any]]:
+    """Return the series of a whole, successful answer: over time (matrix), or at one moment (vector).
 
     Raises
     ------
@@ -124,8 +124,8 @@ def matrix(body: bytes) -> list[dict[str, Any]]:
             do="Nothing was taken; see why the server warns",
         )  # fmt: skip
     data = answer.get("data")
-    if not isinstance(data, dict) or data.get("resultType") != "matrix" or not isinstance(data.get("result"), list):
-        raise SourceError("a query must give series over time", got=str(data)[:80])
+    if not isinstance(data, dict) or data.get("resultType") != kind or not isinstance(data.get("result"), list):
+        raise SourceError("a query must give series", got=str(data)[:80])
     result: list[dict[str, Any]] = data["result"]
     return result
 
