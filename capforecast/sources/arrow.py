@@ -1,0 +1,190 @@
+"""Arrow record batches as rows of a source, long or wide: of Parquet files and of databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from capforecast.errors import SchemaError
+from capforecast.sources import Batch, ReadOptions
+from capforecast.sources.columns import Column, Layout, recognise
+from capforecast.sources.content import shown
+from capforecast.sources.moments import Clock, Moments, check_zone, clock_for, kind_of, localised, read
+from capforecast.sources.records import MAX_RAW
+from capforecast.sources.samples import assemble
+
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_DAY_US = 86_400_000_000
+_LAST_US = 9_200_000_000_000_000_000
+
+
+class Table:
+    """What the columns of a table mean, and how far its batches have been read.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Of the whole table.
+    sample : mapping of int to Series
+        First cells of the text columns, by number; they tell which of them are times or numbers.
+    location : str
+        What messages name.
+    options : ReadOptions
+        How the table is read.
+
+    Raises
+    ------
+    SchemaError
+        A needed column is missing, doubled or of a type that cannot hold it.
+    """
+
+    def __init__(self, schema: Any, sample: Mapping[int, pl.Series], location: str, options: ReadOptions):
+        self._location, self._options, self.seen = location, options, 0
+        columns = [Column(name, _kind(schema.field(i).type, sample.get(i))) for i, name in enumerate(schema.names)]
+        self.layout = recognise(columns, options, location)
+        _check_types(self.layout, schema, location)
+        self.wanted = [schema.names[i] for i in self.layout.wanted]
+        self._places = {i: k for k, i in enumerate(self.layout.wanted)}
+        self._clock: Clock | None = None
+
+    def taken(self, batch: Any) -> Batch:
+        """Return the samples of the next record batch, which has the columns `wanted`."""
+        batch.validate(full=True)
+        cells = _ArrowCells(batch, self._places, self.seen, self._options)
+        if "ts" in self.layout.roles and self._clock is None:
+            self._clock = cells.set_clock(self.layout.roles["ts"], self._location)
+        cells.clock = self._clock
+        self.seen += batch.num_rows
+        return assemble(cells, self.layout, self._options)
+
+
+def is_text(kind: Any) -> bool:
+    """Tell whether an Arrow type is text, also as a dictionary."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _kind(kind: Any, cells: pl.Series | None) -> str:
+    if _is_number(kind):
+        return "number"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "time"
+    if is_text(kind):
+        return "text" if cells is None else kind_of(cells)
+    return "other"
+
+
+def _check_types(layout: Layout, schema: Any, location: str) -> None:
+    wrong: list[tuple[int, str]] = []
+    for role, i in layout.roles.items():
+        kind = schema.field(i).type
+        if role == "ts" and _kind(kind, None) == "other":
+            wrong.append((i, "times"))
+        if role != "ts" and not (is_text(kind) or pa.types.is_integer(kind)):
+            wrong.append((i, "text or whole numbers"))
+    for metric in layout.metrics:
+        kind = schema.field(metric.index).type
+        if not (is_text(kind) or _is_number(kind)):
+            wrong.append((metric.index, "numbers"))
+    for i, must in wrong:
+        raise SchemaError(
+            f"column {schema.names[i]!r} must hold {must}",
+            got=str(schema.field(i).type),
+            where=shown(location),
+            do="Convert the column, or choose another with --map",
+        )
+
+
+def as_text(array: Any) -> pl.Series:
+    """Return text without outer blanks; dictionaries are cleaned by value, not by row."""
+    if not pa.types.is_dictionary(array.type):
+        cells = pl.Series(pl.from_arrow(array)).cast(pl.String).str.strip_chars()
+        empty = cells == ""
+        return cells.set(empty, None) if empty.any() else cells
+    distinct = as_text(array.dictionary)
+    if len(distinct) == 1 and not array.null_count:
+        return distinct.new_from_index(0, len(array))
+    return distinct.gather(pl.Series(pl.from_arrow(array.indices)))
+
+
+class _ArrowCells:
+    """Cells of one record batch."""
+
+    def __init__(self, batch: Any, places: dict[int, int], seen: int, options: ReadOptions):
+        self._batch, self._places, self._options = batch, places, options
+        self.ordinals = np.arange(seen, seen + batch.num_rows, dtype=np.int64)
+        self.lines = self.ordinals + 1
+        self.clock: Clock | None = None
+
+    def _array(self, index: int) -> Any:
+        return self._batch.column(self._places[index])
+
+    def text(self, index: int) -> pl.Series:
+        return as_text(self._array(index))
+
+    def numbers(self, index: int) -> tuple[pl.Series, pl.Series]:
+        array = self._array(index)
+        if is_text(array.type):
+            cells = as_text(array)
+            return cells.cast(pl.Float64, strict=False), cells.is_null()
+        values = pl.Series(pl.from_arrow(array.cast(pa.float64(), safe=False)))
+        return values, values.is_null()
+
+    def set_clock(self, index: int, location: str) -> Clock | None:
+        """Decide how times are read that are numbers or text; timestamps and dates need no clock."""
+        array = self._array(index)
+        if _kind(array.type, None) == "time":
+            check_zone(self._options.timezone)
+            return None
+        where = f"{shown(location)}, column {self._batch.schema.names[self._places[index]]!r}"
+        return clock_for(self._plain(array), self._options, where)
+
+    def moments(self, index: int) -> Moments:
+        array = self._array(index)
+        if _kind(array.type, None) != "time":
+            assert self.clock is not None
+            return read(self._plain(array), self.clock)
+        if pa.types.is_date(array.type):
+            days = array.cast(pa.date32(), safe=False).cast(pa.int32())
+            us, naive = pl.Series(pl.from_arrow(days)).cast(pl.Int64) * _DAY_US, True
+        else:
+            count = pl.Series(pl.from_arrow(array.cast(pa.int64())))
+            per_second = _PER_SECOND[array.type.unit]
+            times, parts = max(1, 1_000_000 // per_second), max(1, per_second // 1_000_000)
+            near = count.abs() <= _LAST_US // times
+            us = pl.select(pl.when(near).then(count * times // parts)).to_series()
+            naive = array.type.tz is None
+        bad = None
+        if us.null_count():
+            empty = pl.Series(pl.from_arrow(array.is_null()))
+            bad = pl.select(
+                pl.when(empty).then(pl.lit("time is empty")).when(us.is_null()).then(pl.lit("time is out of range"))
+            ).to_series()
+        return localised(us, self._options.timezone, bad) if naive else Moments(us, bad)
+
+    @staticmethod
+    def _plain(array: Any) -> pl.Series:
+        if is_text(array.type):
+            return as_text(array)
+        kind = pa.int64() if pa.types.is_integer(array.type) else pa.float64()
+        return pl.Series(pl.from_arrow(array.cast(kind, safe=False)))
+
+    def raw(self, row: int) -> str:
+        names = self._batch.schema.names
+        return ", ".join(f"{n}={_cell(self._batch.column(k)[row])}" for k, n in enumerate(names))[:MAX_RAW]
+
+
+def _cell(scalar: Any) -> str:
+    if pa.types.is_temporal(scalar.type):
+        # Python cannot hold every time that a file can.
+        return str(scalar.value)
+    return repr(scalar.as_py())
