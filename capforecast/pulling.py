@@ -34,6 +34,7 @@ class _Asked:
     name: str
     server: Server
     pull: Pull
+    general: bool = False
 
     def claims(self, location: str, head: bytes) -> bool:
         """Tell that no file is meant."""

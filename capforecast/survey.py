@@ -169,10 +169,13 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         )
     learned = None if known is None else known.sentence()
     tables = inside.tables() if sink is inside else {}
-    rows = list(work.corrections)
-    names = hex_texts(risks(found, np.array(rows, np.int64)))
-    corrections = {name: work.corrections[row] for name, row in zip(names, rows, strict=True)}
-    return Survey(tables, messages, _counts(found), learned, corrections)
+    return Survey(tables, messages, _counts(found), learned, _by_risk(found, work.corrections))
+
+
+def _by_risk(found: Found, by_row: Mapping[int, tuple[Correction, ...]]) -> dict[str, tuple[Correction, ...]]:
+    """Return corrections by risk_id instead of the place of their threshold."""
+    risk = hex_texts(risks(found, np.array(list(by_row), np.int64)))
+    return dict(zip(risk, by_row.values(), strict=True))
 
 
 def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) -> tuple[Expected, list[str]]:
@@ -302,7 +305,7 @@ class _Shards:
         if self.lessons:
             with self.timings.stage("learn"):
                 if self.explains:
-                    self.corrections.update(corrections_of(shard, expected, self.lessons, plan.end_us, out.cumulative))
+                    self.corrections.update(corrections_of(shard, expected, self.lessons, plan.end_us, out))
                 correct(shard, expected, self.lessons, plan.end_us, out)
         with self.timings.stage("judge"):
             states = item_states(out, expected, items, shard.samples, self._terms())

@@ -145,20 +145,24 @@ def watched(shard: Gathered, expected: Expected, end_us: int, daily: Floats, *, 
 
 def correct(shard: Gathered, expected: Expected, lessons: Lessons, end_us: int, out: Outcome) -> None:
     """Correct the probabilities of a shard by what was learned; those whose limits change stay as they are."""
-    # Of longer steps nothing was learned.
-    daily = np.where(out.step_us[:, None] <= DAY_US, out.history[:, -PAST_DAYS:] * shard.arrays.sign[:, None], np.nan)
-    curves = corrected(watched(shard, expected, end_us, daily), out.cumulative, lessons)
+    curves = corrected(watched(shard, expected, end_us, _past(shard, out)), out.cumulative, lessons)
     steady = ~shard.changing[shard.owner]
     out.cumulative[steady] = curves[steady]
 
 
 def corrections_of(
-    shard: Gathered, expected: Expected, lessons: Lessons, end_us: int, cumulative: Floats
+    shard: Gathered, expected: Expected, lessons: Lessons, end_us: int, out: Outcome
 ) -> dict[int, tuple[Correction, ...]]:
     """Return what `correct` will do to the probabilities of a shard, by place of the threshold among all."""
-    known = watched(shard, expected, end_us)
+    known = watched(shard, expected, end_us, _past(shard, out))
     steady = np.flatnonzero(~shard.changing[shard.owner])
-    return {int(shard.rows[row]): corrections(known, int(row), cumulative, lessons) for row in steady}
+    return {int(shard.rows[row]): corrections(known, int(row), out.cumulative, lessons) for row in steady}
+
+
+def _past(shard: Gathered, out: Outcome) -> Floats:
+    """Return the daily peaks of a shard, float64 (I, PAST_DAYS), high hurts; of longer steps nothing was learned."""
+    peaks = out.history[:, -PAST_DAYS:] * shard.arrays.sign[:, None]
+    return np.where(out.step_us[:, None] <= DAY_US, peaks, np.nan)
 
 
 def _together(parts: Sequence[Watched]) -> Watched:
