@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from capforecast.errors import ConfigError, UnknownNameError
 from capforecast.registry import names
@@ -38,6 +38,21 @@ class Address:
     host: str
     port: int | None
     path: str
+
+    def file(self) -> str:
+        """Return the path of a database that is a file.
+
+        Raises
+        ------
+        ConfigError
+            There is a host, or no path from the root on.
+        """
+        if self.host or self.variant or not self.path.strip("/"):
+            raise ConfigError(
+                "a database in a file must be named from the root on", got=repr(self.location),
+                do=f"Write {self.server}:///path/to/file",
+            )  # fmt: skip
+        return unquote(self.path)
 
     def http_url(self) -> str:
         """Return the base of what is asked for over HTTP.

@@ -35,6 +35,9 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "server": {
         "prometheus": "capforecast.servers.prometheus:Prometheus",
+        "postgresql": "capforecast.servers.postgresql:PostgreSQL",
+        "duckdb": "capforecast.servers.duckdb:DuckDB",
+        "sqlite": "capforecast.servers.sqlite:SQLite",
     },
     "report": {
         "table": "capforecast.report.table:render",

@@ -29,6 +29,8 @@ HOMES = {
     "statsforecast": ("models/statsforecast_adapter.py",),
     "lightgbm": ("learners/trees.py",),
     "urllib3": ("exchange.py",),
+    "adbc_driver_postgresql": ("servers/postgresql.py",),
+    "sqlite3": ("servers/sqlite.py",),
 }
 HEAVY = {
     "click", "duckdb", "jinja2", "lightgbm", "numba", "numpy", "pandas", "polars", "pyarrow", "pydantic", "rich",

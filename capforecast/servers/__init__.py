@@ -14,7 +14,8 @@ from typing import Protocol
 from capforecast.access import Access
 from capforecast.address import Address
 from capforecast.exchange import Limits
-from capforecast.sources import Batch
+from capforecast.sources import Batch, ReadOptions
+from capforecast.times import SECOND_US, from_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,22 @@ class Pull:
     def where(self) -> str:
         """The query as messages name it."""
         return f"{self.address.location}#{self.metric}"
+
+    def read_options(self) -> ReadOptions:
+        """Return how a table is read that answers the query."""
+        return ReadOptions(
+            mapping=self.mapping, timezone=self.timezone, host=self.host, metric=self.metric, unit=self.unit or None,
+            chunk_rows=self.chunk_rows,
+        )  # fmt: skip
+
+    def sql(self) -> str:
+        """Return the query with the range in place of {since}, {until} (text of UTC), {since_s} and {until_s}."""
+        text = self.query
+        for name, us in (("since", self.from_us), ("until", self.to_us)):
+            seconds = us // SECOND_US
+            moment = f"'{from_us(seconds * SECOND_US):%Y-%m-%d %H:%M:%S}'"
+            text = text.replace(f"{{{name}}}", moment).replace(f"{{{name}_s}}", str(seconds))
+        return text
 
 
 class Server(Protocol):

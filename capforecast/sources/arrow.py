@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import assemble
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_SAMPLE = 1000
 _DAY_US = 86_400_000_000
 _LAST_US = 9_200_000_000_000_000_000
 
@@ -188,3 +189,21 @@ def _cell(scalar: Any) -> str:
         # Python cannot hold every time that a file can.
         return str(scalar.value)
     return repr(scalar.as_py())
+
+
+def tabulated(schema: Any, batches: Iterator[Any], location: str, options: ReadOptions) -> Iterator[Batch]:
+    """Yield the samples of record batches that come one after the other; the first tells what text means.
+
+    Raises
+    ------
+    SchemaError
+        A needed column is missing, doubled or of a type that cannot hold it.
+    """
+    table: Table | None = None
+    for batch in batches:
+        if table is None:
+            head = batch.slice(0, _SAMPLE)
+            texts = {i: as_text(head.column(i)) for i, field in enumerate(schema) if is_text(field.type)}
+            table = Table(schema, texts, location, options)
+        if batch.num_rows:
+            yield table.taken(batch.select(table.wanted))
