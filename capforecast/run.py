@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from capforecast import __version__, registry
-from capforecast.address import names_server
+from capforecast.address import names_server, parse_address
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DataError, SourceError, printable
@@ -217,7 +217,10 @@ def ingest_sources(
         for done, name in enumerate(files):
             if progress is not None:
                 progress("ingest", done, len(files))
-            out.append((name, _ingest_file(store, name, options, config, moment)))
+            if names_server(name):
+                out += _ingest_server(store, name, config, moment)
+            else:
+                out.append((name, _ingest_file(store, name, options, config, moment)))
         if progress is not None:
             progress("ingest", len(files), len(files))
     return out
@@ -260,6 +263,22 @@ def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, 
         store, name, source, options, as_of_us=as_of_us, run_id="", tolerance_us=config.ingest.future_tolerance_us,
         kinds=config.metric_kinds,
     )  # fmt: skip
+
+
+def _ingest_server(store: Store, location: str, config: Config, as_of_us: int) -> list[tuple[str, Ingested]]:
+    """Ask a server what the settings say; all its queries are asked before one that failed is told."""
+    parse_address(location)
+    settings = next((source for source in config.sources if source.location == location), None)
+    if settings is None:
+        raise SourceError(
+            "a server must be a source of the settings, which say what it is asked", got=location,
+            do="Add it to capforecast.toml, or write one with capforecast init --from prometheus URL",
+        )  # fmt: skip
+    found = list(pulled(store, settings, config, as_of_us))
+    failed = [one for one in found if isinstance(one, str)]
+    if failed:
+        raise SourceError("every query of a server must be answered", got=" | ".join(failed))
+    return [(one.source, one) for one in found if isinstance(one, Ingested)]
 
 
 def _options(settings: SourceSettings, config: Config) -> ReadOptions:

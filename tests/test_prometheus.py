@@ -239,6 +239,30 @@ def test_a_server_that_is_silent_fails_and_older_data_are_forecast(
         assert not path.is_file() or b"hunter2" not in path.read_bytes()
 
 
+def test_ingest_asks_a_server_what_the_settings_say(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with bad_server(right) as server:
+        location = f"prometheus://127.0.0.1:{server.port}"
+        settings_with(location, folder=folder)
+        common = [
+            "--config",
+            str(folder / "capforecast.toml"),
+            "--store",
+            str(folder / "store"),
+            "--as-of",
+            "2026-09-01",
+        ]
+        codes = []
+        for name in (location, "prometheus://127.0.0.1:1", "prometheus://me:hunter2@127.0.0.1:1"):
+            with pytest.raises(SystemExit) as end:
+                main(["ingest", name, *common])
+            codes.append(end.value.code)
+    assert codes == [0, 1, 2]
+    out, err = capfd.readouterr()
+    assert "2880 rows in: 2880 accepted" in out
+    assert "must be a source of the settings" in err
+    assert "hunter2" not in out + err
+
+
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
     with prometheus_server(tmp_path_factory.mktemp("prometheus")) as server:

@@ -137,7 +137,8 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
 
     A SOURCE is a file, a directory or - for standard input: CSV, TSV, JSON lines and Parquet, long or wide,
     and what Telegraf, Prometheus, OpenTelemetry, Graphite, CloudWatch, sysstat, collectd and Zabbix write,
-    plain or compressed (gzip, zstd). Rows that cannot be taken are kept in quarantine with a reason. A
+    plain or compressed (gzip, zstd); or the location of a server that is in capforecast.toml, as it stands
+    there. Rows that cannot be taken are kept in quarantine with a reason. A
     source that cannot be read is named and the others are taken. After either the exit code is 4.
 
     \b

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 from capforecast import registry
+from capforecast.address import names_server
 from capforecast.errors import SourceError
 from capforecast.sources import Batch, ReadOptions, Source
 from capforecast.sources.content import STDIN, head, shown
@@ -20,14 +21,14 @@ def resolve(location: str, options: ReadOptions | None = None) -> list[str]:
     """Return the files a location means, sorted by name.
 
     A directory means every file in it and below; names that begin with ``.`` or ``_`` are left out (the
-    sign of temporary and describing files), and links to directories are not followed.
+    sign of temporary and describing files), and links to directories are not followed. A server is itself.
 
     Raises
     ------
     SourceError
         There is no such file, or the directory has none.
     """
-    if location == STDIN:
+    if location == STDIN or names_server(location):
         return [location]
     try:
         if not os.path.isdir(location):

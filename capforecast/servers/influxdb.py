@@ -1,0 +1,165 @@
+"""InfluxDB 1.x: an InfluxQL query, read in windows of time.
+
+The query has ``{since}`` and ``{until}`` in its WHERE clause, which stand for a window at a time: ``time >=
+{since} AND time < {until}``. Windows are whole steps, so that no group of ``GROUP BY time({step})`` is cut.
+A single field is the query's metric; of several each has its own name behind that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from capforecast.errors import SourceError
+from capforecast.exchange import Exchange, TooLargeError, UnfinishedError
+from capforecast.servers import Pull
+from capforecast.sources import ROWS, Batch
+from capforecast.sources.naming import metric_name
+from capforecast.sources.samples import joined, rejected
+from capforecast.times import DAY_US, HOUR_US
+
+HOST_TAGS = ("host", "hostname")
+FIRST_US, LONGEST_US = 6 * HOUR_US, 32 * DAY_US
+"""Width of the first window, and of the widest."""
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_SELECT = re.compile(r"\s*SELECT\b", re.IGNORECASE)
+_WRITING = re.compile(r";|\bINTO\b", re.IGNORECASE)
+MOST_SAMPLES = 400_000
+"""Samples that an answer should have at most."""
+
+
+class InfluxDB:
+    """``influxdb://HOST:PORT/DATABASE`` and ``influxdb+https://``."""
+
+    name = "influxdb"
+
+    def read(self, pull: Pull) -> Iterator[Batch]:
+        """Yield the samples of a query.
+
+        Raises
+        ------
+        SourceError
+            The server is out of reach or too slow, its answer is an error or partial, or the query names no range.
+        """
+        yield from joined(_windows(pull), pull.chunk_rows)
+
+
+def _windows(pull: Pull) -> Iterator[Batch]:
+    base, _, database = pull.address.http_url().rpartition("/")
+    if not pull.address.path.strip("/"):
+        raise SourceError(
+            "the address must end in a database",
+            got=repr(pull.address.location),
+            do="Write influxdb://HOST:PORT/DATABASE",
+        )
+    _check_reading(pull)
+    step = pull.step_us
+    start, last, line = pull.from_us // step * step, pull.to_us // step * step, 1
+    width = _whole(FIRST_US, step)
+    with Exchange(base, pull.access, pull.limits, pull.where) as exchange:
+        while start < last:
+            end = min(last, start + width)
+            query = pull.query.replace("{since}", f"{start}u").replace("{until}", f"{end}u")
+            query = query.replace("{step}", f"{step}u")
+            try:
+                found = exchange.ask("/query", {"db": database, "q": query, "epoch": "u"}, answered)
+            except TooLargeError:
+                if width <= step:
+                    raise
+                width = _whole(width // 2, step)
+                continue
+            rows = pl.concat([pl.DataFrame(schema=ROWS), *(_rows(one, pull) for one in found)])
+            yield Batch(rows.with_columns(line=pl.int_range(line, line + pl.len(), dtype=pl.Int64)), rejected([]))
+            line += rows.height
+            start = end
+            share = MOST_SAMPLES / max(1, rows.height)
+            width = _whole(min(LONGEST_US, int(width * min(4.0, share))), step)
+
+
+def _whole(width: int, step: int) -> int:
+    return max(1, width // step) * step
+
+
+def _check_reading(pull: Pull) -> None:
+    bare = _QUOTED.sub("''", pull.query)
+    if not _SELECT.match(bare) or _WRITING.search(bare):
+        raise SourceError(
+            "an InfluxQL query must be one SELECT that writes nothing", got=pull.query[:80], where=pull.where
+        )
+    for name in ("{since}", "{until}"):
+        if name not in bare:
+            raise SourceError(
+                "an InfluxQL query must name its range", got=f"no {name}", where=pull.where,
+                do="Add: WHERE time >= {since} AND time < {until}",
+            )  # fmt: skip
+
+
+def answered(body: bytes) -> list[dict[str, Any]]:
+    """Return the series of a whole, successful answer.
+
+    Raises
+    ------
+    UnfinishedError
+        It is no JSON to the end.
+    SourceError
+        It is an error, partial, or no table of series.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UnfinishedError(f"{len(body)} bytes that are no JSON") from error
+    results = answer.get("results") if isinstance(answer, dict) else None
+    if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
+        raise SourceError("a query must be one statement that gives series", got=str(answer)[:200])
+    result = results[0]
+    series: list[dict[str, Any]] = result.get("series", [])
+    if "error" in result:
+        raise SourceError("the server must answer the query", got=str(result["error"])[:500])
+    if result.get("partial") or any(one.get("partial") for one in series):
+        raise SourceError("an answer must be whole", got="one that is cut at max-row-limit", do="Raise that limit")
+    return series
+
+
+def _rows(one: dict[str, Any], pull: Pull) -> pl.DataFrame:
+    try:
+        columns = [str(name) for name in one["columns"]]
+        tags = {str(name): str(text) for name, text in (one.get("tags") or {}).items()}
+        cells: dict[str, list[Any]] = dict(zip(columns, map(list, zip(*one["values"], strict=True)), strict=True))
+        times = pl.Series(cells.pop("time"), dtype=pl.Int64, strict=True)
+        names = {**tags, **{c: values for c, values in cells.items() if any(isinstance(v, str) for v in values)}}
+        fields = {c: pl.Series(v, dtype=pl.Float64, strict=False) for c, v in cells.items() if c not in names}
+    except (TypeError, KeyError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
+        raise SourceError("a series must have columns, time among them, and rows", got=str(one)[:80]) from error
+    label = pull.mapping.get("host") or next((name for name in HOST_TAGS if name in names), "")
+    place = pull.mapping.get("instance")
+    rest = {name: names[name] for name in sorted(names) if name != label}
+    host = names.get(label, pull.host)
+    instance: Any = names.get(place, "") if place is not None else _joined(rest, len(times))
+    frames = []
+    for name, values in fields.items():
+        frame = pl.DataFrame({"ts": times, "value": values}).with_columns(
+            host=_column(host, len(times)), instance=_column(instance, len(times)).fill_null(""),
+            metric=pl.lit(pull.metric if len(fields) == 1 else f"{pull.metric}_{metric_name(name)[0]}"),
+            unit=pl.lit(pull.unit), line=pl.lit(0, pl.Int64),
+        )  # fmt: skip
+        # A window of GROUP BY time() without a point is null: nothing was measured.
+        frames.append(frame.select(list(ROWS)).filter(pl.col("value").is_not_null()))
+    return pl.concat([pl.DataFrame(schema=ROWS), *frames])
+
+
+def _column(value: Any, height: int) -> pl.Series:
+    return pl.Series(value if isinstance(value, list) else [value] * height, dtype=pl.String)
+
+
+def _joined(names: dict[str, Any], height: int) -> Any:
+    """Return one name from what tells series apart: the value of one tag, ``name=value,...`` of several."""
+    if len(names) == 1:
+        return next(iter(names.values()))
+    columns = {name: _column(value, height).fill_null("") for name, value in names.items()}
+    return [
+        ",".join(f"{name}={text[k]}" for name, text in columns.items() if text[k]) for k in range(height)
+    ]  # fmt: skip
