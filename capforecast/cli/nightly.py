@@ -75,12 +75,14 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
 @click.option("-f", "--force", is_flag=True, help="Replace files that are there.")
 @click.option(
     "--from", "origin", type=(Names(["prometheus"]), str), metavar="KIND URL",
-    help="Ask a server what it has: prometheus http://HOST:9090.",
+    help="Ask a server what it has: prometheus http://HOST:9090.  [default: none is asked]",
 )  # fmt: skip
-@click.option("--user", metavar="NAME", help="Name at that server, for a password.")
-@click.option("--secret-env", metavar="NAME", help="Variable that holds its password or token.")
-@click.option("--secret-file", metavar="FILE", help="File that holds it, mode 0600.")
-@click.option("--ca-file", metavar="FILE", help="Authorities to trust in place of the system's.")
+@click.option(
+    "--user", metavar="NAME", help="Name at that server, for a password.  [default: none, a secret is a token]"
+)
+@click.option("--secret-env", metavar="NAME", help="Variable that holds its password or token.  [default: none]")
+@click.option("--secret-file", metavar="FILE", help="File that holds it, mode 0600.  [default: none]")
+@click.option("--ca-file", metavar="FILE", help="Authorities to trust.  [default: the system's]")
 @common_but_as_of("It asks for what is there now")
 def init_command(
     common: Common, directory: str, force: bool, origin: tuple[str, str] | None, **shown: str | None
