@@ -124,16 +124,17 @@ def test_what_sadf_writes_is_not_trusted(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FUZZED)
 def test_two_hundred_thousand_mutated_inputs(tmp_path: Path, name: str) -> None:
-    """A tenth of them alone in a file, the others in files of fifty; parquet and what is refused only alone."""
+    """A twentieth of them alone in a file, the others as text in files of fifty; Parquet is never text."""
     chosen = random.Random(f"{name} 7")
     path = Path(written(tmp_path, name, SAMPLES[:2]))
     data = path.read_bytes()
-    alone, together_ = (20_000, 3_600) if name != "parquet" else (200_000, 0)
+    alone, together_ = (10_000, 3_800) if name != "parquet" else (200_000, 0)
     for _ in range(alone):
         with no_longer_than(60):
             taken(write(path, mutated(data, chosen)), name)
     for _ in range(together_):
-        inputs = [mutated(data, chosen).replace(b"\n", b"\r") for _ in range(50)]
+        # Bytes that are no text would end the reading of all fifty.
+        inputs = [mutated(data, chosen).decode(errors="ignore").encode() for _ in range(50)]
         with no_longer_than(120):
             if taken(write(path, b"\n".join(inputs)), name) is None:
                 for one in inputs[:5]:

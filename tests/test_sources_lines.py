@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from source_files import START_S, START_US, load, write
 
-from capforecast.errors import SchemaError, SourceError
+from capforecast.errors import CapforecastError, SchemaError, SourceError
 from capforecast.sources import Batch
 
 NS = START_S * 10**9
@@ -166,3 +167,21 @@ def test_text_without_lines_is_refused(tmp_path: Path) -> None:
     for name in ("influx", "openmetrics", "sar", "collectd", "otlp", "zabbix"):
         with pytest.raises(SourceError, match="must hold data"):
             load(write(tmp_path / "empty", ""), format=name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "m,a=" + "\\" * 5_000,
+        "m v=" + '"' + "\\" * 5_001,
+        'm{a="' + "\\" * 5_000,
+        "m" + ",a=b" * 5_000,
+        "m " + "a=1," * 5_000,
+    ],
+)
+def test_long_lines_that_never_end_are_told_soon(tmp_path: Path, line: str) -> None:
+    with suppress(CapforecastError):
+        load(write(tmp_path / "a.txt", line + "\n"))
+    for name in ("influx", "openmetrics"):
+        found = load(write(tmp_path / "a.txt", f"{line}\nm{{}} 1 {START_S}\nm v=1 {START_S}\n"), format=name)
+        assert 1 in set(found.rejects["line"])

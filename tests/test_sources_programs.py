@@ -218,5 +218,12 @@ def test_dumps_and_tables(tmp_path: Path) -> None:
         assert (rows(found), found.rejects["line"].to_list()) == ([("t", "item.7", "", 2.5)], [3, 4])
 
 
+@pytest.mark.parametrize("tail", ["(" + "''" * 3_000, "(1,2,'" + "\\'" * 3_000, "(" * 3_000, "('a' 'b',2,3,4);"])
+def test_inserts_that_never_end_are_told_soon(tmp_path: Path, tail: str) -> None:
+    first = MYSQL.splitlines()[-1].partition(",(8,")[0]
+    found = load(write(tmp_path / "z.sql", f"{first},{tail}\n"))
+    assert (found.rows.height, found.rejects.height) == (1, 1)
+
+
 def test_the_stand_in_for_sadf_is_called_as_the_real_one() -> None:
     assert '"$1 $2 $4" = "-d -U --"' in SADF

@@ -98,11 +98,11 @@ def _add(text: str, line: int, series: list[Series], collected: Collected) -> No
         )
         return
     for one, cell in zip(series, cells, strict=True):
-        found = _VALUE.fullmatch(cell.strip())
+        found = _VALUE.fullmatch(cell.strip(" \t"))
         if found is None:
             collected.reject(line, f"{one.metric!r} is not a number", text)
             continue
-        value = float(cell)
+        value = float(found[0])
         counter = found[1] is None and found[2] is None
         collected.add(
             one, us, value if math.isfinite(value) else math.nan, line, text, "counter" if counter else "gauge"

@@ -39,7 +39,7 @@ _SAR = re.compile(r"^(Linux|SunOS|AIX|HP-UX|Darwin) \S+.*\(.*\).*\d")
 _EXPOSITION = re.compile(
     r"^# (HELP|TYPE|EOF|UNIT)\b|^[a-zA-Z_:][\w:]*(\{[^}]*\})? [-+0-9.eEnNaAiIfF]+( -?[\d.]+)?( #.*)?$"
 )
-_INFLUX = re.compile(r"^[^\s,=]+(,[^\s,=]+=(\\.|[^\s,])+)* [^\s=]+=\S.*?( -?\d+)?$")
+_INFLUX = re.compile(r"^[^\s,=]+(,[^\s,=]+=(\\.|[^\s,\\])+)* [^\s=]+=\S.*?( -?\d+)?$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ def _fields(text: str, place: int) -> tuple[list[tuple[str, float | str | None]]
     found: list[tuple[str, float | str | None]] = []
     while (part := _FIELD.match(text, place)) is not None:
         place = part.end()
-        found.append((_ESCAPED.sub(r"\1", part[1]), None if part[3] is None else _value(part[3])))
+        name = _ESCAPED.sub(r"\1", part[1]) if "\\" in part[1] else part[1]
+        found.append((name, None if part[3] is None else _value(part[3])))
         if not part[4]:
             return found, place
     return [], place

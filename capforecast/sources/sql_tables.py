@@ -10,8 +10,9 @@ _COPY = re.compile(r'COPY (?:"?\w+"?\.)?"?(\w+)"? \(([^()]*)\) FROM stdin;', re.
 _INSERT = re.compile(
     r"INSERT INTO (?:[`\"]?\w+[`\"]?\.)?[`\"]?(\w+)[`\"]?\s*(?:\(([^()]*)\))?\s*VALUES\s*(?=\()", re.IGNORECASE
 )
-_TUPLE = re.compile(r"\(((?:[^()']|'(?:[^'\\]|\\.|'')*')*)\)\s*([,;]?)\s*")
-_CELL = re.compile(r"\s*(?:'((?:[^'\\]|\\.|'')*)'|([^,']*))\s*(?:,|$)")
+# Possessive, since a run of quotes could otherwise be taken apart in very many ways.
+_TUPLE = re.compile(r"\(((?:[^()']|'(?:[^'\\]|\\.|'')*+')*+)\)\s*([,;]?)\s*", re.DOTALL)
+_CELL = re.compile(r"\s*+(?:'((?:[^'\\]|\\.|'')*+)'|([^,']*+))\s*+(,|$)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)|''")
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "0": "\0"}
 _DELIMITERS = ",;\t|"
@@ -69,10 +70,7 @@ class SqlTables:
         place = insert.end()
         while (found := _TUPLE.match(line, place)) is not None:
             place = found.end()
-            cells = [_unescaped(text) if text else bare.strip() for text, bare in _CELL.findall(found[1])]
-            # The expression also finds the nothing at the end of the last cell.
-            cells = cells[:-1] if cells and not found[1].rstrip().endswith(",") else cells
-            yield self._row(table, names, ["" if cell.upper() == "NULL" else cell for cell in cells])
+            yield self._row(table, names, _cells(found[1]))
             if found[2] != ",":
                 break
         if line[place:].strip():
@@ -91,6 +89,19 @@ class SqlTables:
 
 def _listed(names: str) -> list[str]:
     return [name.strip().strip('`"').lower() for name in names.split(",")]
+
+
+def _cells(text: str) -> list[str]:
+    """Return the cells of a tuple, none at all if they are not readable; NULL is empty."""
+    found: list[str] = []
+    place = 0
+    while (cell := _CELL.match(text, place)) is not None:
+        bare = (cell[2] or "").strip()
+        found.append(_unescaped(cell[1]) if cell[1] is not None else "" if bare.upper() == "NULL" else bare)
+        place = cell.end()
+        if not cell[3]:
+            return found
+    return []
 
 
 def _split(line: str, delimiter: str) -> list[str]:

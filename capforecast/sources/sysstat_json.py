@@ -69,6 +69,7 @@ class _Parsing:
         no_labels(options, location)
         self._location, self._options = location, options
         self._series: dict[tuple[str, ...], Series] = {}
+        self._last: tuple[str, int | None] = ("", None)
 
     def parse(self, document: Any, points: Points) -> Iterator[None]:
         """Add the points of all reports."""
@@ -129,8 +130,7 @@ class _Parsing:
         if isinstance(found, dict):
             text = f"{word(found.get('date'))} {word(found.get('time'))}"
             utc = word(found.get("tz")) in ("UTC", "GMT") or found.get("utc") == 1
-            clock = Clock("iso", timezone="UTC" if utc else self._options.timezone)
-            return _first(read(_cells(text), clock).us)
+            return self._iso(text, "UTC" if utc else self._options.timezone)
         if isinstance(found, str):
             where = f"{shown(self._location)}, timestamp"
             return _first(read(_cells(found), clock_for(_cells(found), self._options, where)).us)
@@ -143,6 +143,12 @@ class _Parsing:
                 do="Add --start TIME" if start is None else "Add --step DURATION, the interval between the reports",
             )
         return start + number * (step or 0)
+
+    def _iso(self, text: str, zone: str) -> int | None:
+        key = f"{zone} {text}"
+        if self._last[0] != key:
+            self._last = key, _first(read(_cells(text), Clock("iso", timezone=zone)).us)
+        return self._last[1]
 
 
 def _cells(text: str) -> pl.Series:
