@@ -33,6 +33,7 @@ _TRENDS = ("itemid", "clock", "num", "value_min", "value_avg", "value_max")
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "history": _HISTORY, "history_uint": _HISTORY, "trends": _TRENDS, "trends_uint": _TRENDS, "hosts": (), "items": (),
 }  # fmt: skip
+_HEAD_CHARS = 2048
 _HEADER = frozenset({"itemid", "clock"})
 _VALUES = ("value", "value_avg", "avg")
 _KEY = re.compile(r"([^\[\]]+)(?:\[(.*)\])?", re.DOTALL)
@@ -49,7 +50,7 @@ class Zabbix:
         """Tell whether JSON, a header or the SQL of a dump is that of history or trends."""
         text = begins(head)
         if text:
-            return bool(_JSON.match(text))
+            return bool(_JSON.match(text[:_HEAD_CHARS]))
         tables = SqlTables(_COLUMNS, _HEADER)
         return any(tables.begins(line) for line in first_lines(head))
 
