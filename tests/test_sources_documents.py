@@ -115,6 +115,11 @@ def test_otlp_by_state_and_what_is_missing(tmp_path: Path) -> None:
     used = otlp("sum", {"asInt": "5", "attributes": state}, aggregationTemporality=2)
     used["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]["name"] = "system.filesystem.usage"
     assert rows(document(tmp_path, used)) == [("h", "disk_used_bytes", "/", 5.0)]
+    for mode, name, instance in (("user", "cpu_user_pct", ""), ("steal", "n", "steal")):
+        share = otlp("gauge", {"asDouble": 0.5, "attributes": [{"key": "cpu.mode", "value": {"stringValue": mode}}]})
+        named = "system.cpu.utilization" if name != "n" else "n"
+        share["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]["name"] = named
+        assert rows(document(tmp_path, share)) == [("h", name, instance, 0.5)]
     for point, reason in (({"flags": 1}, "no value was recorded"), ({}, "not a number"), ({"asInt": "x"}, "number")):
         assert reason in document(tmp_path, otlp("gauge", point)).rejects["reason"][0]
 

@@ -22,7 +22,7 @@ ROWS: dict[str, pl.DataType] = {
     "line": pl.Int64(),
 }
 """Columns of `Batch.rows`: ts in microseconds since the epoch, value as read (NaN and inf included),
-line counts rows of the source from 1 (for text: the physical line)."""
+line counts rows of the source from 1 (for text: the physical line; for JSON documents: the data point)."""
 
 NATURE = pl.Enum(["gauge", "counter"])
 """Type of the column `nature`, which `Batch.rows` may have after those of `ROWS`: a counter only grows, but

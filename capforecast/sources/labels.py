@@ -25,6 +25,7 @@ from capforecast.sources.content import shown, stem
 
 HOSTS = ("host", "hostname", "host.name", "host_name", "nodename", "node", "k8s.node.name", "InstanceId")
 OF_EXPORTERS = ("up", "scrape_", "process_", "go_", "python_", "promhttp_")
+_STATES = ("state", "cpu.mode", "system.memory.state", "system.filesystem.state")
 _MOUNTS = ("mountpoint", "path")
 _OF_MOUNTS = frozenset({"device", "fstype", "type", "mode", "label", "device_error"})
 
@@ -92,8 +93,8 @@ class Labels:
         if host is None and "instance" in rest:
             host = _without_port(rest.pop("instance"))
         name, known = METRICS.get(canonical, (metric, ""))
-        for label in ("state",):
-            if label in rest and (found := METRICS.get(f"{canonical}{{{label}={rest[label]}}}")):
+        for label in _STATES:
+            if label in rest and (found := METRICS.get(f"{canonical}{{state={rest[label]}}}")):
                 (name, known), _ = found, rest.pop(label)
         series = Series(
             host or self._host,
