@@ -50,6 +50,21 @@ class Resolved:
     series: pl.DataFrame
     warnings: list[str]
 
+    def sentences(self, series: pl.DataFrame) -> list[str]:
+        """Say what the reader should know: limits that could not be applied, metrics without thresholds."""
+        bare = series.with_columns(pl.int_range(pl.len()).alias("series")).join(
+            self.thresholds.select("series").unique(), on="series", how="anti"
+        )
+        if bare.is_empty():
+            return list(self.warnings)
+        names = bare.get_column("metric").unique().sort().to_list()
+        shown = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
+        return [
+            *self.warnings,
+            f"{bare.height} series of {len(names)} metrics have no threshold and so no breach rows ({shown}): "
+            "add lines for them to limits.csv, such as *,METRIC,*,,critical,90",
+        ]
+
 
 def resolve(series: pl.DataFrame, limits: pl.DataFrame, kinds: Sequence[Kind], as_of_us: int) -> Resolved:
     """Return what the limits and the metric kinds say about each series at one moment.

@@ -23,7 +23,7 @@ from capforecast.inorder import InOrder, longest_rising
 from capforecast.itemrows import forecast_rows, score_rows
 from capforecast.kept import Asked, recall, remember, terms_of
 from capforecast.lessons import Lessons
-from capforecast.limits import Resolved, resolve
+from capforecast.limits import resolve
 from capforecast.outcome import Plan
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.pool import families, recipes
@@ -184,7 +184,7 @@ def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) 
     limits = resolve(series, store.limits(), config.metric_kinds, stamp.as_of_us)
     end_us = stamp.as_of_us + config.run.horizon_us
     changes = dated(series, store.limits(), config.metric_kinds, limits, stamp.as_of_us, end_us)
-    return expect(series, limits, config, changes), [*_messages(limits, series), *changes.begin]
+    return expect(series, limits, config, changes), [*limits.sentences(series), *changes.begin]
 
 
 def _engine(config: Config) -> Engine:
@@ -344,19 +344,3 @@ def _counts(found: Found) -> Counts:
         "last_us": int(first["last_us"].max(initial=0)),
         "most_urgent": int(found.verdicts["severity"].min(initial=len(SEVERITIES))),
     }
-
-
-def _messages(limits: Resolved, series: pl.DataFrame) -> list[str]:
-    """Say what the reader should know: limits that could not be applied, metrics without thresholds."""
-    bare = series.with_columns(pl.int_range(pl.len()).alias("series")).join(
-        limits.thresholds.select("series").unique(), on="series", how="anti"
-    )
-    messages = list(limits.warnings)
-    if bare.height:
-        names = bare.get_column("metric").unique().sort().to_list()
-        shown = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
-        messages.append(
-            f"{bare.height} series of {len(names)} metrics have no threshold and so no breach rows ({shown}): "
-            "add lines for them to limits.csv, such as *,METRIC,*,,critical,90"
-        )
-    return messages
