@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -195,6 +196,48 @@ main(["work"])
     result = python(code_text)
     assert (result.returncode, result.stdout) == (code, "")
     assert result.stderr == f"Interrupted by {signal.Signals(number).name}.\n"
+
+
+LONG_WORK = {
+    "a query that hears nothing": "import duckdb; duckdb.sql('SELECT sum(sin(i)) FROM range(10**12) t(i)').fetchall()",
+    "threads that go on": """from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(time.sleep, [60, 60, 60]))""",
+    "an error that is swallowed": """while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass""",
+}
+
+
+@pytest.mark.parametrize("work", LONG_WORK.values(), ids=LONG_WORK)
+def test_a_signal_ends_work_that_does_not_listen_within_two_seconds(work: str) -> None:
+    """The bar of a second more is for machines that are busy."""
+    number = signal.SIGTERM
+    code_text = f"""
+import threading, time, click
+from capforecast.cli import main
+from capforecast.cli.group import LazyGroup
+@click.command("work")
+def work_command():
+    print("at work", flush=True)
+    {work}
+LazyGroup.get_command = lambda self, ctx, name: work_command
+main(["work"])
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code_text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "at work\n"
+        time.sleep(0.3)
+        begin = time.monotonic()
+        child.send_signal(number)
+        _, said = child.communicate(timeout=30)
+        assert time.monotonic() - begin < 3
+    assert child.returncode == 128 + number
+    assert said == f"Interrupted by {number.name}.\n"
 
 
 def test_progress_notices_a_signal_that_nobody_raised() -> None:

@@ -51,7 +51,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.write(content)
             umask = os.umask(0)
             os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
+            os.chmod(temporary, 0o664 & ~umask)
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

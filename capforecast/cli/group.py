@@ -7,12 +7,16 @@ import signal
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from threading import Event, Thread
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 import click
 
 from capforecast.errors import CapforecastError
+
+GRACE_SECONDS = 1.0
+"""How long a command has to end in its own way after a signal."""
 
 
 class Failure(click.ClickException):
@@ -27,7 +31,9 @@ class Stop:
     """Remembers the first SIGINT or SIGTERM and raises KeyboardInterrupt; the second one ends at once.
 
     An exception that is raised inside foreign code may come out as another one, or not at all: whoever
-    works long calls `check` between its steps.
+    works long calls `check` between its steps. Where neither ends the command within `GRACE_SECONDS`, since
+    a library or a thread is at work, a thread of its own ends the process: what is on the disk is as
+    after a kill, which is right at any moment.
     """
 
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -35,9 +41,15 @@ class Stop:
     def __init__(self) -> None:
         self.received: int | None = None
         self._before: dict[int, Any] = {}
+        self._ended = Event()
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._receive) for number in self.signals}
+        # The interpreter's own handler writes the number there, also while the main thread is in a library.
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        self._wakeup_before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        Thread(target=self._watch, name="stop", daemon=True).start()
         return self
 
     def __exit__(
@@ -45,6 +57,17 @@ class Stop:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
+        self._ended.set()
+        os.close(self._writing)
+
+    def _watch(self) -> None:
+        while (number := (os.read(self._reading, 1) or b"\0")[0]) not in (0, *self.signals):
+            pass
+        os.close(self._reading)
+        if number and not self._ended.wait(GRACE_SECONDS):
+            os.write(2, f"Interrupted by {signal.Signals(number).name}.\n".encode())
+            os._exit(128 + number)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = number

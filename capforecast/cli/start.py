@@ -25,8 +25,10 @@ def _quicken() -> None:
 
     Most objects that a short command makes are modules and functions, and stay: at the default pace, a tenth
     of its time would go into looking for cycles among them. Threads that a library of linear algebra
-    starts when it is loaded are never used: shards are what runs in threads.
+    starts when it is loaded are never used: shards are what runs in threads. Nothing that is written can be
+    written to by everybody, whatever the umask: libraries make files, too.
     """
+    os.umask(os.umask(0o077) | 0o002)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(50_000, 20, 20)
 
