@@ -80,10 +80,12 @@ class Config(Section):
     def sha256(self) -> str:
         """Return a hash of all settings that can change a result.
 
-        Where the store lies, how many threads work and how many series they take at a time cannot; paths
-        below the file's directory count relative to it, so that a moved project keeps its hash.
+        Where the store lies and how long it keeps runs, how many threads work and how many series they take
+        at a time cannot; paths below the file's directory count relative to it, so that a moved project keeps its hash.
         """
-        settings = self.model_dump(mode="json", exclude={"store": {"path"}, "run": {"threads", "shard_series"}})
+        settings = self.model_dump(
+            mode="json", exclude={"store": {"path", "history_days"}, "run": {"threads", "shard_series"}}
+        )
         settings["limits"]["file"] = self._portable(self.limits.file)
         for source in settings["sources"]:
             for name in ("location", "secret_file", "ca_file"):
@@ -181,7 +183,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError("the settings must be a readable file", got=error.strerror, where=str(path)) from error
     except UnicodeDecodeError as error:
         raise ConfigError("the settings must be UTF-8 text", got=error.reason, where=str(path)) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Numbers of thousands of digits and brackets a thousand deep end otherwise than as no TOML.
         raise ConfigError("the settings must be TOML", got=str(error), where=str(path)) from error
 
 
@@ -204,7 +207,7 @@ def _locate(raw: dict[str, Any], base: Path) -> None:
 
 
 def _absolute(text: str, base: Path) -> str:
-    return os.path.normpath(base / Path(text).expanduser())
+    return os.path.normpath(base / os.path.expanduser(text))
 
 
 def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -8,7 +8,8 @@
     ├── SourceError (OSError)             exit 1   unreadable, truncated, wrong encoding, not recognised
     ├── SchemaError (ValueError)          exit 1   column missing, wrong type, doubled column
     ├── StoreError (RuntimeError)         exit 1   not a store, damaged, newer format
-    │   └── LockedError                   exit 75  another process holds the lock
+    │   ├── LockedError                   exit 75  another process holds the lock
+    │   └── DamagedError                  exit 1   one file is missing or not what was written
     └── DataError (ValueError)            exit 1   nothing left to work on
 
 A message says what must hold, what was got, where, and what to do. Anything that is not a
@@ -89,6 +90,10 @@ class LockedError(StoreError):
     """Another process holds the lock of the store."""
 
     exit_code = 75
+
+
+class DamagedError(StoreError):
+    """A file of the store is missing or is not what was written; what does not need it works."""
 
 
 class DataError(CapforecastError, ValueError):

@@ -87,7 +87,9 @@ class Terms:
         return self.as_of_us // DAY_US
 
 
-def item_states(out: Outcome, expected: Expected, items: Ints, samples: Ints, terms: Terms) -> Records:
+def item_states(
+    out: Outcome, expected: Expected, items: Ints, samples: Ints, terms: Terms, *, lost: bool = False
+) -> Records:
     """Return what was seen of each item, STATE (I,).
 
     Parameters
@@ -102,6 +104,8 @@ def item_states(out: Outcome, expected: Expected, items: Ints, samples: Ints, te
         Samples that each one looked back on.
     terms : Terms
         When a series is stale or too short.
+    lost : bool
+        The history could not be read: all that is not excluded is an error.
     """
     series = expected.owner[items]
     last_us = _last_us(out, expected, series, terms)
@@ -111,8 +115,8 @@ def item_states(out: Outcome, expected: Expected, items: Ints, samples: Ints, te
     stale = terms.as_of_us - last_us > np.maximum(terms.stale_us, 3 * np.maximum(out.step_us, out.distance_us))
     short = ~out.enough | (history * DAY_US < terms.least_us)
     status = np.select(
-        [expected.excluded[series], stale, short, failed, out.constant],
-        [status_code(name) for name in ("excluded", "stale", "too_short", "error", "constant")],
+        [expected.excluded[series], np.full(items.size, lost), stale, short, failed, out.constant],
+        [status_code(name) for name in ("excluded", "error", "stale", "too_short", "error", "constant")],
         status_code("ok"),
     )
     state = np.zeros(items.size, STATE)

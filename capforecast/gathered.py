@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capforecast.errors import DamagedError
 from capforecast.expected import Expected, levels, ranges
 from capforecast.history import Items, Rollups
 from capforecast.panel import DAY_US, Floats, Ints
-from capforecast.store import Store
+from capforecast.store import Store, no_rollups
 
 HISTORY_DAYS = 800
 """How far back rollups are read."""
@@ -37,6 +38,8 @@ class Gathered:
         Samples behind the rollups of each item's series.
     changing : bool (I,)
         Do dated limits of the series change, or did they.
+    damage : str
+        Why there is no history though there should be: a data file is damaged; else empty.
     """
 
     places: Ints
@@ -47,6 +50,7 @@ class Gathered:
     rollups: Rollups
     samples: Ints
     changing: np.ndarray
+    damage: str = ""
 
 
 def gather(store: Store, expected: Expected, as_of_us: int, chosen: Ints) -> Gathered:
@@ -59,12 +63,12 @@ def gather(store: Store, expected: Expected, as_of_us: int, chosen: Ints) -> Gat
     rows = ranges(watched, watching)
     # Where the items of each threshold's series begin, here and among all.
     begin, begin_all = (np.repeat(starts, watching) for starts in (np.cumsum(counts) - counts, first))
-    read = store.rollups(
-        expected.sid[chosen].astype(np.int32),
-        sorted(set(expected.statistics(items))),
-        from_us=as_of_us - HISTORY_DAYS * DAY_US,
-        to_us=as_of_us,
-    )
+    sids, names, damage = expected.sid[chosen].astype(np.int32), sorted(set(expected.statistics(items))), ""
+    try:
+        read = store.rollups(sids, names, from_us=as_of_us - HISTORY_DAYS * DAY_US, to_us=as_of_us)
+    except DamagedError as error:
+        # What a part of the history would lead to is not told: these series have none.
+        read, damage = no_rollups(sids, names), str(error)
     rollups = Rollups(read.starts, read.bucket, read.values, store.step_us)
     return Gathered(
         places=items,
@@ -75,4 +79,5 @@ def gather(store: Store, expected: Expected, as_of_us: int, chosen: Ints) -> Gat
         rollups=expected.dated.rebased(rollups, chosen),
         samples=read.samples[local],
         changing=expected.changing[chosen][local],
+        damage=damage,
     )

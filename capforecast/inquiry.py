@@ -56,5 +56,5 @@ def of_names(
                 raise UnknownNameError(name, wanted, known)
     moment, _, _ = moment_of(store, config, now_us, as_of_us)
     stamp = Stamp(run_id_of(moment, config), moment)
-    before, memory = breaches_before(store, moment), memory_at(store, config, moment)
+    before, memory = breaches_before(store, moment)[0], memory_at(store, config, moment)
     return survey(store, config, stamp, series=series, before=before, memory=memory)

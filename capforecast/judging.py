@@ -76,10 +76,9 @@ def judge(store: Store, config: Config, stamp: Stamp, sink: Sink) -> Judged:
     for due in _due(runs, before.as_of_us, stamp.as_of_us, messages):
         try:
             predictions = _predictions(store, due)
+            nights.append(_night(store, config, stamp, due, predictions))
         except StoreError as error:
             messages.append(f"the predictions of run {due.run_id} for {due.days} days cannot be judged: {error}")
-            continue
-        nights.append(_night(store, config, stamp, due, predictions))
     outcomes, record = recorded(before, nights, stamp)
     sink.write("outcomes", conform(outcomes, OUTCOMES).to_arrow())
     sink.write("record", conform(record, RECORD).to_arrow())

@@ -9,7 +9,7 @@ import polars as pl
 
 from capforecast.changes import NEEDED
 from capforecast.config import Config
-from capforecast.errors import StoreError
+from capforecast.errors import DamagedError, StoreError
 from capforecast.kept import terms_of
 from capforecast.store import KeptForecasts, Store, read_kept, read_published
 from capforecast.teaching import Taught, recalled
@@ -23,10 +23,18 @@ class Memory:
     taught: Taught | None = None
 
 
-def breaches_before(store: Store, as_of_us: int) -> pl.DataFrame | None:
-    """Return what changes are told against: some columns of the table ``breaches``; None without a run before."""
+def breaches_before(store: Store, as_of_us: int) -> tuple[pl.DataFrame | None, list[str]]:
+    """Return what changes are told against, some columns of the table ``breaches``, and what to tell of damage.
+
+    None without a run before, or where its table is damaged: then every row is new.
+    """
     run = _run_before(store, as_of_us)
-    return None if run is None else read_published(store.path, run["run_id"], columns={"breaches": NEEDED})["breaches"]
+    if run is None:
+        return None, []
+    try:
+        return read_published(store.path, run["run_id"], columns={"breaches": NEEDED})["breaches"], []
+    except DamagedError as error:
+        return None, [f"{error}; no changes since run {run['run_id']} are told"]
 
 
 def kept_before(store: Store, config: Config, as_of_us: int) -> tuple[KeptForecasts | None, list[str]]:

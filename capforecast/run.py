@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,7 @@ from capforecast import __version__, registry
 from capforecast.address import names_server, parse_address
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
-from capforecast.errors import ConfigError, DataError, SourceError, printable
+from capforecast.errors import ConfigError, DamagedError, DataError, SourceError, printable
 from capforecast.glance import glance
 from capforecast.ingest import ingest, taken_before
 from capforecast.judging import judge
@@ -145,12 +146,13 @@ def nightly(
         stamp = Stamp(run_id_of(moment, config), moment)
         identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
         memory, damage = memory_before(store, config, moment, refit=refit)
+        before, lost = breaches_before(store, moment)
         with store.publication(identity) as publication:
             _begin(progress, "judge")
             with timings.stage("judge"):
                 past = judge(store, config, stamp, publication)
             found = survey(
-                store, config, stamp, series=store.series(), before=breaches_before(store, moment),
+                store, config, stamp, series=store.series(), before=before,
                 progress=progress, sink=publication, timings=timings, memory=memory,
             )  # fmt: skip
             if not found.counts["series"]:
@@ -174,10 +176,11 @@ def nightly(
                 published = publication.publish({"report.html": page})
         if config.ingest.samples_days is not None:
             store.prune_samples(config.ingest.samples_days)
+        store.prune_history(stamp.date - timedelta(days=config.store.history_days))
         tables = published_tables(store.path / published.path, published.files, {"run": row})
     return RunResult(
         stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
-        (*notes, *damage, *past.messages, *found.messages), found.counts["most_urgent"], timings.seconds(),
+        (*notes, *damage, *lost, *past.messages, *found.messages), found.counts["most_urgent"], timings.seconds(),
     )  # fmt: skip
 
 
@@ -242,7 +245,7 @@ def _take(store: Store, config: Config, as_of_us: int, progress: Progress | None
                 if taken_before(store, name, options):
                     continue
                 taken.add(_ingest_file(store, name, options, config, as_of_us))
-        except (SourceError, DataError, ValueError) as error:
+        except (SourceError, DataError, DamagedError, ValueError) as error:
             if isinstance(error, ConfigError):
                 raise
             taken.failed.append(f"{settings.location}: {error}")

@@ -140,6 +140,13 @@ class StoreSettings(Section):
     """Where the data are kept."""
 
     path: str = Field(default="capforecast-store", min_length=1, description="directory of the store")
+    history_days: Whole = Field(
+        default=100,
+        ge=1,
+        le=36_500,
+        description="days that published runs are kept, the latest ever; predictions are judged from them, the "
+        "furthest after 90 days",
+    )
 
 
 class RunSettings(Section):

@@ -128,7 +128,9 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         past = None if before is None else Before.of(before)
         # Frames of a million rows are large; from here on what was made of them is enough.
         del series, before
-    work = _Shards(store, config, stamp, expected, timings, memory.kept, explains=sink is inside)
+    work = _Shards(
+        store, config, stamp, expected, timings, memory.kept, messages=messages, explains=sink is inside
+    )  # fmt: skip
     known = memory.taught
     if known is None and learns:
         if progress is not None:
@@ -205,6 +207,7 @@ class _Part:
     scores: Records
     names: Sequence[str]
     piece: Piece | None
+    damage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,7 @@ class _Shards:
     lessons: Lessons = field(default_factory=dict)
     explains: bool = False
     corrections: dict[int, tuple[Correction, ...]] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
 
     @property
     def plan(self) -> Plan:
@@ -235,6 +239,7 @@ class _Shards:
         states = np.zeros(expected.owner.size, STATE)
         verdicts = np.zeros(expected.item.size, VERDICT)
         names: dict[str, int] = {}
+        damaged: dict[str, int] = {}
         done = 0
         by_sid = np.argsort(expected.sid, kind="stable")
         steady = longest_rising(by_sid)
@@ -266,10 +271,13 @@ class _Shards:
                 if part.piece is not None:
                     with self.timings.stage("write"):
                         sink.keep(part.piece, terms_of(self.config))
+                if part.damage:
+                    damaged[part.damage] = damaged.get(part.damage, 0) + np.unique(expected.owner[part.items]).size
                 done += np.unique(expected.owner[part.items]).size
                 if progress is not None:
                     progress("forecast", done, by_sid.size)
             ordered.finish()
+        self.messages.extend(f"{damaged[why]} series cannot be forecast: {why}" for why in sorted(damaged))
         return Found(expected, states, verdicts, list(names), stamp)
 
     def _tasks(self, places: Ints) -> list[Ints]:
@@ -294,7 +302,7 @@ class _Shards:
         # The stages of what follows are panel, kernels and breach.
         asked = Asked(expected.sid[expected.owner[items]], expected.below[items], owner, shard.level)
         with self.timings.stage("carry"):
-            kept = None if self.kept is None else self._recalled(self.kept, asked, plan)
+            kept = None if self.kept is None or shard.damage else self._recalled(self.kept, asked, plan)
             if kept is not None:
                 # What was kept knows neither plans nor sizes of today.
                 kept.age[shard.changing] = 0
@@ -308,11 +316,12 @@ class _Shards:
                     self.corrections.update(corrections_of(shard, expected, self.lessons, plan.end_us, out))
                 correct(shard, expected, self.lessons, plan.end_us, out)
         with self.timings.stage("judge"):
-            states = item_states(out, expected, items, shard.samples, self._terms())
+            states = item_states(out, expected, items, shard.samples, self._terms(), lost=bool(shard.damage))
             verdicts = threshold_verdicts(out, states, expected, rows, owner, self._terms())
             scores = joined(out.scores)
             scores["item"] = items[scores["item"]]
-            return _Part(items, rows, states, verdicts, daily_levels(out, states), scores, list(out.names), piece)
+            levels = daily_levels(out, states)
+            return _Part(items, rows, states, verdicts, levels, scores, list(out.names), piece, shard.damage)
 
     def _recalled(self, source: KeptForecasts, asked: Asked, plan: Plan) -> Kept | None:
         return recall(source, asked, plan.end_us, plan.horizon_days, self.config.run.refit_every_us // DAY_US)

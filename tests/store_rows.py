@@ -10,7 +10,7 @@ import polars as pl
 
 from capforecast.sources import REJECTS, ROWS, Batch
 from capforecast.store import Ingested, Store
-from capforecast.store.durable import RunLock
+from capforecast.store.lock import RunLock
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE

@@ -510,7 +510,7 @@ def test_doctor_says_that_a_store_is_busy(project: Path) -> None:
     assert states["store"] == "busy"
     assert set(states.values()) == {"ok", "busy"}
     assert (status.exit_code, status.stdout) == (75, "")
-    assert f"held by process {os.getpid()} on " in status.stderr
+    assert f"held by process {os.getpid()} " in status.stderr
     assert report.exit_code == 0
     assert report.stdout == call("report", "--store", store, "--format", "csv").stdout
 

@@ -189,3 +189,15 @@ def test_the_horizon_of_a_run_is_whole_days(horizon: str, fits: int) -> None:
     else:
         with pytest.raises(ConfigError, match=f"must be whole days, 1d to 730d; got '{horizon}'"):
             load(None, {"run.horizon": horizon}, environ={})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[run]\nthreads = " + "9" * 5000, "x = " + "[" * 2000, "\0", "[store]\npath = '~nobody-of-that-name/x'\nx = 1"],
+)
+def test_settings_that_no_parser_takes_are_an_error_of_settings(tmp_path: Path, text: str) -> None:
+    """Found by mutating files of settings."""
+    path = tmp_path / "capforecast.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError):
+        load(path, {}, environ={})

@@ -364,11 +364,11 @@ def test_changes_are_told_against_a_run_that_is_there(store: Path) -> None:
     moments = {"newer": 0, "then": len(HOSTS)}
     with Store.open(store) as opened:
         for run_id, rows in moments.items():
-            before = breaches_before(opened, WEEK_US + DAY_US)
+            before, _ = breaches_before(opened, WEEK_US + DAY_US)
             assert before is not None
             assert before.height == rows
             shutil.rmtree(next(store.glob(f"reports/history/*/run_id={run_id}")))
-        assert breaches_before(opened, WEEK_US + DAY_US) is None
+        assert breaches_before(opened, WEEK_US + DAY_US) == (None, [])
 
 
 def test_the_first_night_that_warned_is_remembered(store: Path) -> None:

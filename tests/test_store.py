@@ -17,7 +17,7 @@ from store_rows import AS_OF, DAY, HOUR, MINUTE, START, Row, batch, put, sha, st
 from tables import breach_tables
 
 from capforecast.errors import ConfigError, LockedError, SchemaError, StoreError
-from capforecast.store import Store, append, durable, layout, migrations, spans
+from capforecast.store import Store, append, layout, lock, migrations, spans
 from capforecast.store import limits as limits_table
 from capforecast.store import samples as sample_parts
 from capforecast.store.spans import Density
@@ -498,7 +498,7 @@ def test_damaged_catalog_or_manifest_is_told_and_left_as_it_is(store, content):
 
 
 def test_many_readers_or_one_writer(store):
-    with pytest.raises(LockedError, match=f"process {os.getpid()} on"):
+    with pytest.raises(LockedError, match=rf"process {os.getpid()} \(.+\) on .+ since"):
         Store.open(store.path)
     store.close()
     with Store.open(store.path) as one, Store.open(store.path) as two:
@@ -523,7 +523,7 @@ def test_the_constructor_opens_for_reading(store):
 
 
 def test_waiting_for_the_lock_ends_when_it_is_free(store, monkeypatch):
-    monkeypatch.setattr(durable.time, "sleep", lambda seconds: store.close())
+    monkeypatch.setattr(lock.time, "sleep", lambda seconds: store.close())
     Store.open(store.path, writable=True, wait_seconds=60).close()
 
 
@@ -538,7 +538,7 @@ def test_a_writer_in_another_process_locks_and_its_death_frees(store):
     )
     with child:
         assert child.stdout.readline() == "held\n"
-        with pytest.raises(LockedError, match=f"process {child.pid} on") as caught:
+        with pytest.raises(LockedError, match=rf"process {child.pid} \(python\) on") as caught:
             Store.open(store.path, writable=True)
         assert caught.value.exit_code == 75
         child.kill()
@@ -558,3 +558,47 @@ def test_the_catalog_is_opened_by_nothing_but_duckdb(store, monkeypatch):
     assert store.verify() == []
     state(store)
     assert opened == []
+
+
+def test_what_a_migration_changes_is_kept_as_it_was(store):
+    put(store, "f", batch(grid(["a", "b"], 5)))
+    store.close()
+    as_format_1(store.path, blocks=False)
+    changed = {name: (store.path / name).read_bytes() for name in (layout.MANIFEST, layout.CATALOG)}
+    Store.open(store.path, writable=True).close()
+    backup = store.path / layout.BACKUP / "format-1"
+    assert {path.name: path.read_bytes() for path in backup.iterdir()} == changed
+    for name, content in changed.items():
+        (store.path / name).write_bytes(content)
+    # It is the store of before, and a migration that is repeated leaves the backup as it is.
+    with Store.open(store.path, writable=True) as opened:
+        assert opened.verify() == []
+    assert {path.name: path.read_bytes() for path in backup.iterdir()} == changed
+
+
+def test_nothing_is_made_that_everybody_can_write_to(tmp_path):
+    before = os.umask(0)
+    try:
+        with Store.create(tmp_path / "store", created_us=START) as made:
+            put(made, "f", batch([Row("a", START, 1.0)], [(1, "bad", "raw")]))
+            run = {"run_id": "r", "run_date": date(2026, 3, 1), "as_of_us": AS_OF, "run_us": AS_OF}
+            made.publish(run, breach_tables(2), {"report.html": b"<p>"})
+    finally:
+        os.umask(before)
+    assert [path for path in (tmp_path / "store").rglob("*") if path.stat().st_mode & 0o002] == []
+
+
+def test_old_runs_are_forgotten_but_never_the_latest(store):
+    for day in range(1, 6):
+        run = {"run_id": f"r{day}", "run_date": date(2026, 3, day), "as_of_us": AS_OF + day * DAY, "run_us": AS_OF}
+        store.publish(run, breach_tables(day), {})
+    assert store.prune_history(date(2026, 3, 4)) == 3
+    assert store.runs()["run_id"].to_list() == ["r4", "r5"]
+    assert [path.name for path in sorted((store.path / layout.HISTORY).iterdir())] == [
+        "run_date=2026-03-04",
+        "run_date=2026-03-05",
+    ]
+    assert store.prune_history(date(2027, 3, 4)) == 1
+    assert store.published()["breaches"].height == 5
+    assert store.verify() == []
+    assert store.prune_history(date(2027, 3, 4)) == 0

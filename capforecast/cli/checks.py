@@ -17,13 +17,13 @@ Check = tuple[str, str, str]
 """What was looked at; ok, WRONG or busy; what was found."""
 
 
-def checks(store: str | None) -> list[Check]:
-    """Return what was checked, its state (ok, WRONG or busy), and what was found."""
+def checks(store: str | None, *, repair: bool = False) -> list[Check]:
+    """Return what was checked, its state (ok, WRONG or busy), and what was found; repair the store before."""
     found = [("python", OK, platform.python_version()), ("capforecast", OK, __version__)]
     found += _libraries()
     found.append(_kernels())
     if store is not None:
-        found += _store(Path(store))
+        found += [*_repaired(Path(store), repair), *_store(Path(store))]
     return found
 
 
@@ -81,6 +81,20 @@ def _store(path: Path) -> Iterator[Check]:
         yield "store", BUSY if isinstance(error, LockedError) else WRONG, str(error)
         return
     yield "store", _state(not wrong), "; ".join(wrong) if wrong else "all files are whole"
+
+
+def _repaired(path: Path, wanted: bool) -> Iterator[Check]:
+    from capforecast.store import Store
+
+    if not wanted or not path.exists():
+        return
+    try:
+        with Store.open(path, writable=True) as store:
+            done, left = store.repair()
+    except CapforecastError as error:
+        yield "repair", BUSY if isinstance(error, LockedError) else WRONG, str(error)
+        return
+    yield "repair", _state(not left), "; ".join([*done, *left]) or "nothing had to be repaired"
 
 
 def _state(fine: bool) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from capforecast.config import Config
-from capforecast.errors import CapforecastError, DataError, SchemaError, SourceError
+from capforecast.errors import CapforecastError, DamagedError, DataError, SchemaError, SourceError
 from capforecast.run import ingest_sources
 from capforecast.sources import ReadOptions
 from capforecast.sources.recognise import resolve
@@ -56,7 +56,7 @@ def take(
             found = ingest_sources(
                 config.store.path, [name], options, config, as_of_us=as_of_us, now_us=now_us, wait_seconds=wait_seconds
             )
-        except (SourceError, SchemaError, DataError) as error:
+        except (SourceError, SchemaError, DataError, DamagedError) as error:
             taken.failed.append(_named(name, error))
         except CapforecastError as error:
             taken.stopped = error

@@ -235,16 +235,19 @@ def status_command(common: Common) -> None:
 
 
 @click.command("doctor")
+@click.option("--repair", is_flag=True, help="First make damaged rollups and tables of the latest run again.")
 @common_but_as_of("It checks what is there now")
-def doctor_command(common: Common) -> None:
-    """Check the environment and the store.
+def doctor_command(common: Common, repair: bool) -> None:
+    """Check the environment and the store: every file against its hash.
 
-    The exit code is 1 when something is wrong, and 75 when all is well but the store is in use.
+    Damaged rollups are computed anew from samples with --repair, and what was damaged is kept in
+    STORE/damaged. The exit code is 1 when something is wrong, and 75 when all is well but the store is in use.
 
     \b
     Examples:
       capforecast doctor
       capforecast doctor --store /var/lib/capforecast --json
+      capforecast doctor --repair
     """  # noqa: D301
     from capforecast.cli.checks import checks
 
@@ -253,7 +256,7 @@ def doctor_command(common: Common) -> None:
         found = []
     except CapforecastError as error:
         path, found = common.store, [("settings", "WRONG", str(error))]
-    found += checks(path)
+    found += checks(path, repair=repair)
     states = {state for _, state, _ in found}
     if common.json:
         rows = [

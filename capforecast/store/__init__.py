@@ -10,7 +10,7 @@ from capforecast.store.history import published_tables, read_published, scan_pub
 from capforecast.store.keeping import KeptForecasts, Piece, read_kept
 from capforecast.store.ledger import Ingested
 from capforecast.store.publish import Published
-from capforecast.store.rollups import Rollups, shards
+from capforecast.store.rollups import Rollups, no_rollups, shards
 from capforecast.store.store import Store
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Rollups",
     "Store",
     "as_rates",
+    "no_rollups",
     "published_tables",
     "read_kept",
     "read_published",

@@ -241,8 +241,12 @@ class Catalog:
 
     def record_run(self, row: Mapping[str, object], *, instead_of: str = "") -> None:
         """Add a generation of a published run, or put it in the place of the directory `instead_of`."""
-        self._con.execute("DELETE FROM runs WHERE path = ?", [instead_of])
+        self.forget_runs([instead_of])
         self._insert("runs", pl.DataFrame([row]))
+
+    def forget_runs(self, paths: Sequence[str]) -> None:
+        """Remove generations of runs, given by their directories."""
+        self._con.executemany("DELETE FROM runs WHERE path = ?", [[path] for path in paths])
 
     def limits(self) -> pl.DataFrame | None:
         """Return the limits as they were set, None when they never were."""

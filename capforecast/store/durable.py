@@ -1,22 +1,19 @@
-"""Every durable write of the package, the lock of a run, and the opening of DuckDB.
+"""Every durable write of the package, and the opening of DuckDB.
 
-Only this module opens files for writing, renames, removes, fsyncs and connects to DuckDB, so this is
-the seam at which faults are injected. A file becomes visible under its name only when it is whole and
-on disk: temporary name in the same directory, write, fsync, rename, fsync of the directory.
+Only this module (and `lock`, for its own file) opens files for writing, renames, removes, fsyncs and
+connects to DuckDB, so this is the seam at which faults are injected. A file becomes visible under its name
+only when it is whole and on disk: temporary name in the same directory, write, fsync, rename, fsync of the
+directory.
 A failed fsync is never repeated: the run fails, and what was published before stands.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import json
 import os
 import secrets
 import shutil
-import socket
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,9 +22,11 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from capforecast.errors import LockedError, StoreError
+from capforecast.errors import StoreError
 
-LOCK_POLL_SECONDS = 0.05
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+SHARED_FILE, SHARED_FOLDER = 0o664, 0o775
+"""Modes before the umask: whatever that is, nothing can be written to by everybody."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 CATALOG_SETTINGS: dict[str, Any] = {
     "threads": 2,
@@ -70,7 +69,7 @@ def make_directory(path: Path, *, private: bool = True) -> None:
     make_directory(path.parent, private=private)
     with telling("make a directory", path):
         with suppress(FileExistsError):
-            os.mkdir(path, 0o700 if private else 0o777)
+            os.mkdir(path, PRIVATE_FOLDER if private else SHARED_FOLDER)
         sync_directory(path.parent)
 
 
@@ -98,7 +97,8 @@ def atomic_write(path: Path, data: Any, *, private: bool = True) -> None:
     StoreError
         The operating system refused; the file of that name is as it was.
     """
-    with _replacing(path) as temporary, os.fdopen(os.open(temporary, _NEW, 0o600 if private else 0o666), "wb") as file:
+    mode = PRIVATE_FILE if private else SHARED_FILE
+    with _replacing(path) as temporary, new_file(temporary, mode) as file:
         file.write(data)
         settle(file)
 
@@ -122,12 +122,12 @@ def atomic_link(source: Path, path: Path) -> None:
                 settle(file)
 
 
-def new_file(path: Path) -> BinaryIO:
+def new_file(path: Path, mode: int = SHARED_FILE) -> BinaryIO:
     """Return a new file of a name that is not there yet, to be written and then given to `settle`.
 
     Its directory must be synced or renamed durably afterwards.
     """
-    return os.fdopen(os.open(path, _NEW, 0o666), "wb")
+    return os.fdopen(os.open(path, _NEW, mode), "wb")
 
 
 def settle(file: BinaryIO) -> None:
@@ -148,7 +148,7 @@ def scratch_file(folder: Path) -> BinaryIO:
 
 def write_scratch(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays one after another for this process alone; lost with it, so without fsync."""
-    with telling("write a scratch file", path), open(path, "xb") as file:
+    with telling("write a scratch file", path), new_file(path, PRIVATE_FILE) as file:
         for array in arrays.values():
             np.ascontiguousarray(array).tofile(file)
 
@@ -161,6 +161,14 @@ def rename_directory(source: Path, target: Path) -> None:
         sync_directory(target.parent)
 
 
+def move(source: Path, target: Path) -> None:
+    """Give a file another name, durably."""
+    with telling("move a file", target):
+        os.replace(source, target)
+        sync_directory(target.parent)
+        sync_directory(source.parent)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a directory with all it holds; nothing there is fine."""
     with telling("remove a leftover", path):
@@ -170,83 +178,35 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-class RunLock:
-    """The lock of a store: one writer or many readers, released by the kernel when a process dies."""
-
-    def __init__(self, fd: int, *, exclusive: bool):
-        self._fd, self._exclusive = fd, exclusive
-
-    def release(self) -> None:
-        """Give the lock back; a second call does nothing."""
-        if self._fd < 0:
-            return
-        if self._exclusive:
-            os.ftruncate(self._fd, 0)
-        os.close(self._fd)
-        self._fd = -1
+def remove_empty(path: Path) -> None:
+    """Remove a directory if nothing is in it."""
+    with telling("remove a leftover", path), suppress(FileNotFoundError):
+        try:
+            path.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
 
 
-def _open_lock(path: Path, *, exclusive: bool) -> int:
-    flags = os.O_RDWR if exclusive else os.O_RDONLY
-    try:
-        return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        pass
-    try:
-        return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        if error.errno == errno.EROFS and not exclusive:
-            return -1  # Nobody can write to a read-only file system: there is nobody to lock out.
-        raise
-
-
-def run_lock(path: Path, *, exclusive: bool, wait_seconds: float = 0.0) -> RunLock:
-    """Take the lock, waiting at most `wait_seconds`.
+def back_up(files: Sequence[Path], folder: Path) -> None:
+    """Copy files that nobody has open into a directory that appears whole; one that is there stays as it is.
 
     Raises
     ------
-    LockedError
-        Another process holds it; the message names the process.
+    StoreError
+        They could not be copied.
     """
-    with telling("open its lock", path):
-        fd = _open_lock(path, exclusive=exclusive)
-    if fd < 0:
-        return RunLock(fd, exclusive=False)
-    deadline = time.monotonic() + wait_seconds
-    while True:
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                holder = _holder(fd, exclusive=exclusive)
-                os.close(fd)
-                raise LockedError(
-                    "the lock of the store must be free",
-                    got=f"held by {holder}",
-                    where=str(path),
-                    do="Try again later, or wait for it with --wait SECONDS",
-                ) from None
-            time.sleep(LOCK_POLL_SECONDS)
-    if exclusive:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "start": now})
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, text.encode() + b"\n", 0)
-    return RunLock(fd, exclusive=exclusive)
-
-
-def _holder(fd: int, *, exclusive: bool) -> str:
-    if exclusive:
-        with suppress(BlockingIOError):
-            # Sharing works, so it is readers that hold it; a name in the file is that of a killed writer.
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return "a process that reads it"
-    try:
-        told = json.loads(os.pread(fd, 4096, 0))
-        return f"process {told['pid']} on {told['host']} since {told['start']}"
-    except (ValueError, KeyError, TypeError):
-        return "a process that writes it"
+    if folder.is_dir():
+        return
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    remove(temporary)
+    make_directory(temporary)
+    for path in files:
+        target = temporary / path.name
+        with telling("back up a file", target), open(path, "rb") as old, new_file(target, PRIVATE_FILE) as file:
+            shutil.copyfileobj(old, file, 1 << 20)
+            settle(file)
+    rename_directory(temporary, folder)
 
 
 def _connect(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:

@@ -15,6 +15,8 @@ MANIFEST = "store.json"
 CATALOG = "catalog.duckdb"
 LOCK = "lock"
 STAGING = ".staging"
+BACKUP = "backup"
+DAMAGED = "damaged"
 LATEST = "reports/latest"
 HISTORY = "reports/history"
 

@@ -18,7 +18,14 @@ Migration = Callable[[Path], None]
 
 
 def migrate(store: Path, manifest: Manifest) -> Manifest:
-    """Bring an older format up to date, one migration after the other; a killed one can be repeated."""
+    """Bring an older format up to date, one migration after the other; a killed one can be repeated.
+
+    What migrations change, the catalog and the manifest, is kept as it was in ``backup/format-N``: put back, it
+    is the store of before, as long as nothing has been ingested.
+    """
+    changed = [store / name for name in (layout.MANIFEST, layout.CATALOG, f"{layout.CATALOG}.wal")]
+    backup = store / layout.BACKUP / f"format-{manifest.format_version}"
+    durable.back_up([path for path in changed if path.exists()], backup)
     for version in range(manifest.format_version, layout.FORMAT_VERSION):
         MIGRATIONS[version - 1](store)
         manifest = replace(manifest, format_version=version + 1)

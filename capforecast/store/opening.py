@@ -10,6 +10,7 @@ from capforecast.store import durable, layout
 from capforecast.store.catalog import STATEMENTS, Catalog
 from capforecast.store.history import stray_history
 from capforecast.store.layout import Manifest
+from capforecast.store.lock import RunLock, run_lock
 from capforecast.store.migrations import migrate
 from capforecast.store.verify import FAMILIES, known_paths, leftovers
 from capforecast.times import DAY_US, MINUTE_US, format_duration
@@ -22,7 +23,7 @@ class Opened:
     path: Path
     manifest: Manifest
     catalog: Catalog
-    lock: durable.RunLock
+    lock: RunLock
     writable: bool
 
 
@@ -36,7 +37,7 @@ def create(path: Path, step_us: int, created_us: int) -> Opened:
         )
     layout.refuse_foreign(path)
     durable.make_directory(path, private=False)
-    lock = durable.run_lock(path / layout.LOCK, exclusive=True)
+    lock = run_lock(path / layout.LOCK, exclusive=True)
     try:
         layout.refuse_foreign(path)
         for leftover in sorted(path.glob(f"*{layout.CATALOG}*")):
@@ -53,7 +54,7 @@ def open_existing(path: Path, *, writable: bool, wait_seconds: float) -> Opened:
     """Open a store that exists."""
     # Looked at before the lock is made, so that a directory that is no store is left as it is.
     layout.read_manifest(path)
-    lock = durable.run_lock(path / layout.LOCK, exclusive=writable, wait_seconds=wait_seconds)
+    lock = run_lock(path / layout.LOCK, exclusive=writable, wait_seconds=wait_seconds)
     try:
         return _under_lock(path, lock, writable=writable)
     except BaseException:
@@ -61,7 +62,7 @@ def open_existing(path: Path, *, writable: bool, wait_seconds: float) -> Opened:
         raise
 
 
-def _under_lock(path: Path, lock: durable.RunLock, *, writable: bool) -> Opened:
+def _under_lock(path: Path, lock: RunLock, *, writable: bool) -> Opened:
     manifest = layout.read_manifest(path)
     if manifest.format_version < layout.FORMAT_VERSION:
         if not writable:

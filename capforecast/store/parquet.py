@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from capforecast.errors import StoreError
+from capforecast.errors import DamagedError
 from capforecast.store import durable
 
 ROW_GROUP = 122_880
@@ -104,13 +104,13 @@ def _footer_size(tail: bytes) -> int:
     return int.from_bytes(tail[-8:-4], "little") + 8
 
 
-def damaged(path: Path, error: object) -> StoreError:
+def damaged(path: Path, error: object) -> DamagedError:
     """Return the error for a data file that cannot be read."""
-    return StoreError(
+    return DamagedError(
         "every data file of the store must be readable and undamaged",
         got=str(error).splitlines()[0] if str(error) else repr(error),
         where=str(path),
-        do="Run `capforecast doctor`; restore the file from a backup, nothing was changed",
+        do="Run `capforecast doctor --repair`, or restore the file from a backup; nothing was changed",
     )
 
 

@@ -68,6 +68,12 @@ class Rollups:
         return np.repeat(self.sids, np.diff(self.starts))
 
 
+def no_rollups(sids: NDArray[np.int32], columns: Sequence[str]) -> Rollups:
+    """Return rollups of some series that have none."""
+    starts, values = np.zeros(sids.size + 1, np.int64), {name: np.empty(0) for name in columns}
+    return Rollups(sids, starts, np.empty(0, np.int64), values, np.zeros(sids.size, np.int64))
+
+
 def compute(
     sid: NDArray[np.int32], ts: NDArray[np.int64], value: NDArray[np.float64], step_us: int, block: int
 ) -> Piece:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +25,8 @@ from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
 from capforecast.store.publication import Publication
 from capforecast.store.publish import Published
 from capforecast.store.reading import Reader
-from capforecast.store.retention import prune_samples
+from capforecast.store.repair import repair
+from capforecast.store.retention import prune_history, prune_samples
 from capforecast.store.rollups import Rollups
 from capforecast.store.spans import Span
 from capforecast.store.verify import problems
@@ -72,7 +74,7 @@ class Store:
         Parameters
         ----------
         path : Path
-            An empty directory or none.
+            No directory, or an empty one.
         step_us : int
             Width of a rollup: from a minute to a day, a divisor of a day.
         created_us : int
@@ -80,10 +82,8 @@ class Store:
 
         Raises
         ------
-        StoreError
-            The path is a file, a store already, or a directory with other things.
-        LockedError
-            Another process is making it.
+        StoreError, LockedError
+            The path is a file, a store already, or a directory with other things; another process is making it.
         ConfigError
             The step does not divide a day.
         """
@@ -98,16 +98,14 @@ class Store:
         path : Path
             Directory of the store.
         writable : bool
-            Only reading works on a read-only file system too.
+            Only reading works on a read-only file system.
         wait_seconds : float
             How long to wait for the lock.
 
         Raises
         ------
-        StoreError
-            There is no store, it is damaged or of a newer format, or its catalog has lost commits.
-        LockedError
-            Another process writes (or, for writing, reads) it.
+        StoreError, LockedError
+            There is none, it is damaged, newer or has lost commits; another process writes (or, for writing, reads) it.
         """
         return cls._of(opening.open_existing(Path(path), writable=writable, wait_seconds=wait_seconds))
 
@@ -195,18 +193,14 @@ class Store:
 
         Raises
         ------
-        SchemaError
-            A column is no statistic.
-        StoreError
-            A file is missing or damaged.
+        SchemaError, StoreError
+            A column is no statistic; a file is missing or damaged.
         """
         step = self.step_us
         first = -_FAR if from_us is None else -(-from_us // step)
         end = _FAR if to_us is None else to_us // step
-        reader = self._reader
-        if reader is None:
-            # Two threads may both come here first; either of their readers will do.
-            reader = self._reader = Reader(self.path, self._catalog.parts("rollups"))
+        # Two threads may both come here first; either of their readers will do.
+        reader = self._reader = self._reader or Reader(self.path, self._catalog.parts("rollups"))
         days = Span(first * step // DAY_US, (end * step - 1) // DAY_US)
         return reader.select(sids, columns, (first, end), days)
 
@@ -221,8 +215,7 @@ class Store:
     ) -> pl.DataFrame:
         """Return samples: host, metric, instance, ts, value, sorted by instance and time.
 
-        Without an instance those of all instances; `from_us` is the first time, `to_us` the first
-        that is not wanted any more.
+        Without an instance those of all; `from_us` is the first time, `to_us` the first not wanted any more.
         """
         first = -_FAR if from_us is None else from_us // DAY_US
         last = _FAR if to_us is None else (to_us - 1) // DAY_US
@@ -234,8 +227,8 @@ class Store:
     def quarantine(self, sha256: str | None = None) -> pl.DataFrame:
         """Return quarantined rows (source, line, reason, raw) of one source's sha256, or of all.
 
-        `raw` is the text as it stood where a row could not be read, and host, metric, instance, unit, ts
-        (microseconds) and value with commas between where it was read and then found not acceptable.
+        `raw` is the text of a row that could not be read, and host, metric, instance, unit, ts (microseconds)
+        and value with commas between of one that was read and then found not acceptable.
         """
         return read_quarantine(self.path, self._catalog.parts("quarantine"), sha256)
 
@@ -263,8 +256,7 @@ class Store:
         try:
             return take_in(self._catalog, self.path, self.step_us, request, batches, self._committed)
         except Exception:
-            # What cannot be removed now is removed by the next writer.
-            with suppress(StoreError):
+            with suppress(StoreError):  # The next writer removes what cannot be removed now.
                 opening.sweep(self.path, self._catalog)
             raise
 
@@ -278,7 +270,6 @@ class Store:
         Raises
         ------
         SchemaError
-            A column is missing.
         """
         self._check_writable()
         frame = limits.typed(frame)
@@ -329,18 +320,26 @@ class Store:
     def prune_samples(self, keep_days: int) -> int:
         """Remove sample files wholly older than `keep_days` before the newest sample; returns their number.
 
-        Rollups stay. Rows that come later for the removed time are quarantined, since their rollups
-        could not be computed any more.
+        Rollups stay. Later rows of that time are quarantined: their rollups could not be computed any more.
         """
         self._check_writable()
-        watermark = self.watermark_us()
-        if watermark is None:
+        if (watermark := self.watermark_us()) is None:
             return 0
         return prune_samples(self.path, self._catalog, self._committed, watermark // DAY_US - keep_days)
+
+    def prune_history(self, before: date) -> int:
+        """Remove runs before a date from history, but never the latest one; returns their number."""
+        self._check_writable()
+        return prune_history(self.path, self._catalog, self._committed, before)
 
     def verify(self) -> list[str]:
         """Return what is wrong with the store, file by file; empty when all is well."""
         return problems(self.path, self._manifest, self._catalog)
+
+    def repair(self) -> tuple[list[str], list[str]]:
+        """Make damaged rollups and latest tables again; return what was made and what could not be."""
+        self._check_writable()
+        return repair(self.path, self._catalog, self.step_us, self._committed)
 
     def _committed(self, number: int) -> None:
         self._reader = None
