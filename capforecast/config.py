@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_valid
 
 from capforecast.errors import ConfigError
 from capforecast.kinds import Kind
+from capforecast.mark_settings import Rename, ResetEvent, Window
 from capforecast.settings import (
     Exclusion,
     ForecastSettings,
@@ -57,6 +58,9 @@ class Config(Section):
     )
     sources: tuple[SourceSettings, ...] = Field((), description="what the nightly job reads")
     kinds: tuple[KindSettings, ...] = Field((), description="metric kinds of your own")
+    windows: tuple[Window, ...] = Field((), description="times that do not count, such as maintenance")
+    resets: tuple[ResetEvent, ...] = Field((), description="moments from which series are other ones")
+    renames: tuple[Rename, ...] = Field((), description="hosts that got another name")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _base: str | None = PrivateAttr(default=None)

@@ -17,6 +17,7 @@ from capforecast.globs import Names
 from capforecast.history import Items
 from capforecast.kinds import Kind, by_name, is_storage
 from capforecast.limits import Resolved
+from capforecast.marks import Marks
 from capforecast.panel import Floats, Ints
 from capforecast.schema import LABELS
 from capforecast.units import factor
@@ -64,6 +65,8 @@ class Expected:
         What one of the unit of its kind is in its own unit.
     storage : bool (S,)
         Does the metric say how full something is that data are kept in.
+    marks : Marks
+        What of the history counts.
     """
 
     series: pl.DataFrame
@@ -83,6 +86,7 @@ class Expected:
     changing: np.ndarray
     scale: Floats
     storage: np.ndarray
+    marks: Marks
 
     def statistics(self, items: Ints) -> np.ndarray:
         """Return the rollup column that is forecast of each item."""
@@ -112,7 +116,9 @@ class Expected:
         )
 
 
-def expect(series: pl.DataFrame, limits: Resolved, config: Config, changes: Dated | None = None) -> Expected:
+def expect(
+    series: pl.DataFrame, limits: Resolved, config: Config, changes: Dated | None = None, marks: Marks | None = None
+) -> Expected:
     """Return what is expected of some series.
 
     Parameters
@@ -125,6 +131,8 @@ def expect(series: pl.DataFrame, limits: Resolved, config: Config, changes: Date
         Kinds and exclusions.
     changes : Dated, optional
         What changes with time; nothing without it.
+    marks : Marks, optional
+        What of the history counts; all of it without them.
     """
     kinds = tuple(by_name(config.metric_kinds).values())
     kind = limits.series.get_column("kind").cast(pl.Enum([one.name for one in kinds])).to_physical().to_numpy()
@@ -167,6 +175,7 @@ def expect(series: pl.DataFrame, limits: Resolved, config: Config, changes: Date
         changing=changing,
         scale=scale,
         storage=_storage(series),
+        marks=marks or Marks.nothing(),
     )
 
 

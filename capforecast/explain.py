@@ -25,6 +25,7 @@ from capforecast.grades import UNKNOWN
 from capforecast.history import Rollups
 from capforecast.inquiry import of_names
 from capforecast.limits import resolve
+from capforecast.marks import Marks
 from capforecast.outcome import Judged, Plan
 from capforecast.panel import DAY_US, Floats
 from capforecast.pool import families, recipes
@@ -126,11 +127,13 @@ def _chosen(
 def _judged(store: Store, config: Config, series: pl.DataFrame) -> dict[Key, tuple[Judged, int]]:
     """Return what each item of some series is judged by, and its place there, by name and direction."""
     end_us = to_us(series.item(0, "as_of"))
-    known = store.series().join(series.select(KEYS), on=KEYS, how="semi", maintain_order="left")
-    expected = expect(known, resolve(known, store.limits(), config.metric_kinds, end_us), config)
+    every = store.series()
+    marks = Marks.of(every, config)
+    known = marks.current(every).join(series.select(KEYS), on=KEYS, how="semi", maintain_order="left")
+    expected = expect(known, resolve(known, store.limits(), config.metric_kinds, end_us), config, None, marks)
     items = np.arange(expected.owner.size)
-    read = store.rollups(
-        np.sort(expected.sid).astype(np.int32), sorted(set(expected.statistics(items))),
+    read, _ = marks.read(
+        store, np.sort(expected.sid), sorted(set(expected.statistics(items))),
         from_us=end_us - HISTORY_DAYS * DAY_US, to_us=end_us,
     )  # fmt: skip
     place = np.searchsorted(np.sort(expected.sid), expected.sid)

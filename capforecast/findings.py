@@ -21,7 +21,7 @@ STATE = np.dtype(
     [
         ("status", np.int8), ("grade", np.int8), ("pattern", np.int8), ("reasons", np.int16),
         ("last_change", np.int32), ("fitted", np.int32),
-        ("step_us", np.int64), ("last_us", np.int64), ("samples", np.int64),
+        ("step_us", np.int64), ("last_us", np.int64), ("samples", np.int64), ("hidden", np.int64),
         *((name, np.float64) for name in (
             "history_days", "gap_pct", "above_bound_pct", "current", "current_p95", "growth_per_day",
             "skill_vs_naive", "coverage_80", "peak",
@@ -88,7 +88,7 @@ class Terms:
 
 
 def item_states(
-    out: Outcome, expected: Expected, items: Ints, samples: Ints, terms: Terms, *, lost: bool = False
+    out: Outcome, expected: Expected, items: Ints, counts: tuple[Ints, Ints], terms: Terms, *, lost: bool = False
 ) -> Records:
     """Return what was seen of each item, STATE (I,).
 
@@ -100,8 +100,8 @@ def item_states(
         The run.
     items : int64 (I,)
         The shard's items.
-    samples : int64 (I,)
-        Samples that each one looked back on.
+    counts : (int64 (I,), int64 (I,))
+        Samples that each one looked back on, and rollups that do not count.
     terms : Terms
         When a series is stale or too short.
     lost : bool
@@ -124,7 +124,8 @@ def item_states(
     state["grade"], state["reasons"] = grades(status, history, out)
     state["pattern"] = told(out.pattern, expected.storage[series], out.clean_ups)
     state["peak_hours"], state["ceiling"] = out.peak_hours, out.ceiling
-    state["step_us"], state["last_us"], state["samples"] = out.step_us, last_us, samples
+    state["step_us"], state["last_us"], state["samples"] = out.step_us, last_us, counts[0]
+    state["hidden"] = counts[1]
     state["last_change"] = _day(terms.day - out.change_days)
     state["fitted"] = np.where(out.enough, terms.day - out.age, NEVER)
     state["history_days"] = np.round(history, 3)

@@ -36,6 +36,8 @@ class Gathered:
         History.
     samples : int64 (I,)
         Samples behind the rollups of each item's series.
+    hidden : int64 (I,)
+        Rollups of each item's series that do not count.
     changing : bool (I,)
         Do dated limits of the series change, or did they.
     damage : str
@@ -49,6 +51,7 @@ class Gathered:
     level: Floats
     rollups: Rollups
     samples: Ints
+    hidden: Ints
     changing: np.ndarray
     damage: str = ""
 
@@ -63,12 +66,12 @@ def gather(store: Store, expected: Expected, as_of_us: int, chosen: Ints) -> Gat
     rows = ranges(watched, watching)
     # Where the items of each threshold's series begin, here and among all.
     begin, begin_all = (np.repeat(starts, watching) for starts in (np.cumsum(counts) - counts, first))
-    sids, names, damage = expected.sid[chosen].astype(np.int32), sorted(set(expected.statistics(items))), ""
+    sids, names, damage = expected.sid[chosen], sorted(set(expected.statistics(items))), ""
     try:
-        read = store.rollups(sids, names, from_us=as_of_us - HISTORY_DAYS * DAY_US, to_us=as_of_us)
+        read, hidden = expected.marks.read(store, sids, names, from_us=as_of_us - HISTORY_DAYS * DAY_US, to_us=as_of_us)
     except DamagedError as error:
         # What a part of the history would lead to is not told: these series have none.
-        read, damage = no_rollups(sids, names), str(error)
+        read, hidden, damage = no_rollups(sids.astype(np.int32), names), np.zeros(sids.size, np.int64), str(error)
     rollups = Rollups(read.starts, read.bucket, read.values, store.step_us)
     return Gathered(
         places=items,
@@ -78,6 +81,7 @@ def gather(store: Store, expected: Expected, as_of_us: int, chosen: Ints) -> Gat
         level=levels(expected.thresholds.get_column("threshold"))[rows],
         rollups=expected.dated.rebased(rollups, chosen),
         samples=read.samples[local],
+        hidden=hidden[local],
         changing=expected.changing[chosen][local],
         damage=damage,
     )

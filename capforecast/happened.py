@@ -20,6 +20,7 @@ from capforecast.history import Items, Rollups, grid, groups, natural_steps
 from capforecast.kernels.crossing import first_crossings
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.kinds import kind_of
+from capforecast.marks import Marks
 from capforecast.moved import Moved, moved
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.store import Store, shards
@@ -76,6 +77,7 @@ def happened(store: Store, config: Config, due: Due, rows: pl.DataFrame) -> Seen
         rows.get_column("threshold").to_numpy(),
         np.searchsorted(statistics, rows.get_column("statistic").to_numpy().astype(str)), statistics,
         both.select("k", "n").to_numpy(), moved(store, config, rows, (due.as_of_us, due.days)),
+        Marks.of(store.series(), config),
     )  # fmt: skip
     order = np.argsort(sid, kind="stable")
     edges = [stop for _, stop in shards(sid[order].astype(np.int32), SHARD)]
@@ -99,12 +101,13 @@ class _Task:
     statistics: Sequence[str]
     rule: Ints
     moved: Moved
+    marks: Marks
 
     def seen(self, chosen: Ints) -> tuple[Ints, Seen]:
         """Return what happened to some rows."""
         sids, place = np.unique(self.sid[chosen], return_inverse=True)
-        read = self.store.rollups(
-            sids.astype(np.int32), self.statistics, from_us=self.due.as_of_us - WEEK * DAY_US, to_us=self.due.due_us
+        read, _ = self.marks.read(
+            self.store, sids, self.statistics, from_us=self.due.as_of_us - WEEK * DAY_US, to_us=self.due.due_us
         )
         rollups = Rollups(read.starts, read.bucket, read.values, self.store.step_us)
         items, owner = self._items(chosen, place)

@@ -12,6 +12,7 @@ import polars as pl
 from capforecast import registry
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DataError
+from capforecast.marks import Marks
 from capforecast.pastcases import Past, Reach, past
 from capforecast.questions import Asking, end_of_data, questions
 from capforecast.replay import FINE_HORIZON_US, replay
@@ -89,11 +90,11 @@ def look_back(
         end_us = end_of_data(store)
         asked, messages = questions(store, config, asking)
         reach = Reach(end_us, FINE_HORIZON_US, config.run.stale_after_us)
-        tasks = _tasks(asked)
+        tasks, marks = _tasks(asked), Marks.of(store.series(), config)
         engine: Any = registry.load("engine", "serial" if config.run.threads == 1 else "threads")
         parts: list[pl.DataFrame] = []
         done = 0
-        for part in engine(lambda task: _answered(past(store, task, reach), config), tasks, config.run.threads):
+        for part in engine(lambda task: _answered(past(store, task, reach, marks), config), tasks, config.run.threads):
             done += tasks[len(parts)].height
             parts.append(part)
             if progress is not None:

@@ -15,6 +15,7 @@ import polars as pl
 from capforecast.hindsight import KNOWN, WEEK, fell
 from capforecast.history import Items, Rollups, grid, groups, natural_steps
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
+from capforecast.marks import Marks
 from capforecast.panel import DAY_US, HOUR_US, Floats, Ints
 from capforecast.store import Store
 
@@ -64,7 +65,7 @@ class Past:
     samples: Mapping[tuple[bool, bool], pl.DataFrame]
 
 
-def past(store: Store, asked: pl.DataFrame, reach: Reach) -> Past:
+def past(store: Store, asked: pl.DataFrame, reach: Reach, marks: Marks | None = None) -> Past:
     """Find what became of questions.
 
     Parameters
@@ -75,6 +76,8 @@ def past(store: Store, asked: pl.DataFrame, reach: Reach) -> Past:
         Questions of some series; see `questions.questions`.
     reach : Reach
         How far to look.
+    marks : Marks, optional
+        What of the history counts.
 
     Notes
     -----
@@ -91,8 +94,8 @@ def past(store: Store, asked: pl.DataFrame, reach: Reach) -> Past:
         items.select("sid", "below").with_row_index("item"), on=["sid", "below"], how="left", maintain_order="left"
     )
     sids, place = np.unique(items.get_column("sid").to_numpy(), return_inverse=True)
-    read = store.rollups(
-        sids.astype(np.int32), items.get_column("statistic").unique().sort().to_list(),
+    read, _ = (marks or Marks.nothing()).read(
+        store, sids, items.get_column("statistic").unique().sort().to_list(),
         from_us=first_us - days * DAY_US, to_us=reach.end_us,
     )  # fmt: skip
     rollups = Rollups(read.starts, read.bucket, read.values, store.step_us)

@@ -95,8 +95,10 @@ class _Taken:
         default_factory=lambda: dict.fromkeys(("in", "accepted", "duplicate", "quarantined"), 0)
     )
     failed: list[str] = field(default_factory=list)
+    warnings: dict[str, None] = field(default_factory=dict)
 
     def add(self, one: Ingested) -> None:
+        self.warnings |= dict.fromkeys(one.warnings)
         self.rows["in"] += one.rows_in
         self.rows["accepted"] += one.accepted
         self.rows["duplicate"] += one.duplicate
@@ -180,7 +182,8 @@ def nightly(
         tables = published_tables(store.path / published.path, published.files, {"run": row})
     return RunResult(
         stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
-        (*notes, *damage, *lost, *past.messages, *found.messages), found.counts["most_urgent"], timings.seconds(),
+        (*notes, *taken.warnings, *damage, *lost, *past.messages, *found.messages), found.counts["most_urgent"],
+        timings.seconds(),
     )  # fmt: skip
 
 

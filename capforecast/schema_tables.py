@@ -117,6 +117,7 @@ SERIES = Table(
         Column("first_ts", "timestamp", "first accepted sample"),
         Column("last_ts", "timestamp", "end of the newest rollup before as_of"),
         Column("samples", "int64", "accepted samples that the run looked back on"),
+        Column("rollups_hidden", "int64", "rollups in windows that do not count, or before a reset event"),
         Column("history_days", "double", "from the first to the last sample", "days"),
         Column("gap_pct", "double", "share of the history's steps without data", "percent"),
         Column("above_bound_pct", "double", "share of rollups above the kind's upper bound", "percent"),

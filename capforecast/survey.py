@@ -24,6 +24,7 @@ from capforecast.itemrows import forecast_rows, score_rows
 from capforecast.kept import Asked, recall, remember, terms_of
 from capforecast.lessons import Lessons
 from capforecast.limits import resolve
+from capforecast.marks import Marks
 from capforecast.outcome import Plan
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.pool import families, recipes
@@ -183,10 +184,12 @@ def _by_risk(found: Found, by_row: Mapping[int, tuple[Correction, ...]]) -> dict
 def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) -> tuple[Expected, list[str]]:
     """Return what is expected of the series that were there before as_of, and sentences for the reader."""
     series = series.filter(pl.col("first_ts").dt.epoch("us") < stamp.as_of_us)
+    marks = Marks.of(series, config)
+    series = marks.current(series)
     limits = resolve(series, store.limits(), config.metric_kinds, stamp.as_of_us)
     end_us = stamp.as_of_us + config.run.horizon_us
     changes = dated(series, store.limits(), config.metric_kinds, limits, stamp.as_of_us, end_us)
-    return expect(series, limits, config, changes), [*limits.sentences(series), *changes.begin]
+    return expect(series, limits, config, changes, marks), [*limits.sentences(series), *changes.begin]
 
 
 def _engine(config: Config) -> Engine:
@@ -316,7 +319,8 @@ class _Shards:
                     self.corrections.update(corrections_of(shard, expected, self.lessons, plan.end_us, out))
                 correct(shard, expected, self.lessons, plan.end_us, out)
         with self.timings.stage("judge"):
-            states = item_states(out, expected, items, shard.samples, self._terms(), lost=bool(shard.damage))
+            counts = (shard.samples, shard.hidden)
+            states = item_states(out, expected, items, counts, self._terms(), lost=bool(shard.damage))
             verdicts = threshold_verdicts(out, states, expected, rows, owner, self._terms())
             scores = joined(out.scores)
             scores["item"] = items[scores["item"]]

@@ -136,6 +136,7 @@ def series_rows(found: Found, start: int, stop: int) -> pl.DataFrame:
         pl.Series("first_ts", expected.first_us[start:stop]).cast(TYPES["timestamp"]),
         pl.Series("last_ts", state["last_us"]).cast(TYPES["timestamp"]),
         pl.Series("samples", state["samples"]),
+        pl.Series("rollups_hidden", state["hidden"]),
         pl.Series("above_bound_pct", state["above_bound_pct"]),
         _dates(state["last_change"]).alias("last_change"),
         _dates(state["fitted"]).alias("fitted"),

@@ -157,7 +157,7 @@ def test_ingest_counts_every_row_and_is_exit_4_with_quarantine(tmp_path: Path) -
     result = call("ingest", "-", "--map", "host=vm", "--store", store, "--json", stdin=text)
     assert result.exit_code == 4
     assert json.loads(result.stdout)["sources"] == [
-        {"source": "-", "rows_in": 2, "accepted": 1, "duplicate": 0, "quarantined": 1}
+        {"source": "-", "rows_in": 2, "accepted": 1, "duplicate": 0, "quarantined": 1, "warnings": []}
     ]
     good = tmp_path / "good.csv"
     good.write_text("host,metric,ts,value\na,cpu_pct,2026-05-01T00:00:00Z,1\n", encoding="utf-8")

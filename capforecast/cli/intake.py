@@ -20,7 +20,7 @@ class Taken:
     Attributes
     ----------
     counts : list of dict
-        source, rows_in, accepted, duplicate and quarantined of each file that was taken.
+        source, rows_in, accepted, duplicate, quarantined and warnings of each file that was taken.
     failed : list of str
         Why a location or a file was not.
     stopped : CapforecastError, optional
@@ -62,7 +62,7 @@ def take(
             taken.stopped = error
             break
         else:
-            keys = ("rows_in", "accepted", "duplicate", "quarantined")
+            keys = ("rows_in", "accepted", "duplicate", "quarantined", "warnings")
             taken.counts += [{"source": place, **{key: getattr(one, key) for key in keys}} for place, one in found]
     progress("ingest", len(files), len(files))
     return taken

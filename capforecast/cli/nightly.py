@@ -165,6 +165,9 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
         for count in taken.counts:
             words = ", ".join(f"{count[key]} {key}" for key in ("accepted", "duplicate", "quarantined"))
             click.echo(f"{printable(str(count['source']))}: {count['rows_in']} rows in: {words}")
+    if not common.quiet:
+        for warning in dict.fromkeys(warning for count in taken.counts for warning in count["warnings"]):
+            click.echo(f"Note: {printable(warning)}", err=True)
     word = "Warning" if taken.counts else "Error"
     _tell_lost(config.store.path, sum(count["quarantined"] for count in taken.counts), taken.failed, word)
     if taken.stopped is not None:

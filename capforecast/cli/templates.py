@@ -20,6 +20,9 @@ HEAD = """\
 
 SOURCE = 'location = "metrics.csv.gz"'
 KIND = 'name = "queue"\npatterns = ["*queue_depth*"]\nthresholds = {warning = 1000, critical = 5000}'
+WINDOW = 'host = "db-*"\nstart = 2026-03-01T22:00:00Z\nend = 2026-03-02T02:00:00Z\nevery = "7d"'
+RESET = 'host = "db-1"\nmetric = "disk_*"\nat = 2026-03-01'
+RENAME = 'old = "web-01"\nnew = "shop-01"\nat = 2026-03-01'
 
 LIMITS_HEAD = """\
 # Capacities, thresholds, lead times and labels. Of lines that say the same thing the one with the latest
@@ -50,7 +53,8 @@ def settings_text(active: Iterable[str] = ("store.path", "limits.file"), source:
             lines += _section(name, field.annotation, set(active))
     lines += [f"# {_words(Config.model_fields['exclude'])}"]
     lines += [f'#[[exclude]]\n#instance = "{pattern}"' for pattern in VIRTUAL]
-    lines += ["", *_array("sources", SOURCE, source), *_array("kinds", KIND, None)]
+    lines += ["", *_array("sources", SOURCE, source), *_array("kinds", KIND, None), *_array("windows", WINDOW, None)]
+    lines += [*_array("resets", RESET, None), *_array("renames", RENAME, None)]
     return "\n".join(lines)
 
 

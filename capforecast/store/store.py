@@ -157,9 +157,8 @@ class Store:
         return self._catalog.meta("commit")
 
     def series(self) -> pl.DataFrame:
-        """Return sid, host, metric, instance, unit, first_ts, last_ts, samples, nature, given, scale, by name.
-
-        The unit of a counter is that of its rates. Samples came in `given`; one of it is `scale` of what is kept.
+        """Return sid, host, metric, instance, unit (a counter's is that of its rates), first_ts, last_ts, samples,
+        nature, given (the unit that samples came in) and scale (what one of it is in the unit they are kept in).
         """
         times = [
             pl.from_epoch(f"{name}_us", "us").dt.replace_time_zone("UTC").alias(f"{name}_ts")
@@ -220,8 +219,8 @@ class Store:
         first = -_FAR if from_us is None else from_us // DAY_US
         last = _FAR if to_us is None else (to_us - 1) // DAY_US
         blocks = {sid // spans.BLOCK for sid in self._catalog.sids(host, metric)}
-        parts = [part for part in self._catalog.parts("samples") if part.block in blocks]
-        parts = [part for part in parts if part.first_day <= last and part.last_day >= first]
+        near = (p for p in self._catalog.parts("samples") if p.first_day <= last and p.last_day >= first)
+        parts = [part for part in near if part.block in blocks]
         return samples.select(self.path, parts, (host, metric, instance), (from_us, to_us))
 
     def quarantine(self, sha256: str | None = None) -> pl.DataFrame:
