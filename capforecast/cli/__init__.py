@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "capforecast.cli.view",
     "status": "capforecast.cli.view",
     "schema": "capforecast.cli.view",
+    "lint": "capforecast.cli.lint",
     "doctor": "capforecast.cli.view",
     "warmup": "capforecast.cli.warmup",
 }
