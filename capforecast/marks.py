@@ -100,7 +100,7 @@ class Marks:
             self.later.tolist(), self.earlier.tolist(), self.until_us.tolist(), strict=True
         ):
             if later in first and earlier in first:
-                begins[later] = min(begins.get(later, first[later]), first[earlier])  # type: ignore[type-var]
+                begins[later] = min(begins.get(later, first[later]), first[earlier])
                 if last_us[earlier] < until_us:
                     gone.add(earlier)
         changed = pl.DataFrame(
