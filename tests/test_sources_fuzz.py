@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -98,6 +100,38 @@ def mutated(data: bytes, chosen: random.Random) -> bytes:
         else:
             del found[at:]
     return bytes(found)
+
+
+DOCUMENTS = ["prometheus-json", "otlp", "graphite", "cloudwatch", "sysstat-json", "zabbix"]
+VALUES: list[Any] = [
+    None, True, 0, -1, 10**400, 1.5e308, float("nan"), "", "x", "\ud800", "1_0", "9" * 40, [], [[]], [1, 2], {},
+    {"a": []}, [None],
+]  # fmt: skip
+
+
+def grafted(value: Any, chosen: random.Random, depth: int = 0) -> Any:
+    """Return a document in which a part is another value, is gone, or stands under another key."""
+    if depth and (chosen.random() < 0.15 or not isinstance(value, dict | list) or not value):
+        return chosen.choice(VALUES)
+    if isinstance(value, list):
+        at = chosen.randrange(len(value))
+        return [*value[:at], grafted(value[at], chosen, depth + 1), *value[at + 1 :]]
+    key = chosen.choice(sorted(value))
+    if chosen.random() < 0.1:
+        return {chosen.choice(sorted(value) + ["x"]) if k == key else k: v for k, v in value.items()}
+    return {k: grafted(v, chosen, depth + 1) if k == key else v for k, v in value.items()}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_documents_of_another_shape_give_rows_rejects_or_our_errors(tmp_path: Path, name: str, seed: int) -> None:
+    chosen = random.Random(seed)
+    path = Path(written(tmp_path, name, SAMPLES))
+    value = json.loads(path.read_text().splitlines()[0])
+    for _ in range(chosen.choice((1, 1, 2, 4))):
+        value = grafted(value, chosen)
+    taken(write(path, json.dumps(value)), name)
 
 
 @pytest.mark.parametrize("name", FUZZED)

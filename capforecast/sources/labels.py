@@ -96,14 +96,14 @@ class Labels:
         for label in _STATES:
             if label in rest and (found := METRICS.get(f"{canonical}{{state={rest[label]}}}")):
                 (name, known), _ = found, rest.pop(label)
-        series = Series(
+        series = named(
             host or self._host,
             name,
             self._instance(metric, rest),
             known or UNITS.get(unit, unit) or self._options.unit or "",
         )
-        if not _is_text(series.host + series.metric + series.instance + series.unit):
-            return Series("", "", "", "", "a name holds half of a surrogate pair, which is no text")
+        if series.wrong is not None:
+            return series
         first = self._taken.setdefault((series.host, series.metric, series.instance), key)
         if first == key:
             return series
@@ -142,12 +142,13 @@ def no_labels(options: ReadOptions, location: str) -> None:
         )
 
 
-def _is_text(name: str) -> bool:
+def named(host: str, metric: str, instance: str, unit: str) -> Series:
+    """Return a series whose names come from JSON, where they may be no text: its rows are rejects then."""
     try:
-        name.encode()
+        (host + metric + instance + unit).encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return Series("", "", "", "", "a name holds half of a surrogate pair, which is no text")
+    return Series(host, metric, instance, unit)
 
 
 def _without_port(address: str) -> str:

@@ -17,7 +17,7 @@ from capforecast.sources import Batch, ReadOptions
 from capforecast.sources.canonical import sysstat_metric
 from capforecast.sources.content import shown, stem
 from capforecast.sources.documents import Points, begins, read_documents, word
-from capforecast.sources.labels import Series, no_labels
+from capforecast.sources.labels import Series, named, no_labels
 from capforecast.sources.moments import Clock, clock_for, read
 from capforecast.sources.samples import joined
 
@@ -122,7 +122,7 @@ class _Parsing:
             header = _header(path, key)
             # sadf writes retrseg also where sar still says retrans.
             metric, unit = sysstat_metric(header, ())
-            series = Series(host, metric, instance, unit)
+            series = named(host, metric, instance, unit)
             self._series[host, *path, key, instance] = series
         return series
 

@@ -17,7 +17,7 @@ from capforecast.sources.canonical import METRICS, UNITS
 from capforecast.sources.collected import Collected, micros
 from capforecast.sources.content import head, shown, stem
 from capforecast.sources.documents import Points, begins, read_documents, word
-from capforecast.sources.labels import Series, no_labels
+from capforecast.sources.labels import Series, named, no_labels
 from capforecast.sources.lines import first_lines
 from capforecast.sources.samples import joined
 from capforecast.sources.sql_tables import SqlTables
@@ -157,7 +157,7 @@ class _Items:
                 or self._options.unit
                 or ""
             )
-            series = Series(host, metric, instance, unit)
+            series = named(host, metric, instance, unit)
             self._series[host, key, unit] = series
         return series
 
