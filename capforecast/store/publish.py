@@ -152,10 +152,11 @@ def write_latest(store: Path, run: Mapping[str, object], path: str, content: Edi
     """Replace the files of ``reports/latest``, the pointer last."""
     latest = store / LATEST
     durable.make_directory(latest, private=False)
-    for name in content.manifest:
-        durable.atomic_link(store / path / name, latest / name)
+    # What needs room on the disk comes first: where there is none, the tables stay those of the run before.
     for name, data in content.pages.items():
         durable.atomic_write(latest / name, data, private=False)
+    for name in content.manifest:
+        durable.atomic_link(store / path / name, latest / name)
     pointer = {
         **_about(run, path),
         "files": content.manifest,
