@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -36,15 +37,7 @@ from capforecast.shard import run
 from capforecast.sinks import InMemory, Sink
 from capforecast.standing import settle
 from capforecast.store import KeptForecasts, Piece, Store, shards
-from capforecast.tables import (
-    Found,
-    Stamp,
-    breach_rows,
-    conform,
-    risks,
-    series_rows,
-    urgency,
-)
+from capforecast.tables import Found, Stamp, breach_rows, conform, risks, series_rows, urgency
 from capforecast.teaching import FILE as LESSONS
 from capforecast.teaching import correct, corrections_of, teach
 from capforecast.texts import hex_texts
@@ -129,9 +122,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         past = None if before is None else Before.of(before)
         # Frames of a million rows are large; from here on what was made of them is enough.
         del series, before
-    work = _Shards(
-        store, config, stamp, expected, timings, memory.kept, messages=messages, explains=sink is inside
-    )  # fmt: skip
+    work = _Shards(store, config, stamp, expected, timings, memory.kept, explains=sink is inside, messages=messages)
     known = memory.taught
     if known is None and learns:
         if progress is not None:
@@ -242,8 +233,7 @@ class _Shards:
         states = np.zeros(expected.owner.size, STATE)
         verdicts = np.zeros(expected.item.size, VERDICT)
         names: dict[str, int] = {}
-        damaged: dict[str, int] = {}
-        done = 0
+        damaged, done = Counter[str](), 0
         by_sid = np.argsort(expected.sid, kind="stable")
         steady = longest_rising(by_sid)
         waits = np.zeros(by_sid.size, bool)
@@ -274,13 +264,13 @@ class _Shards:
                 if part.piece is not None:
                     with self.timings.stage("write"):
                         sink.keep(part.piece, terms_of(self.config))
-                if part.damage:
-                    damaged[part.damage] = damaged.get(part.damage, 0) + np.unique(expected.owner[part.items]).size
-                done += np.unique(expected.owner[part.items]).size
+                count = np.unique(expected.owner[part.items]).size
+                damaged[part.damage] += count
+                done += count
                 if progress is not None:
                     progress("forecast", done, by_sid.size)
             ordered.finish()
-        self.messages.extend(f"{damaged[why]} series cannot be forecast: {why}" for why in sorted(damaged))
+        self.messages.extend(f"{damaged[why]} series cannot be forecast: {why}" for why in sorted(damaged) if why)
         return Found(expected, states, verdicts, list(names), stamp)
 
     def _tasks(self, places: Ints) -> list[Ints]:
@@ -324,8 +314,8 @@ class _Shards:
             verdicts = threshold_verdicts(out, states, expected, rows, owner, self._terms())
             scores = joined(out.scores)
             scores["item"] = items[scores["item"]]
-            levels = daily_levels(out, states)
-            return _Part(items, rows, states, verdicts, levels, scores, list(out.names), piece, shard.damage)
+            found = items, rows, states, verdicts, daily_levels(out, states)
+            return _Part(*found, scores, list(out.names), piece, shard.damage)
 
     def _recalled(self, source: KeptForecasts, asked: Asked, plan: Plan) -> Kept | None:
         return recall(source, asked, plan.end_us, plan.horizon_days, self.config.run.refit_every_us // DAY_US)
