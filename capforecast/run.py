@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,36 +11,24 @@ from pathlib import Path
 import polars as pl
 
 from capforecast import __version__, registry
-from capforecast.address import names_server, parse_address
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
-from capforecast.errors import ConfigError, DamagedError, DataError, SourceError, printable
+from capforecast.errors import ConfigError, DataError, printable
 from capforecast.glance import glance
-from capforecast.ingest import ingest, taken_before
 from capforecast.judging import judge
 from capforecast.limits import read as read_limits
 from capforecast.previous import breaches_before, memory_before
-from capforecast.pulling import pulled
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
 from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES, TABLES
-from capforecast.settings import SourceSettings
-from capforecast.sources import ReadOptions
-from capforecast.sources.content import head
-from capforecast.sources.recognise import choose, resolve
-from capforecast.store import Ingested, Published, Store, published_tables
+from capforecast.store import Published, Store, published_tables
 from capforecast.survey import Progress, survey
 from capforecast.tables import Stamp, conform, dictionary_rows
-from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment, parse_duration, parse_moment
+from capforecast.taking import Taken, ingest_sources, take
+from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment
 from capforecast.timings import Timings
 
 __all__ = ["RunResult", "forecast_frame", "ingest_sources", "nightly", "replay"]
-
-
-_AS_SET = (
-    "format", "epoch", "time_format", "delimiter", "encoding", "header", "layout", "host", "metric", "unit"
-)  # fmt: skip
-"""Settings of a source that are options of reading as they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +75,6 @@ class RunResult:
         return glance(f"Run {self.run_id}", self.tables["breaches"], self.messages)
 
 
-@dataclass(slots=True)
-class _Taken:
-    """What the configured sources gave."""
-
-    rows: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("in", "accepted", "duplicate", "quarantined"), 0)
-    )
-    failed: list[str] = field(default_factory=list)
-    warnings: dict[str, None] = field(default_factory=dict)
-
-    def add(self, one: Ingested) -> None:
-        self.warnings |= dict.fromkeys(one.warnings)
-        self.rows["in"] += one.rows_in
-        self.rows["accepted"] += one.accepted
-        self.rows["duplicate"] += one.duplicate
-        self.rows["quarantined"] += one.quarantined
-
-
 def nightly(
     store_path: str | Path,
     config: Config,
@@ -142,7 +112,7 @@ def nightly(
     timings = Timings()
     with timings.stage("all"), Store.open(store_path, writable=True, wait_seconds=wait_seconds) as store:
         with timings.stage("ingest"):
-            taken = _take(store, config, now_us if as_of_us is None else as_of_us, progress)
+            taken = take(store, config, now_us if as_of_us is None else as_of_us, progress)
             _take_limits(store, config)
         moment, source, notes = moment_of(store, config, now_us, as_of_us)
         stamp = Stamp(run_id_of(moment, config), moment)
@@ -187,115 +157,10 @@ def nightly(
     )  # fmt: skip
 
 
-def ingest_sources(
-    store_path: str | Path,
-    locations: Sequence[str],
-    options: ReadOptions,
-    config: Config,
-    *,
-    now_us: int,
-    as_of_us: int | None = None,
-    wait_seconds: float = 0.0,
-    progress: Progress | None = None,
-) -> list[tuple[str, Ingested]]:
-    """Bring files into a store, which is created when it is missing.
-
-    Returns
-    -------
-    list of (location, Ingested)
-        One per file; directories are their files.
-
-    Raises
-    ------
-    SourceError, SchemaError, DataError
-        A location cannot be read; those before it stay ingested.
-    """
-    path = Path(store_path)
-    moment = now_us if as_of_us is None else as_of_us
-    files = [name for location in locations for name in resolve(location, options)]
-    opened = (
-        Store.open(path, writable=True, wait_seconds=wait_seconds)
-        if (path / "store.json").exists()
-        else Store.create(path, created_us=now_us)
-    )
-    out = []
-    with opened as store:
-        for done, name in enumerate(files):
-            if progress is not None:
-                progress("ingest", done, len(files))
-            if names_server(name):
-                out += _ingest_server(store, name, config, moment)
-            else:
-                out.append((name, _ingest_file(store, name, options, config, moment)))
-        if progress is not None:
-            progress("ingest", len(files), len(files))
-    return out
-
-
-def _take(store: Store, config: Config, as_of_us: int, progress: Progress | None) -> _Taken:
-    """Ingest the configured sources; one that fails is named and the others go on."""
-    taken = _Taken()
-    for done, settings in enumerate(config.sources):
-        if progress is not None:
-            progress("ingest", done, len(config.sources))
-        if names_server(settings.location):
-            for one in pulled(store, settings, config, as_of_us):
-                taken.failed.append(one) if isinstance(one, str) else taken.add(one)
-            continue
-        try:
-            options = _options(settings, config)
-            for name in resolve(settings.location, options):
-                if taken_before(store, name, options):
-                    continue
-                taken.add(_ingest_file(store, name, options, config, as_of_us))
-        except (SourceError, DataError, DamagedError, ValueError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            taken.failed.append(f"{settings.location}: {error}")
-    if progress is not None and config.sources:
-        progress("ingest", len(config.sources), len(config.sources))
-    return taken
-
-
 def _begin(progress: Progress | None, stage: str) -> None:
     """Tell that a stage begins of which it is not known how far it is."""
     if progress is not None:
         progress(stage, 0, None)
-
-
-def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int) -> Ingested:
-    source = registry.load("source", choose(name, head(name), options))()
-    return ingest(
-        store, name, source, options, as_of_us=as_of_us, run_id="", tolerance_us=config.ingest.future_tolerance_us,
-        kinds=config.metric_kinds,
-    )  # fmt: skip
-
-
-def _ingest_server(store: Store, location: str, config: Config, as_of_us: int) -> list[tuple[str, Ingested]]:
-    """Ask a server what the settings say; all its queries are asked before one that failed is told."""
-    parse_address(location)
-    settings = next((source for source in config.sources if source.location == location), None)
-    if settings is None:
-        raise SourceError(
-            "a server must be a source of the settings, which say what it is asked", got=location,
-            do="Add it to capforecast.toml, or write one with capforecast init --from prometheus URL",
-        )  # fmt: skip
-    found = list(pulled(store, settings, config, as_of_us))
-    failed = [one for one in found if isinstance(one, str)]
-    if failed:
-        raise SourceError("every query of a server must be answered", got=" | ".join(failed))
-    return [(one.source, one) for one in found if isinstance(one, Ingested)]
-
-
-def _options(settings: SourceSettings, config: Config) -> ReadOptions:
-    """Return how to read a configured source."""
-    return ReadOptions(
-        mapping=dict(settings.map),
-        timezone=settings.timezone or config.ingest.timezone,
-        start_us=None if settings.start is None else parse_moment(settings.start),
-        step_us=None if settings.step is None else parse_duration(settings.step),
-        **{name: getattr(settings, name) for name in _AS_SET},
-    )
 
 
 def _take_limits(store: Store, config: Config) -> None:
@@ -335,7 +200,7 @@ def run_id_of(as_of_us: int, config: Config) -> str:
 
 
 def _run_row(
-    stamp: Stamp, source: str, counts: Mapping[str, int], taken: _Taken, config: Config, store: Store
+    stamp: Stamp, source: str, counts: Mapping[str, int], taken: Taken, config: Config, store: Store
 ) -> pl.DataFrame:
     """Return the single row of the table ``run``."""
     row = pl.DataFrame(

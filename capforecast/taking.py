@@ -1,0 +1,177 @@
+"""What comes in: files and servers that are named, or that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from capforecast import registry
+from capforecast.address import names_server, parse_address
+from capforecast.config import Config
+from capforecast.errors import ConfigError, DamagedError, DataError, SourceError
+from capforecast.ingest import ingest, taken_before
+from capforecast.pulling import pulled
+from capforecast.settings import SourceSettings
+from capforecast.sources import ReadOptions
+from capforecast.sources.content import head
+from capforecast.sources.recognise import choose, resolve
+from capforecast.store import Ingested, Store
+from capforecast.survey import Progress
+from capforecast.times import parse_duration, parse_moment
+
+_AS_SET = (
+    "format", "epoch", "time_format", "delimiter", "encoding", "header", "layout", "host", "metric", "unit"
+)  # fmt: skip
+"""Settings of a source that are options of reading as they stand."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What the configured sources gave.
+
+    Attributes
+    ----------
+    rows : dict of int
+        Rows in, accepted, duplicate and quarantined.
+    failed : list of str
+        Sources that could not be read, with the reason.
+    warnings : dict
+        Sentences for the reader, each once.
+    """
+
+    rows: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("in", "accepted", "duplicate", "quarantined"), 0)
+    )
+    failed: list[str] = field(default_factory=list)
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def add(self, one: Ingested) -> None:
+        """Count what an ingest took, and keep what it says."""
+        self.warnings |= dict.fromkeys(one.warnings)
+        self.rows["in"] += one.rows_in
+        self.rows["accepted"] += one.accepted
+        self.rows["duplicate"] += one.duplicate
+        self.rows["quarantined"] += one.quarantined
+
+
+def ingest_sources(
+    store_path: str | Path,
+    locations: Sequence[str],
+    options: ReadOptions,
+    config: Config,
+    *,
+    now_us: int,
+    as_of_us: int | None = None,
+    wait_seconds: float = 0.0,
+    progress: Progress | None = None,
+) -> list[tuple[str, Ingested]]:
+    """Bring files into a store, which is created when it is missing.
+
+    Returns
+    -------
+    list of (location, Ingested)
+        One per file; directories are their files.
+
+    Raises
+    ------
+    SourceError, SchemaError, DataError
+        A location cannot be read; those before it stay ingested.
+    """
+    path = Path(store_path)
+    moment = now_us if as_of_us is None else as_of_us
+    files = [name for location in locations for name in resolve(location, options)]
+    opened = (
+        Store.open(path, writable=True, wait_seconds=wait_seconds)
+        if (path / "store.json").exists()
+        else Store.create(path, created_us=now_us)
+    )
+    out = []
+    with opened as store:
+        for done, name in enumerate(files):
+            if progress is not None:
+                progress("ingest", done, len(files))
+            if names_server(name):
+                out += _ingest_server(store, name, config, moment)
+            else:
+                out.append((name, _ingest_file(store, name, options, config, moment)))
+        if progress is not None:
+            progress("ingest", len(files), len(files))
+    return out
+
+
+def take(store: Store, config: Config, as_of_us: int, progress: Progress | None) -> Taken:
+    """Ingest the configured sources; one that fails is named and the others go on.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    config : Config
+        Settings.
+    as_of_us : int
+        The moment of the run.
+    progress : callable, optional
+        Called with "ingest", sources done and their number.
+
+    Raises
+    ------
+    ConfigError
+        The settings of a source cannot hold, whatever it has.
+    """
+    taken = Taken()
+    for done, settings in enumerate(config.sources):
+        if progress is not None:
+            progress("ingest", done, len(config.sources))
+        if names_server(settings.location):
+            for one in pulled(store, settings, config, as_of_us):
+                taken.failed.append(one) if isinstance(one, str) else taken.add(one)
+            continue
+        try:
+            options = _options(settings, config)
+            for name in resolve(settings.location, options):
+                if taken_before(store, name, options):
+                    continue
+                taken.add(_ingest_file(store, name, options, config, as_of_us))
+        except (SourceError, DataError, DamagedError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            taken.failed.append(f"{settings.location}: {error}")
+    if progress is not None and config.sources:
+        progress("ingest", len(config.sources), len(config.sources))
+    return taken
+
+
+def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int) -> Ingested:
+    source = registry.load("source", choose(name, head(name), options))()
+    return ingest(
+        store, name, source, options, as_of_us=as_of_us, run_id="", tolerance_us=config.ingest.future_tolerance_us,
+        kinds=config.metric_kinds,
+    )  # fmt: skip
+
+
+def _ingest_server(store: Store, location: str, config: Config, as_of_us: int) -> list[tuple[str, Ingested]]:
+    """Ask a server what the settings say; all its queries are asked before one that failed is told."""
+    parse_address(location)
+    settings = next((source for source in config.sources if source.location == location), None)
+    if settings is None:
+        raise SourceError(
+            "a server must be a source of the settings, which say what it is asked", got=location,
+            do="Add it to capforecast.toml, or write one with capforecast init --from prometheus URL",
+        )  # fmt: skip
+    found = list(pulled(store, settings, config, as_of_us))
+    failed = [one for one in found if isinstance(one, str)]
+    if failed:
+        raise SourceError("every query of a server must be answered", got=" | ".join(failed))
+    return [(one.source, one) for one in found if isinstance(one, Ingested)]
+
+
+def _options(settings: SourceSettings, config: Config) -> ReadOptions:
+    """Return how to read a configured source."""
+    return ReadOptions(
+        mapping=dict(settings.map),
+        timezone=settings.timezone or config.ingest.timezone,
+        start_us=None if settings.start is None else parse_moment(settings.start),
+        step_us=None if settings.step is None else parse_duration(settings.step),
+        **{name: getattr(settings, name) for name in _AS_SET},
+    )
