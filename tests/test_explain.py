@@ -216,7 +216,7 @@ def test_json_has_every_threshold_most_urgent_first(store: Path) -> None:
     found = json.loads(call(store, "web-03", "--json").stdout)
     assert len({(one["row"]["metric"], one["row"]["instance"]) for one in found}) == 5
     assert found[0]["row"]["metric"] == found[1]["row"]["metric"] == "mem_used_pct"
-    assert set(found[0]) == {"row", "split", "evidence", "changes", "days"}
+    assert set(found[0]) == {"row", "split", "evidence", "changes", "corrections", "days"}
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ FINE, SUSPECT = 0, 4
 @reading()
 @common
 def lint_command(common: Common, sources: tuple[str, ...], **how: Any) -> None:
-    """Say what looks wrong in the store, or in files as they would be taken.
+    """Say what looks wrong in the store or in files.
 
     Units that do not fit, counters taken as levels, caches counted as memory, percents beyond 100, levels above
     their capacity, series that went flat or changed their step, clocks that are ahead, hosts that were

@@ -76,8 +76,11 @@ def aligned(
     left : sequence of str
         Heads of others that stand to the left; numbers stand to the right.
     """
-    from rich.cells import cell_len, set_cell_size
-
+    if all(text.isascii() for row in table for text in row):
+        # A letter is a column: what measures others need not be loaded.
+        cell_len: Callable[[str], int] = len
+    else:
+        from rich.cells import cell_len
     heads = table[0]
     widths = [max(cell_len(row[i]) for row in table) for i in range(len(heads))]
     gap = 2 if sum(widths) + 2 * (len(heads) - 1) <= width else 1
@@ -90,6 +93,8 @@ def aligned(
 
     def cell(text: str, i: int) -> str:
         if cell_len(text) > widths[i]:
+            from rich.cells import set_cell_size
+
             return set_cell_size(text, widths[i] - 1) + "…"
         space = " " * (widths[i] - cell_len(text))
         return text + space if heads[i] in (*flexible, *left) else space + text
