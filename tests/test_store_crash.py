@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -259,22 +260,51 @@ def test_the_pointer_is_written_after_everything_it_names(start, tmp_path, monke
     written = []
 
     def telling(real):
-        def step(first, second, **options):
-            real(first, second, **options)
-            path = second if real.__name__ in ("atomic_link", "rename_directory") else first
-            written.append(path.relative_to(tmp_path / "s").as_posix())
+        def step(source, target):
+            real(source, target)
+            written.append(Path(target).relative_to(tmp_path / "s").as_posix())
 
         return step
 
     with Store.open(tmp_path / "s", writable=True) as store:
-        for name in ("atomic_write", "atomic_link", "rename_directory"):
-            monkeypatch.setattr(durable, name, telling(getattr(durable, name)))
+        for name in ("replace", "rename"):
+            monkeypatch.setattr(os, name, telling(getattr(os, name)))
         _publish(store)
     latest = [name for name in written if name.startswith("reports/latest")]
     assert latest[-1] == f"{publish.LATEST}/latest.json"
     assert f"{publish.LATEST}/{file}" in latest
     history = [i for i, name in enumerate(written) if name.startswith("reports/history")]
     assert max(history) < written.index(latest[0])
+
+
+@pytest.mark.parametrize(("call", "at"), [("fsync", 1), ("fsync", 2), ("link", 1), ("link", 4), ("link", 9)])
+def test_a_disk_that_is_full_leaves_the_latest_run_as_it_was(start, tmp_path, monkeypatch, call, at):
+    """No name in reports/latest changes before all that is to stand there is ready."""
+    shutil.copytree(start[0], tmp_path / "s")
+    with Store.open(tmp_path / "s", writable=True) as store:
+        earlier = {"run_id": "before", "run_date": RUN["run_date"], "as_of_us": AS_OF - DAY, "run_us": AS_OF - DAY}
+        store.publish(earlier, breach_tables(1), {"report.html": b"<html>"})
+    latest = tmp_path / "s" / publish.LATEST
+    before = {path.name: path.read_bytes() for path in latest.iterdir()}
+    shown, count = publish.write_latest, [0]
+
+    def full(*arguments):
+        count[0] += 1
+        if count[0] >= at:
+            raise OSError(errno.ENOSPC, "no space left")
+        return real(*arguments)
+
+    def showing(*arguments):
+        monkeypatch.setattr(os, call, full)
+        return shown(*arguments)
+
+    real = getattr(os, call)
+    monkeypatch.setattr(publish, "write_latest", showing)
+    with Store.open(tmp_path / "s", writable=True) as store, pytest.raises(StoreError, match="space"):
+        _publish(store)
+    monkeypatch.undo()
+    assert count[0] >= at
+    assert {path.name: path.read_bytes() for path in latest.iterdir()} == before
 
 
 def test_every_file_is_on_disk_before_it_gets_its_name_and_its_name_before_the_next_step(tmp_path, monkeypatch):

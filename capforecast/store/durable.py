@@ -81,8 +81,9 @@ def _replacing(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             os.replace(temporary, path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise
         # Replacing a name by another one of the same file leaves both.
         temporary.unlink(missing_ok=True)
@@ -97,14 +98,25 @@ def atomic_write(path: Path, data: Any, *, private: bool = True) -> None:
     StoreError
         The operating system refused; the file of that name is as it was.
     """
-    mode = PRIVATE_FILE if private else SHARED_FILE
-    with _replacing(path) as temporary, new_file(temporary, mode) as file:
-        file.write(data)
-        settle(file)
+    with written(path, data, private=private):
+        pass
 
 
-def atomic_link(source: Path, path: Path) -> None:
-    """Give a durable file a second name in the place of what had it; a copy where the file system has no links.
+@contextmanager
+def written(path: Path, data: Any, *, private: bool = True) -> Iterator[None]:
+    """Do what `atomic_write` does, but have it take effect when the block ends; not at all when it fails."""
+    with _replacing(path) as temporary:
+        with new_file(temporary, PRIVATE_FILE if private else SHARED_FILE) as file:
+            file.write(data)
+            settle(file)
+        yield
+
+
+@contextmanager
+def linked(source: Path, path: Path) -> Iterator[None]:
+    """Give a durable file a second name when the block ends; a copy where the file system has no links.
+
+    What had the name before loses it; nothing changes when the block fails.
 
     Raises
     ------
@@ -120,6 +132,7 @@ def atomic_link(source: Path, path: Path) -> None:
             with open(source, "rb") as old, new_file(temporary) as file:
                 shutil.copyfileobj(old, file, 1 << 20)
                 settle(file)
+        yield
 
 
 def new_file(path: Path, mode: int = SHARED_FILE) -> BinaryIO:

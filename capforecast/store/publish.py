@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -152,18 +153,20 @@ def write_latest(store: Path, run: Mapping[str, object], path: str, content: Edi
     """Replace the files of ``reports/latest``, the pointer last."""
     latest = store / LATEST
     durable.make_directory(latest, private=False)
-    # What needs room on the disk comes first: where there is none, the tables stay those of the run before.
-    for name, data in content.pages.items():
-        durable.atomic_write(latest / name, data, private=False)
-    for name in content.manifest:
-        durable.atomic_link(store / path / name, latest / name)
     pointer = {
         **_about(run, path),
         "files": content.manifest,
         "pages": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in content.pages.items()},
     }
     text = json.dumps(pointer, indent=2, sort_keys=True) + "\n"
-    durable.atomic_write(latest / "latest.json", text.encode(), private=False)
+    with ExitStack() as all_or_none:
+        # All is made ready before the first name changes, so that a disk that is full leaves the run before as it
+        # was. Names change in the reverse order: those of the tables, of the pages, and the pointer's.
+        all_or_none.enter_context(durable.written(latest / "latest.json", text.encode(), private=False))
+        for name, data in content.pages.items():
+            all_or_none.enter_context(durable.written(latest / name, data, private=False))
+        for name in content.manifest:
+            all_or_none.enter_context(durable.linked(store / path / name, latest / name))
 
 
 def _about(run: Mapping[str, object], path: str) -> dict[str, object]:

@@ -119,5 +119,6 @@ def _latest(store: Path) -> list[str]:
     whole = set(files) - {name.partition(":")[0] for name in damaged_files(store / pointer["path"], files)}
     torn = [name.partition(":")[0] for name in damaged_files(store / LATEST, files)]
     for name in (again := [name for name in torn if name in whole]):
-        durable.atomic_link(store / pointer["path"] / name, store / LATEST / name)
+        with durable.linked(store / pointer["path"] / name, store / LATEST / name):
+            pass
     return [f"{LATEST}/{name}: taken from history" for name in again]
