@@ -103,16 +103,17 @@ SUMS = 40
 """Most lines of the totals of one label."""
 
 
-def totalled(totals: pl.LazyFrame) -> dict[str, list[list[tuple[str, str]]]]:
-    """Return the lines of the table ``totals`` by label, each cell a text and one in small print.
+def totalled(totals: pl.LazyFrame) -> dict[str, tuple[list[list[tuple[str, str]]], int]]:
+    """Return lines of the table ``totals`` by label, and how many there are; a cell is a text and one in small print.
 
     Cells: name; metric and threshold; series and how many are left out; level now; level of the threshold; median and
     0.9 quantile 30 and 90 days ahead; probability within 90 days, or as far as may be said; dates; what to add.
     """
+    all_of = dict(totals.group_by("label").len().collect().iter_rows())
     found: dict[str, list[list[tuple[str, str]]]] = {}
     for row in totals.group_by("label", maintain_order=True).head(SUMS).collect().iter_rows(named=True):
         found.setdefault(row["label"], []).append(_sums(row))
-    return found
+    return {label: (lines, all_of[label]) for label, lines in found.items()}
 
 
 def _sums(row: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -146,4 +145,3 @@ def endless(handler: Handler) -> None:
 
 def hangs_up(handler: Handler) -> None:
     handler.close_connection = True
-    time.sleep(0)

@@ -315,3 +315,15 @@ def test_groups_show_what_their_series_need_together() -> None:
         RenderOptions(only="where host = x"),
     )
     assert b"need together: futures" not in some
+
+
+def test_totals_that_are_not_listed_are_counted() -> None:
+    """Of a label with many totals the page says how many it leaves to the table."""
+    key = {"label": "team", "name": "a", "metric": "disk_used_bytes", "unit": "byte", "series": 2}
+    for count, said in (
+        (40, "left out. The table totals holds"),
+        (41, "The first 40 of 41 are listed; the table totals"),
+    ):
+        rows = [key | {"threshold_name": f"t{number}"} for number in range(count)]
+        text = _text("html", breach_tables([{"team": "a"}]) | {"totals": frame_of("totals", rows)})
+        assert said in text
