@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import llvmlite
 import numba
@@ -27,6 +27,9 @@ from capforecast import kernel_cache
 
 SECONDS_EACH = 0.7
 """What compiling a kernel takes, about."""
+
+DIVISION: Final = "numpy"
+"""Dividing by zero gives infinity or NaN, as in arrays; a check for it would keep loops from several values at once."""
 
 _BLAS = "scipy.linalg.cython_blas"
 _log = logging.getLogger("capforecast")
@@ -49,7 +52,7 @@ def kernel(*fastmath: str) -> Callable[[Kernel], Kernel]:
     """
 
     def decorate(function: Any) -> Any:
-        compiled = numba.njit(nogil=True, fastmath=set(fastmath))(function)
+        compiled = numba.njit(nogil=True, fastmath=set(fastmath), error_model=DIVISION)(function)
         # Not where NUMBA_DISABLE_JIT is set, nor where the package comes without sources.
         path = Path(function.__code__.co_filename)
         if isinstance(compiled, CPUDispatcher) and path.is_file():
@@ -99,7 +102,7 @@ class KernelCache(NullCache):
         return not any(name.startswith(self._name) for name in names)
 
     def _file(self, signature: object, codegen: Any) -> str:
-        key = hashlib.sha256(f"{signature}\0{_machine(codegen)}".encode()).hexdigest()
+        key = hashlib.sha256(f"{signature}\0{_machine(codegen)}\0{DIVISION}".encode()).hexdigest()
         return f"{self._name}{key[:24]}{kernel_cache.ENDING}"
 
 

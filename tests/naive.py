@@ -420,7 +420,7 @@ def make_paths(
     result += [(p, w / whole * (1 - part) if whole else 0.0) for p, w in out]
     if not whole and not parts:
         result[0] = (list(point), 1.0)
-    return result
+    return [one if one[1] else nothing for one in result]
 
 
 def quantile(values: Row, weights: Row, probability: float) -> float:

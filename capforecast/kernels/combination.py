@@ -217,11 +217,13 @@ def combine(candidates: Floats, weights: Floats, edges: Ints, lower: Floats, upp
                         if anchor < 0:
                             anchor = k
                             continue
-                        row, base = candidates[s, o, k, edges[b] :], candidates[s, o, anchor, edges[b] :]
+                        row = candidates[s, o, k, edges[b] : edges[b + 1]]
+                        base = candidates[s, o, anchor, edges[b] : edges[b + 1]]
                         for h in range(out.shape[0]):
                             out[h] += w * (min(max(row[h], low), high) - min(max(base[h], low), high))
+                if anchor < 0:
+                    out[:] = np.nan
+                    continue
+                base = candidates[s, o, anchor, edges[b] : edges[b + 1]]
                 for h in range(out.shape[0]):
-                    if anchor < 0:
-                        out[h] = np.nan
-                    else:
-                        out[h] = min(max(candidates[s, o, anchor, edges[b] + h], low), high) + out[h] / whole
+                    out[h] = min(max(base[h], low), high) + out[h] / whole

@@ -9,8 +9,9 @@ from capforecast.panel import Floats, Ints
 
 
 @kernel()
-def _start(y: Floats, first: int, span: int, m1: int, m2: int, level: Floats, day: Floats, week: Floats) -> None:
-    """Set the states of all cells from the first ``span`` values by plain averages."""
+def _start(y: Floats, first: int, span: int, level: Floats, day: Floats, week: Floats) -> None:
+    """Set the states of some lanes from the first ``span`` values by plain averages."""
+    m1, m2 = day.shape[0], week.shape[0]
     mean = 0.0
     for t in range(first, first + span):
         mean += y[t]
@@ -50,10 +51,11 @@ def _span(length: int, m1: int, m2: int) -> int:
 
 @kernel()
 def _exponentials(row: Floats, bits: Ints, powers: Floats) -> None:
-    """Replace values by their exponentials, kept from overflowing; `powers` are `bits` read as floats.
+    """Replace values by their exponentials over powers of two, kept from overflowing; `powers` receives these.
 
     exp(x) = 2**k exp(r) with x = k log 2 + r and the Taylor series of r, abs(r) <= log(2) / 2, to the 12th
-    order: loops without calls, so that the compiler takes several values at once.
+    order: loops without calls, so that the compiler takes several values at once. `bits` are `powers` read as
+    integers.
     """
     for h in range(row.shape[0]):
         x = min(max(row[h], -700.0), 700.0)
@@ -72,29 +74,40 @@ def _exponentials(row: Floats, bits: Ints, powers: Floats) -> None:
         p = p * r + 1.0 / 6.0
         p = p * r + 0.5
         row[h] = (p * r + 1.0) * r + 1.0
-        bits[h] = (np.int64(k) + 1023) << 52
+        # The last bits of 1.5 * 2**52 + k are those of the whole number k.
+        powers[h] = k + 6755399441055744.0
     for h in range(row.shape[0]):
-        row[h] *= powers[h]
+        bits[h] = (bits[h] - 0x4338000000000000 + 1023) << 52
 
 
 @kernel()
-def _ahead(
-    t: int, level: Floats, day: Floats, week: Floats, carry: Floats, phi: Floats, rows: Floats, out: Floats
-) -> None:
-    """Fill ``out`` (K, H) with the forecasts of all cells from the states before column ``t``."""
+def _ahead(t: int, level: Floats, day: Floats, week: Floats, carry: Floats, phi: Floats, rows: Floats) -> None:
+    """Fill ``rows`` (H, L) with the forecasts of all lanes from the states before column ``t``."""
     m1, m2 = day.shape[0], week.shape[0]
     p1, p2 = t % m1, t % m2
     rest = carry.copy()
-    for h in range(out.shape[1]):
+    for h in range(rows.shape[0]):
         d, w, row = day[p1], week[p2], rows[h]
-        for c in range(out.shape[0]):
+        for c in range(row.shape[0]):
             rest[c] *= phi[c]
             row[c] = level[c] + d[c] + w[c] + rest[c]
         p1 = p1 + 1 if p1 + 1 < m1 else 0
         p2 = p2 + 1 if p2 + 1 < m2 else 0
-    for c in range(out.shape[0]):
-        for h in range(out.shape[1]):
-            out[c, h] = rows[h, c]
+
+
+@kernel()
+def _smooth(
+    now: Floats, level: Floats, d: Floats, w: Floats, before: Floats,
+    alpha: Floats, gamma1: Floats, gamma2: Floats, phi: Floats,
+) -> None:  # fmt: skip
+    """Take one value of every lane into its states."""
+    for c in range(now.shape[0]):
+        rest = now[c] - (level[c] + d[c] + w[c])
+        error = rest - phi[c] * before[c]
+        level[c] += alpha[c] * error
+        d[c] += gamma1[c] * error
+        w[c] += gamma2[c] * error
+        before[c] = rest
 
 
 @kernel()
@@ -106,7 +119,77 @@ def _back(low: float, high: float, bits: Ints, powers: Floats, out: Floats) -> N
             continue
         _exponentials(row, bits, powers)
         for h in range(row.shape[0]):
-            row[h] = low + ((high - low) * (row[h] / (1.0 + row[h])) if high < np.inf else row[h])
+            e = row[h] * powers[h]
+            row[h] = low + ((high - low) * (e / (1.0 + e)) if high < np.inf else e)
+
+
+@kernel()
+def _schedule(first: Ints, back: Ints, columns: int, m1: int, m2: int, spans: Ints, begins: Ints, due: Ints) -> None:
+    """Tell how many values start each series, the column it begins at, and before which its origins are.
+
+    A series too short to start begins at the end of the columns; an origin that knows too little is never due, -1.
+    """
+    for s in range(first.shape[0]):
+        spans[s] = _span(columns - first[s], m1, m2)
+        begins[s] = first[s] if columns - first[s] >= spans[s] else columns
+        for o in range(back.shape[1]):
+            known = columns - back[s, o]
+            due[s, o] = known if back[s, o] >= 0 and known >= begins[s] + spans[s] else -1
+
+
+@kernel()
+def _forecast_lanes(
+    values: Floats, scaled: Floats, first: Ints, back: Ints, m1: int, m2: int, cells: Floats, plain: int,
+    low: Floats, high: Floats, start: int, out: Floats,
+) -> None:  # fmt: skip
+    """Forecast some series together: lane ``c S + s`` is cell c of series s."""
+    series, columns, count = values.shape[0], values.shape[1], cells.shape[1]
+    spans, begins, due = np.empty(series, np.int64), np.empty(series, np.int64), np.empty_like(back)
+    _schedule(first, back, columns, m1, m2, spans, begins, due)
+    lanes = count * series
+    rates, taken, asked = np.empty((4, lanes)), np.empty((columns, 2, series)), np.zeros(columns + 1, np.bool_)
+    for c in range(count):
+        for k in range(4):
+            rates[k, c * series : (c + 1) * series] = cells[k, c]
+    for s in range(series):
+        if m2 == 1 or spans[s] < m2:
+            rates[2, s::series] = 0.0
+        for t in range(columns):
+            taken[t, 0, s] = values[s, t]
+            taken[t, 1, s] = scaled[s, t]
+        for o in range(back.shape[1]):
+            if due[s, o] >= 0:
+                asked[due[s, o]] = True
+            else:
+                out[s, o, start : start + count] = np.nan
+    # Lanes that have not begun give what nobody asks for.
+    now, level, before = np.empty(lanes), np.full(lanes, np.nan), np.zeros(lanes)
+    day, week, rows = np.zeros((m1, lanes)), np.zeros((m2, lanes)), np.empty((out.shape[3], lanes))
+    bits = np.empty(out.shape[3], np.int64)
+    powers = bits.view(np.float64)
+    for t in range(np.min(begins), columns + 1):
+        if asked[t]:
+            _ahead(t, level, day, week, before, rates[3], rows)
+            for s in range(series):
+                for o in range(back.shape[1]):
+                    if due[s, o] == t:
+                        for c in range(count):
+                            ahead = out[s, o, start + c]
+                            for h in range(ahead.shape[0]):
+                                ahead[h] = rows[h, c * series + s]
+                        _back(low[s], high[s], bits, powers, out[s, o, start + plain : start + count])
+        if t == columns:
+            break
+        for s in range(series):
+            if begins[s] == t:
+                edge = plain * series + s
+                _start(values[s], t, spans[s], level[s:edge:series], day[:, s:edge:series], week[:, s:edge:series])
+                _start(scaled[s], t, spans[s], level[edge::series], day[:, edge::series], week[:, edge::series])
+                before[s::series] = 0.0
+        for c in range(count):
+            for s in range(series):
+                now[c * series + s] = taken[t, 0 if c < plain else 1, s]
+        _smooth(now, level, day[t % m1], week[t % m2], before, rates[0], rates[1], rates[2], rates[3])
 
 
 @kernel()
@@ -162,52 +245,14 @@ def double_seasonal(
     J. W. Taylor (2003), Short-term electricity demand forecasting using double seasonal exponential
     smoothing, J. Oper. Res. Soc. 54, eq. 6-9, here with additive seasons. O(S K (T + O H)).
     """
-    columns = values.shape[1]
-    count = cells.shape[1]
-    stop = start + count
-    alpha, gamma1, gamma2, phi = cells[0].copy(), cells[1].copy(), cells[2].copy(), cells[3].copy()
-    level, before = np.empty(count), np.empty(count)
-    day, week = np.empty((m1, count)), np.empty((m2, count))
-    # Each cell's own column lets the compiler take several cells at once.
-    lanes, rows = np.empty((columns, count)), np.empty((out.shape[3], count))
-    bits = np.empty(out.shape[3], np.int64)
-    powers = bits.view(np.float64)
-    for s in range(values.shape[0]):
-        out[s, :, start:stop, :] = np.nan
-        y, z = values[s], scaled[s]
-        length = columns - first[s]
-        span = _span(length, m1, m2)
-        if length < span:
-            continue
-        _start(y, first[s], span, m1, m2, level[:plain], day[:, :plain], week[:, :plain])
-        _start(z, first[s], span, m1, m2, level[plain:], day[:, plain:], week[:, plain:])
-        gain2 = gamma2 * (1.0 if m2 > 1 and span >= m2 else 0.0)
-        before[:] = 0.0
-        for t in range(first[s], columns):
-            lanes[t, :plain] = y[t]
-            lanes[t, plain:] = z[t]
-        oldest = 0
-        for o in range(back.shape[1]):
-            oldest = max(oldest, back[s, o])
-        p1, p2 = first[s] % m1, first[s] % m2
-        for t in range(first[s], columns + 1):
-            if t >= columns - oldest and t >= first[s] + span:
-                for o in range(back.shape[1]):
-                    if back[s, o] >= 0 and t == columns - back[s, o]:
-                        _ahead(t, level, day, week, before, phi, rows, out[s, o, start:stop])
-                        _back(low[s], high[s], bits, powers, out[s, o, start + plain : stop])
-            if t == columns:
-                break
-            d, w, now = day[p1], week[p2], lanes[t]
-            for c in range(count):
-                rest = now[c] - (level[c] + d[c] + w[c])
-                error = rest - phi[c] * before[c]
-                level[c] += alpha[c] * error
-                d[c] += gamma1[c] * error
-                w[c] += gain2[c] * error
-                before[c] = rest
-            p1 = p1 + 1 if p1 + 1 < m1 else 0
-            p2 = p2 + 1 if p2 + 1 < m2 else 0
+    # So many series together as leave their long seasons in the processor's cache.
+    together = min(max(32_768 // (m2 * cells.shape[1]), 1), 16)
+    for begin in range(0, values.shape[0], together):
+        stop = min(begin + together, values.shape[0])
+        _forecast_lanes(
+            values[begin:stop], scaled[begin:stop], first[begin:stop], back[begin:stop], m1, m2, cells, plain,
+            low[begin:stop], high[begin:stop], start, out[begin:stop],
+        )  # fmt: skip
 
 
 @kernel()

@@ -66,10 +66,10 @@ def _residuals(y: Floats, start: int, back: int, combined: Floats, widen: float,
     done = 0
     while known > 0 and done < out.shape[0]:
         growth = widen * (1.0 + done // known) ** (0.5 * kept)
-        stop = min(known, out.shape[0] - done)
-        for h in range(stop):
-            out[done + h] = growth * (y[start + h] - combined[h])
-        done += stop
+        row, truth = out[done : done + known], y[start:]
+        for h in range(row.shape[0]):
+            row[h] = growth * (truth[h] - combined[h])
+        done += known
     return known
 
 
@@ -77,6 +77,18 @@ def _residuals(y: Floats, start: int, back: int, combined: Floats, widen: float,
 def _known(before: Ints, start: int, stop: int) -> float:
     """Return the share of known values from ``start`` to ``stop``; ``before`` counts those before each column."""
     return float((before[stop] - before[start]) / max(stop - start, 1))
+
+
+@kernel()
+def _repeat(block: Floats, size: int, fades: Floats, kept: float, change: float, out: Floats) -> None:
+    """Fill ``out`` with a block of history of so many steps, moved by what is kept of a change of level."""
+    done = 0
+    while done < out.shape[0]:
+        again = kept * (done // size)
+        row, fade = out[done : done + size], fades[done : done + size]
+        for h in range(row.shape[0]):
+            row[h] = block[h] + (fade[h] + again) * change
+        done += size
 
 
 @kernel()
@@ -146,8 +158,8 @@ def make_paths(
     before = np.zeros(columns + 1, np.int64)
     for s in range(filled.shape[0]):
         weights[s, :] = 0.0
-        paths[s, :, :] = np.nan
         if np.isnan(mean[s, 0]):
+            paths[s, :, :] = np.nan
             continue
         for t in range(columns):
             before[t + 1] = before[t] + (not np.isnan(values[s, t]))
@@ -165,9 +177,10 @@ def make_paths(
                 continue
             measured += seen
             p = most + 2 * o - 2
+            centre, above, below = mean[s], paths[s, p], paths[s, p + 1]
             for h in range(horizon):
-                paths[s, p, h] = mean[s, h] + shifts[h]
-                paths[s, p + 1, h] = mean[s, h] - shifts[h]
+                above[h] = centre[h] + shifts[h]
+                below[h] = centre[h] - shifts[h]
             weights[s, p] = seen
             weights[s, p + 1] = mirror * seen
         step = align if length >= 3 * align else 1
@@ -187,14 +200,7 @@ def make_paths(
             seen = _known(before, start, start + min(size, horizon))
             if seen == 0.0:
                 continue
-            change = now - _average(y, start - width, start)
-            done = 0
-            while done < horizon:
-                again = kept * (done // size)
-                stop = min(size, horizon - done)
-                for h in range(stop):
-                    paths[s, i, done + h] = y[start + h] + (fades[done + h] + again) * change
-                done += stop
+            _repeat(y[start:], size, fades, kept, now - _average(y, start - width, start), paths[s, i])
             weights[s, i] = seen * (3.0 if week > 1 and size % week == 0 else 1.0)
             blocks += weights[s, i]
         part = share + climate * (1.0 - share) * (1.0 - soon)
@@ -207,6 +213,9 @@ def make_paths(
         if measured == 0.0 and blocks == 0.0:
             paths[s, 0, :] = mean[s, :]
             weights[s, 0] = 1.0
+        for p in range(paths.shape[1]):
+            if weights[s, p] == 0.0:
+                paths[s, p, :] = np.nan
 
 
 @kernel()
