@@ -21,8 +21,9 @@ from capforecast.previous import breaches_before, memory_before
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
 from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES, TABLES
+from capforecast.shards import Progress
 from capforecast.store import Published, Store, published_tables
-from capforecast.survey import Progress, survey
+from capforecast.survey import survey
 from capforecast.tables import Stamp, conform, dictionary_rows
 from capforecast.taking import Taken, ingest_sources, take
 from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment

@@ -13,11 +13,11 @@ from capforecast.errors import ConfigError, DamagedError, DataError, SourceError
 from capforecast.ingest import ingest, taken_before
 from capforecast.pulling import pulled
 from capforecast.settings import SourceSettings
+from capforecast.shards import Progress
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import head
 from capforecast.sources.recognise import choose, resolve
 from capforecast.store import Ingested, Store
-from capforecast.survey import Progress
 from capforecast.times import parse_duration, parse_moment
 
 _AS_SET = (
