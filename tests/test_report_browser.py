@@ -276,6 +276,9 @@ def test_the_page_fits_its_window(browser: Any, tmp_path: Path, width: int) -> N
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     table = opened.page.get_by_role("table", name="All 12 rows")
     assert table.get_by_role("row").count() >= 12
+    if width >= 1280:
+        wide = "document.querySelector('#rows').closest('.wide')"
+        assert opened.page.evaluate(f"{wide}.scrollWidth <= {wide}.clientWidth")
 
 
 def test_everything_to_press_has_a_name(browser: Any, tmp_path: Path) -> None:
