@@ -39,6 +39,7 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     tolerance_us: int = DAY_US,
     kinds: Iterable[Kind] = (),
     progress: Callable[[int], None] | None = None,
+    sha256: str | None = None,
 ) -> Ingested:
     """Read a location and bring its samples into the store: all of it, or nothing.
 
@@ -62,6 +63,8 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
         Kinds before the built-in ones; a kind gives the unit where the data name none.
     progress : callable, optional
         Called with the number of rows read so far.
+    sha256 : str, optional
+        What stands for the content, where the location is no file; left out: this reading is like no other.
 
     Raises
     ------
@@ -76,9 +79,10 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     file = _file(location)
     batches = _checked(source.read(location, options), location, as_of_us + tolerance_us, tuple(kinds), progress)
     # Content that can be read only once has no hash beforehand: it is another source each time.
-    sha256 = _identity(file, options) if file else hashlib.sha256(f"{location}\0{ingest_id}".encode()).hexdigest()
     if file is not None:
-        batches = _unchanged(batches, file)
+        sha256, batches = _identity(file, options), _unchanged(batches, file)
+    elif sha256 is None:
+        sha256 = hashlib.sha256(f"{location}\0{ingest_id}".encode()).hexdigest()
     return store.append(location, sha256, batches, ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us)
 
 
@@ -89,16 +93,23 @@ def taken_before(store: Store, location: str, options: ReadOptions) -> bool:
     read again.
     """
     file = _file(location)
-    if file is None:
-        return False
+    return file is not None and content_taken(store, _identity(file, options))
+
+
+def content_taken(store: Store, sha256: str) -> bool:
+    """Tell whether a content was taken, and reading it again could not bring more (see `taken_before`)."""
     ledger = store.ledger()
-    rows = ledger.filter(ledger.get_column("sha256") == _identity(file, options))
+    rows = ledger.filter(ledger.get_column("sha256") == sha256)
     return not rows.is_empty() and not any(FUTURE in (reasons or "") for reasons in rows.get_column("reasons"))
 
 
 def _identity(file: Path, options: ReadOptions) -> str:
     """Return the hash of a file's content and of how it is read."""
-    content = _digest(file)
+    return read_so(_digest(file), options)
+
+
+def read_so(content: hashlib._Hash, options: ReadOptions) -> str:
+    """Return the hash of a content, to which how it is read is added."""
     content.update(json.dumps(asdict(options), sort_keys=True, default=str).encode())
     return content.hexdigest()
 

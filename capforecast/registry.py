@@ -40,6 +40,9 @@ PARTS: dict[str, dict[str, str]] = {
         "duckdb": "capforecast.servers.duckdb:DuckDB",
         "sqlite": "capforecast.servers.sqlite:SQLite",
     },
+    "storage": {
+        "s3": "capforecast.storages.s3:S3",
+    },
     "report": {
         "table": "capforecast.report.table:render",
         "html": "capforecast.report.html:render",
@@ -60,7 +63,7 @@ PARTS: dict[str, dict[str, str]] = {
 
 
 def names(kind: str) -> list[str]:
-    """Return the sorted names of one kind of part ("model", "source", "server", "report", "learner", "engine")."""
+    """Return the sorted names of one kind of part (the keys of `PARTS`)."""
     if kind not in PARTS:
         raise UnknownNameError("part", kind, PARTS)
     return sorted(PARTS[kind])

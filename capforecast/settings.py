@@ -251,7 +251,7 @@ class Exclusion(Section):
 class SourceSettings(ServerSettings, Section):
     """A source that the nightly job reads."""
 
-    location: str = Field(min_length=1, description="file or directory, taken literally, or a server")
+    location: str = Field(min_length=1, description="file or directory, taken literally, s3://BUCKET/PATH, or a server")
     format: Annotated[str, AfterValidator(_source_format)] | None = Field(
         default=None, description="name of the format; recognised when left out"
     )

@@ -1,15 +1,17 @@
-"""What comes in: files and servers that are named, or that the settings name."""
+"""What comes in: files, objects and servers that are named, or that the settings name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from capforecast import registry
 from capforecast.address import names_server, parse_address
+from capforecast.bucket import names_storage
 from capforecast.config import Config
 from capforecast.errors import ConfigError, DamagedError, DataError, SourceError
+from capforecast.fetching import fetched
 from capforecast.ingest import ingest, taken_before
 from capforecast.pulling import pulled
 from capforecast.settings import SourceSettings
@@ -71,7 +73,7 @@ def ingest_sources(
     Returns
     -------
     list of (location, Ingested)
-        One per file; directories are their files.
+        One per file, object or query; directories are their files.
 
     Raises
     ------
@@ -93,6 +95,8 @@ def ingest_sources(
                 progress("ingest", done, len(files))
             if names_server(name):
                 out += _ingest_server(store, name, config, moment)
+            elif names_storage(name):
+                out += _ingest_objects(store, name, options, config, moment)
             else:
                 out.append((name, _ingest_file(store, name, options, config, moment)))
         if progress is not None:
@@ -127,6 +131,10 @@ def take(store: Store, config: Config, as_of_us: int, progress: Progress | None)
             for one in pulled(store, settings, config, as_of_us):
                 taken.failed.append(one) if isinstance(one, str) else taken.add(one)
             continue
+        if names_storage(settings.location):
+            for one in fetched(store, settings, _options(settings, config), config, as_of_us):
+                taken.failed.append(one) if isinstance(one, str) else taken.add(one)
+            continue
         try:
             options = _options(settings, config)
             for name in resolve(settings.location, options):
@@ -159,11 +167,25 @@ def _ingest_server(store: Store, location: str, config: Config, as_of_us: int) -
             "a server must be a source of the settings, which say what it is asked", got=location,
             do="Add it to capforecast.toml, or write one with capforecast init --from prometheus URL",
         )  # fmt: skip
-    found = list(pulled(store, settings, config, as_of_us))
-    failed = [one for one in found if isinstance(one, str)]
+    return _all(pulled(store, settings, config, as_of_us), "every query of a server must be answered")
+
+
+def _ingest_objects(
+    store: Store, location: str, options: ReadOptions, config: Config, as_of_us: int
+) -> list[tuple[str, Ingested]]:
+    """Take objects in, whether they were before or not; the settings say how they are reached, or the environment."""
+    settings = next((source for source in config.sources if source.location == location), None)
+    found = fetched(store, settings or SourceSettings(location=location), options, config, as_of_us, anew=True)
+    return _all(found, "every object must be readable")
+
+
+def _all(found: Iterable[Ingested | str], must: str) -> list[tuple[str, Ingested]]:
+    """Return what was taken, or raise an error that tells all that failed, after all were tried."""
+    tried = list(found)
+    failed = [one for one in tried if isinstance(one, str)]
     if failed:
-        raise SourceError("every query of a server must be answered", got=" | ".join(failed))
-    return [(one.source, one) for one in found if isinstance(one, Ingested)]
+        raise SourceError(must, got=" | ".join(failed))
+    return [(one.source, one) for one in tried if isinstance(one, Ingested)]
 
 
 def _options(settings: SourceSettings, config: Config) -> ReadOptions:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+
+import pytest
 
 Behaviour = Callable[["Handler"], None]
 
@@ -28,6 +33,8 @@ class Handler(BaseHTTPRequestHandler):
         self.form = {key: value[0] for key, value in parse_qs(self.path.partition("?")[2]).items()}
         self._answer()
 
+    do_HEAD = do_GET  # noqa: N815 - the name that the library looks for
+
     def _answer(self) -> None:
         self.server.requests.append((self.path, dict(self.headers), self.form))
         behaviours = self.server.behaviours
@@ -42,7 +49,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body) if length is None else length), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 class BadServer(ThreadingHTTPServer):
@@ -57,6 +65,20 @@ class BadServer(ThreadingHTTPServer):
     @property
     def port(self) -> int:
         return int(self.server_address[1])
+
+    def speak_tls(self, folder: Path) -> Path:
+        """Show a certificate that nobody vouches for, or skip; return its file (the key's is key.pem)."""
+        key, certificate = folder / "key.pem", folder / "cert.pem"
+        made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+        made += ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
+        try:
+            subprocess.run(["openssl", *made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        except FileNotFoundError:
+            pytest.skip("openssl, which makes the certificate, is not installed")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        return certificate
 
 
 @contextmanager

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import ssl
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -178,23 +176,12 @@ def test_waits_grow_and_are_the_same_each_time(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_certificate_must_be_trusted(tmp_path: Path) -> None:
     """No option turns this off; ca_file adds trust."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    try:
-        subprocess.run(
-            ["openssl", *made, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-            check=True, capture_output=True,
-        )  # fmt: skip
-    except FileNotFoundError:
-        pytest.skip("openssl, which makes the certificate, is not installed")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
     with bad_server(right) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        certificate = server.speak_tls(tmp_path)
         with pytest.raises(SourceError, match="certificate of a server must be valid"):
             ask(server.port, scheme="https")
         assert server.requests == []
         trusting = Access(secret=SECRET, ca_file=str(certificate))
         assert ask(server.port, scheme="https", access=trusting)
         with pytest.raises(SourceError, match="ca_file must be a readable file"):
-            ask(server.port, scheme="https", access=Access(ca_file=str(key)))
+            ask(server.port, scheme="https", access=Access(ca_file=str(tmp_path / "key.pem")))

@@ -82,6 +82,7 @@ def test_every_registry_line_loads(kind: str, name: str) -> None:
         "model": "models",
         "source": "sources",
         "server": "servers",
+        "storage": "storages",
         "report": "report",
         "learner": "learners",
         "engine": "engine",

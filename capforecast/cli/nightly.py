@@ -137,16 +137,17 @@ def init_command(
 def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how: Any) -> None:
     """Take samples into the store, which is made if missing.
 
-    A SOURCE is a file, a directory or - for standard input: CSV, TSV, JSON lines and Parquet, long or wide,
-    and what Telegraf, Prometheus, OpenTelemetry, Graphite, CloudWatch, sysstat, collectd and Zabbix write,
-    plain or compressed (gzip, zstd); or the location of a server that is in capforecast.toml, as it stands
-    there. Rows that cannot be taken are kept in quarantine with a reason. A
+    A SOURCE is a file, a directory, objects of a bucket (s3://BUCKET/PATH) or - for standard input: CSV, TSV,
+    JSON lines and Parquet, long or wide, and what Telegraf, Prometheus, OpenTelemetry, Graphite, CloudWatch,
+    sysstat, collectd and Zabbix write, plain or compressed (gzip, zstd); or the location of a server that is in
+    capforecast.toml, as it stands there. Rows that cannot be taken are kept in quarantine with a reason. A
     source that cannot be read is named and the others are taken. After either the exit code is 4.
 
     \b
     Examples:
       capforecast ingest metrics.csv.gz
       capforecast ingest vm.csv --map host=vm,ts=time,value=cpu --metric cpu_util_pct --unit percent
+      capforecast ingest 's3://exports/vm/**.parquet'
       zcat export.gz | capforecast ingest - --format jsonl
     """  # noqa: D301
     from capforecast.cli.intake import take

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from capforecast import registry
 from capforecast.address import names_server
+from capforecast.bucket import names_storage
 from capforecast.errors import SourceError
 from capforecast.sources import Batch, ReadOptions, Source
 from capforecast.sources.content import STDIN, head, shown
@@ -21,14 +22,15 @@ def resolve(location: str, options: ReadOptions | None = None) -> list[str]:
     """Return the files a location means, sorted by name.
 
     A directory means every file in it and below; names that begin with ``.`` or ``_`` are left out (the
-    sign of temporary and describing files), and links to directories are not followed. A server is itself.
+    sign of temporary and describing files), and links to directories are not followed. A server is itself, and so are
+    objects of a storage.
 
     Raises
     ------
     SourceError
         There is no such file, or the directory has none.
     """
-    if location == STDIN or names_server(location):
+    if location == STDIN or names_server(location) or names_storage(location):
         return [location]
     try:
         if not os.path.isdir(location):
@@ -93,6 +95,10 @@ def choose(location: str, start: bytes, options: ReadOptions) -> str:
 
 def read(location: str, options: ReadOptions) -> Iterator[Batch]:
     """Yield the samples of one file with the source that knows it."""
+    if names_server(location) or names_storage(location):
+        raise SourceError(
+            "only files can be read without a store", got=location, do="Bring it into a store first, with ingest or run"
+        )
     name = choose(location, head(location) if options.format is None else b"", options)
     source: Source = registry.load("source", name)()
     yield from source.read(location, options)

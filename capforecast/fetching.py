@@ -1,0 +1,146 @@
+"""Configured objects: each that is new or was changed is copied, read as a file is, and an ingest of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from capforecast import registry
+from capforecast.access import access_of
+from capforecast.bucket import parse_place
+from capforecast.config import Config
+from capforecast.errors import DamagedError, DataError, SchemaError, SourceError
+from capforecast.exchange import Limits
+from capforecast.ingest import content_taken, ingest, read_so
+from capforecast.settings import SourceSettings
+from capforecast.sources import Batch, ReadOptions, Source
+from capforecast.sources.content import head
+from capforecast.sources.recognise import choose
+from capforecast.storages import Bucket, Storage, Stored, UnreachableError
+from capforecast.store import Ingested, Store
+from capforecast.times import SECOND_US, parse_duration
+
+_NAME_BYTES = 255
+_PARTS = 3
+"""Last parts of a key that formats may read names from, such as those of collectd's directories."""
+
+
+@dataclass(slots=True)
+class _Copy:
+    """A copy as a source: it is read, and messages name the object."""
+
+    name: str
+    inner: Source
+    path: str
+    general: bool = False
+
+    def claims(self, location: str, head: bytes) -> bool:
+        """Tell that no file is meant."""
+        return False
+
+    def read(self, location: str, options: ReadOptions) -> Iterator[Batch]:
+        """Yield the samples of the copy."""
+        with _named(self.path, location):
+            yield from self.inner.read(self.path, options)
+
+
+def fetched(
+    store: Store, settings: SourceSettings, options: ReadOptions, config: Config, as_of_us: int, *, anew: bool = False
+) -> Iterator[Ingested | str]:
+    """Take the objects of a source in; yield what became of each, or why it, or all of them, failed.
+
+    Where the storage itself fails, what is left is not tried.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    settings : SourceSettings
+        A source whose location names objects.
+    options : ReadOptions
+        How they are read.
+    config : Config
+        Settings.
+    as_of_us : int
+        The moment of this run.
+    anew : bool
+        Take also what was taken before and has not changed.
+    """
+    place = parse_place(settings.location)
+    try:
+        storage: Storage = registry.load("storage", place.storage)(bucket_of(settings))
+        found = storage.listed()
+    except SourceError as error:
+        yield _with(place.location, error)
+        return
+    for one in found:
+        location = place.object(one.key)
+        sha256 = _identity(location, one, options)
+        if not anew and content_taken(store, sha256):
+            continue
+        try:
+            with TemporaryDirectory(prefix="capforecast-object-") as folder:
+                path = _copied(storage, one, Path(folder) / place.storage / place.bucket, location)
+                with _named(str(path), location):
+                    name = choose(str(path), head(str(path)), options)
+                copy = _Copy(name, registry.load("source", name)(), str(path))
+                yield ingest(
+                    store, location, copy, options, as_of_us=as_of_us, run_id="", sha256=sha256,
+                    tolerance_us=config.ingest.future_tolerance_us, kinds=config.metric_kinds,
+                )  # fmt: skip
+        except (SourceError, SchemaError, DataError, DamagedError) as error:
+            yield _with(location, error)
+            if isinstance(error, UnreachableError):
+                return
+
+
+def bucket_of(settings: SourceSettings) -> Bucket:
+    """Return where the objects of the settings lie, and how they are reached.
+
+    Raises
+    ------
+    SourceError
+        The secret cannot be read.
+    """
+    silence = parse_duration(settings.timeout) / SECOND_US
+    limits = Limits(min(10.0, silence), silence, parse_duration(settings.deadline) / SECOND_US)
+    return Bucket(parse_place(settings.location), access_of(settings), limits, settings.endpoint, settings.region)
+
+
+def _identity(location: str, stored: Stored, options: ReadOptions) -> str:
+    """Return what stands for the content of an object and how it is read."""
+    said = json.dumps([location, stored.version, stored.size])
+    return read_so(hashlib.sha256(said.encode()), options)
+
+
+def _copied(storage: Storage, stored: Stored, folder: Path, location: str) -> Path:
+    """Return the copy of an object; its last names are those of the key."""
+    parts = stored.key.split("/")[-_PARTS:]
+    if any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > _NAME_BYTES for part in parts):
+        raise SourceError(
+            "the last parts of a key must be names that files can have", got=repr(stored.key[:80]), where=location,
+            do="Copy the object under another key",
+        )  # fmt: skip
+    path = folder.joinpath(*parts)
+    path.parent.mkdir(parents=True)
+    storage.copy(stored, path)
+    return path
+
+
+@contextmanager
+def _named(path: str, location: str) -> Iterator[None]:
+    """Let errors about a copy name the object."""
+    try:
+        yield
+    except (SourceError, SchemaError, DataError) as error:
+        got, where = (None if text is None else str(text).replace(path, location) for text in (error.got, error.where))
+        raise type(error)(error.must, got=got, where=where, do=error.do) from error
+
+
+def _with(location: str, error: Exception) -> str:
+    return str(error) if location in str(error) else f"{location}: {error}"
