@@ -35,6 +35,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "server": {
         "prometheus": "capforecast.servers.prometheus:Prometheus",
+        "graphite": "capforecast.servers.graphite:Graphite",
         "influxdb": "capforecast.servers.influxdb:InfluxDB",
         "postgresql": "capforecast.servers.postgresql:PostgreSQL",
         "duckdb": "capforecast.servers.duckdb:DuckDB",

@@ -15,21 +15,17 @@ from typing import Any
 import polars as pl
 
 from capforecast.errors import SourceError
-from capforecast.exchange import Exchange, TooLargeError, UnfinishedError
+from capforecast.exchange import Exchange, UnfinishedError
+from capforecast.portions import portions
 from capforecast.servers import Pull
 from capforecast.sources import ROWS, Batch
 from capforecast.sources.naming import metric_name
-from capforecast.sources.samples import joined, rejected
-from capforecast.times import DAY_US, HOUR_US
+from capforecast.sources.samples import joined
 
 HOST_TAGS = ("host", "hostname")
-FIRST_US, LONGEST_US = 6 * HOUR_US, 32 * DAY_US
-"""Width of the first window, and of the widest."""
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 _SELECT = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 _WRITING = re.compile(r";|\bINTO\b", re.IGNORECASE)
-MOST_SAMPLES = 400_000
-"""Samples that an answer should have at most."""
 
 
 class InfluxDB:
@@ -57,31 +53,15 @@ def _windows(pull: Pull) -> Iterator[Batch]:
             do="Write influxdb://HOST:PORT/DATABASE",
         )
     _check_reading(pull)
-    step = pull.step_us
-    start, last, line = pull.from_us // step * step, pull.to_us // step * step, 1
-    width = _whole(FIRST_US, step)
+    step = f"{pull.step_us}u"
     with Exchange(base, pull.access, pull.limits, pull.where) as exchange:
-        while start < last:
-            end = min(last, start + width)
-            query = pull.query.replace("{since}", f"{start}u").replace("{until}", f"{end}u")
-            query = query.replace("{step}", f"{step}u")
-            try:
-                found = exchange.ask("/query", {"db": database, "q": query, "epoch": "u"}, answered)
-            except TooLargeError:
-                if width <= step:
-                    raise
-                width = _whole(width // 2, step)
-                continue
-            rows = pl.concat([pl.DataFrame(schema=ROWS), *(_rows(one, pull) for one in found)])
-            yield Batch(rows.with_columns(line=pl.int_range(line, line + pl.len(), dtype=pl.Int64)), rejected([]))
-            line += rows.height
-            start = end
-            share = MOST_SAMPLES / max(1, rows.height)
-            width = _whole(min(LONGEST_US, int(width * min(4.0, share))), step)
 
+        def ask(start: int, end: int) -> pl.DataFrame:
+            query = pull.query.replace("{since}", f"{start}u").replace("{until}", f"{end}u").replace("{step}", step)
+            found = exchange.ask("/query", {"db": database, "q": query, "epoch": "u"}, answered)
+            return pl.concat([pl.DataFrame(schema=ROWS), *(_rows(one, pull) for one in found)])
 
-def _whole(width: int, step: int) -> int:
-    return max(1, width // step) * step
+        yield from portions(pull.from_us, pull.to_us, pull.step_us, ask)
 
 
 def _check_reading(pull: Pull) -> None:
