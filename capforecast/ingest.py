@@ -226,13 +226,20 @@ def _judged(names: pl.DataFrame, kinds: tuple[Kind, ...]) -> pl.DataFrame:
         metric: kind_of(metric, "", kinds).unit
         for metric in names.filter(pl.col("unit").fill_null("") == "")["metric"].drop_nulls().unique().to_list()
     }
-    natures = {m: kind_of(m, "", kinds).nature or None for m in names["metric"].unique().to_list() if m and kinds}
+    metrics = names["metric"].drop_nulls().unique().to_list()
+    told = natures(metrics, kinds)
     by_kind = pl.Series([units.get(metric, "") for metric in names["metric"].to_list()], dtype=pl.String)
     return names.with_columns(
         reason=reason,
         unit=pl.when((pl.col("unit").fill_null("") == "") & (by_kind != "")).then(by_kind).otherwise("unit"),
-        nature=pl.Series([natures.get(metric) for metric in names["metric"].to_list()], dtype=pl.String),
+        nature=pl.Series([told.get(metric) for metric in names["metric"].to_list()], dtype=pl.String),
     )
+
+
+def natures(metrics: Iterable[str], kinds: tuple[Kind, ...]) -> dict[str, str]:
+    """Return what settings say that metrics are, counter or gauge; the others are what their sources say."""
+    found = {metric: kind_of(metric, "", kinds).nature for metric in metrics} if kinds else {}
+    return {metric: nature for metric, nature in found.items() if nature}
 
 
 def _numbers_are_fine(rows: pl.DataFrame, latest_us: int) -> bool:

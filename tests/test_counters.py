@@ -7,10 +7,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from store_rows import DAY, HOUR, MINUTE, START, Row, batch, put, state
 
+from capforecast.cli import main
 from capforecast.sources import NATURE, Batch
-from capforecast.store import Store, append, spans
+from capforecast.store import Store, append, as_rates, spans, with_rates
 from capforecast.store.spans import Density
 
 
@@ -138,3 +140,71 @@ def test_the_interval_across_pruned_samples_stays_known(store, monkeypatch):
     assert put(store, "g", counted(again)).conflict == 1
     assert len(rolled(store, "c")) == len(before)
     assert rolled(store, "c", "count")[71:73] == [(71, 2.0), (72, 2.0)]
+
+
+def frame_of(rows, nature):
+    moment = pl.col("ts").cast(pl.Datetime("us", "UTC"))
+    return batch(rows).rows.with_columns(moment, nature=pl.lit(nature, pl.String))
+
+
+@given(
+    values=st.lists(
+        st.tuples(st.integers(0, 60), st.sampled_from(["c", "d"]), st.integers(0, 2**33)), min_size=1, max_size=40
+    ),
+    seed=st.randoms(use_true_random=False),
+)
+@settings(max_examples=15)
+def test_samples_of_a_file_become_the_rates_that_the_store_makes(values, seed, tmp_path_factory):
+    """In any order, with two values at one moment, restarts, wraps and long gaps."""
+    rows = [Row(host, START + k * HOUR, float(v), metric="bytes_total", unit="byte") for k, host, v in values]
+    with Store.create(tmp_path_factory.mktemp("store") / "s", created_us=START) as store:
+        put(store, "f", counted(rows))
+        stored = {
+            (host, START + hour * HOUR): value for host in store.series()["host"] for hour, value in rolled(store, host)
+        }
+        assert set(store.series()["unit"]) == {"byte/s"}
+    seed.shuffle(rows)
+    got = with_rates(frame_of(rows, "counter"))
+    assert set(got["unit"]) == {"byte/s"}
+    rated = got.filter(pl.col("value").is_not_nan()).with_columns(pl.col("ts").dt.epoch("us"))
+    assert {(host, ts): value for host, ts, value in rated.select("host", "ts", "value").rows()} == stored
+
+
+def test_no_series_is_lost_that_has_no_rate_and_gauges_are_left_alone():
+    rows = [Row("c", START, 1.0), Row("d", START, float("nan")), Row("e", -HOUR, 3.0), Row("e", START, 5.0)]
+    assert sorted(as_rates(frame_of(rows, "counter"))["host"]) == ["c", "d", "e", "e"]
+    assert as_rates(frame_of(rows, "counter"))["value"].is_nan().all()
+    plain = frame_of(rows, None)
+    assert with_rates(plain).equals(plain.drop("nature"), null_equal=True)
+    both = pl.concat([frame_of(rows, "counter"), frame_of(rows, "gauge")])
+    assert with_rates(both).height == 8
+
+
+def test_forecast_and_replay_of_a_file_take_the_rates_of_counters(tmp_path):
+    """What settings call a counter is forecast as its rates are, and cases are laid against rates."""
+    levels = 50 + 20 * np.sin(np.arange(24 * 20) / 24 * 2 * np.pi)
+    seconds = START // 10**6 + 3600 * np.arange(levels.size + 1)
+    total = np.concatenate([[0.0], np.cumsum(levels * 3600)])
+    for name, ts, values in (("total", seconds, total), ("rate", seconds[1:], levels)):
+        rows = [f"h,reads_{name},{t},{v}" for t, v in zip(ts, values, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["host,metric,ts,value", *rows, ""]))
+        cutoff = int(seconds[-24])
+        case = f"1,h,reads_{name},65,{np.datetime64(cutoff, 's')}Z,86400\n"
+        (tmp_path / f"{name}-cases.csv").write_text("case_id,host,metric,threshold,cutoff,horizon_s\n" + case)
+    (tmp_path / "c.toml").write_text('[[kinds]]\nname = "reads"\npatterns = ["reads_total"]\nnature = "counter"\n')
+    found = {}
+    for name in ("total", "rate"):
+        file, common = str(tmp_path / f"{name}.csv"), ["--config", str(tmp_path / "c.toml")]
+        ahead, back = str(tmp_path / f"{name}-f.parquet"), str(tmp_path / f"{name}-r.parquet")
+        for command in (
+            ["forecast", file, "--step", "1h", "--horizon", "48h", "--output", ahead],
+            ["replay", str(tmp_path / f"{name}-cases.csv"), "--input", file, "--output", back],
+        ):
+            with pytest.raises(SystemExit) as end:
+                main([*command, *common])
+            assert end.value.code == 0
+        found[name] = [pl.read_parquet(path).drop("metric") for path in (ahead, back)]
+    for total_frame, rate_frame in zip(found["total"], found["rate"], strict=True):
+        assert_frame_equal(total_frame, rate_frame)
+    assert set(found["total"][0]["status"]) == {"ok"}
+    assert found["total"][0]["mean"].max() < 75

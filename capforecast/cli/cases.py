@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from capforecast.cli.files import read_samples
 from capforecast.cli.options import CASE_COLUMNS
 from capforecast.errors import ConfigError, SchemaError, SourceError
+from capforecast.kinds import Kind
 from capforecast.settings import CANONICAL
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import STDIN
@@ -60,20 +61,22 @@ def read_cases(path: str, mapping: Mapping[str, str], *, alone: bool) -> tuple[p
     return frame, renamed, warning
 
 
-def samples_for(location: str, options: ReadOptions, renamed: Collection[str]) -> tuple[pl.DataFrame, int]:
-    """Return the samples of a location and how many rows could not be read.
+def samples_for(
+    location: str, options: ReadOptions, renamed: Collection[str], kinds: tuple[Kind, ...]
+) -> tuple[pl.DataFrame, int]:
+    """Return the samples of a location, counters as their rates, and how many rows could not be read.
 
     Columns that the cases call otherwise may, but need not, be called so in the samples too.
     """
     mapping = {name: column for name, column in options.mapping.items() if name in CANONICAL}
     own = {name: column for name, column in mapping.items() if name not in renamed}
     try:
-        return read_samples(location, replace(options, mapping=mapping))
+        return read_samples(location, replace(options, mapping=mapping), kinds)
     except SchemaError as error:
         if location == STDIN or own == mapping:
             raise
         try:
-            return read_samples(location, replace(options, mapping=own))
+            return read_samples(location, replace(options, mapping=own), kinds)
         except SchemaError:
             raise error from None
 

@@ -12,6 +12,7 @@ from capforecast.errors import ConfigError, DataError, SchemaError, SourceError
 if TYPE_CHECKING:
     import polars as pl
 
+    from capforecast.kinds import Kind
     from capforecast.sources import ReadOptions
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
@@ -99,8 +100,17 @@ def csv_text(frame: pl.DataFrame) -> str:
     return frame.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
 
 
-def read_samples(location: str, options: ReadOptions) -> tuple[pl.DataFrame, int]:
-    """Return the samples of a file or directory, ts as a moment, and how many rows could not be read.
+def read_samples(location: str, options: ReadOptions, kinds: tuple[Kind, ...] = ()) -> tuple[pl.DataFrame, int]:
+    """Return the samples of a file or directory, counters as their rates, and how many rows could not be read.
+
+    Parameters
+    ----------
+    location : str
+        File or directory.
+    options : ReadOptions
+        How it is read.
+    kinds : tuple of Kind
+        Metric kinds of the settings: they say what is a counter where they have a nature, else the source does.
 
     Raises
     ------
@@ -109,13 +119,18 @@ def read_samples(location: str, options: ReadOptions) -> tuple[pl.DataFrame, int
     """
     import polars as pl
 
+    from capforecast.ingest import natures
     from capforecast.sources import ROWS
     from capforecast.sources.recognise import read, resolve
+    from capforecast.store import with_rates
 
     batches = [batch for name in resolve(location, options) for batch in read(name, options)]
-    rows = pl.concat([pl.DataFrame(schema=ROWS), *(batch.rows.select(list(ROWS)) for batch in batches)])
-    moment = pl.col("ts").cast(pl.Datetime("us", "UTC"))
-    return rows.with_columns(moment), sum(batch.rejects.height for batch in batches)
+    natured = [batch.rows.select(*ROWS, batch.nature.cast(pl.String)) for batch in batches]
+    rows = pl.concat([pl.DataFrame(schema={**ROWS, "nature": pl.String()}), *natured])
+    told = natures(rows["metric"].drop_nulls().unique().to_list(), kinds)
+    said = pl.col("metric").replace_strict(told, default=None, return_dtype=pl.String)
+    rows = rows.with_columns(ts=pl.col("ts").cast(pl.Datetime("us", "UTC")), nature=pl.coalesce(said, "nature"))
+    return with_rates(rows), sum(batch.rejects.height for batch in batches)
 
 
 def stored_samples(store_path: str, cases: pl.DataFrame) -> pl.DataFrame:
@@ -143,8 +158,7 @@ def stored_samples(store_path: str, cases: pl.DataFrame) -> pl.DataFrame:
     if not found:
         raise DataError("there must be cases", got="none")
     rows = pl.concat(found).join(series, on=["host", "metric", "instance"], how="left", maintain_order="left")
-    parts = rows.partition_by("host", "metric", "instance", maintain_order=True)
-    rows = pl.concat([rows.clear(), *(as_rates(part) if part["nature"][0] else part for part in parts)])
+    rows = pl.concat([rows.filter(pl.col("nature") == ""), as_rates(rows.filter(pl.col("nature") != ""))])
     came = pl.when(pl.col("nature") == "").then("given").otherwise(pl.col("given") + "/s")
     return rows.with_columns(
         value=pl.col("value") / pl.col("scale"), unit=pl.when(pl.col("scale") == 1.0).then("unit").otherwise(came)

@@ -5,7 +5,7 @@ the next state, then one transaction of the catalog makes them the state. See `d
 kill can leave, `append` for an ingest, `publish` for a report.
 """
 
-from capforecast.store.counters import as_rates
+from capforecast.store.counters import as_rates, with_rates
 from capforecast.store.history import published_tables, read_published, scan_published
 from capforecast.store.keeping import KeptForecasts, Piece, read_kept
 from capforecast.store.ledger import Ingested
@@ -27,4 +27,5 @@ __all__ = [
     "read_published",
     "scan_published",
     "shards",
+    "with_rates",
 ]

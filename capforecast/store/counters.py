@@ -28,6 +28,7 @@ LONGEST_US = 25 * HOUR_US
 """Two samples of a counter further apart tell no rate: a day, and an hour for clocks that drift or change."""
 REACH_DAYS = -(-LONGEST_US // DAY_US)
 """Days after that of a sample on which the next one may be."""
+SERIES = ("host", "metric", "instance")
 COUNTER = "counter"
 GAUGE = "gauge"
 
@@ -127,11 +128,48 @@ def rate_unit() -> pl.Expr:
 
 
 def as_rates(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the rates of one counter in the place of its samples, which are sorted by ts."""
-    ts = frame["ts"].dt.epoch("us").to_numpy().astype(np.int64)
-    rows: Columns = {"id": np.zeros(frame.height, np.int32), "ts": ts, "value": frame["value"].to_numpy()}
-    found = Newest(0, np.full(1, -1, np.int64), np.zeros(1)).rates(rows)
-    return frame.with_columns(value=pl.Series(found)).filter(pl.col("value").is_not_nan())
+    """Return the rates of counters in the place of their samples.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        host, metric, instance, ts (a moment), value and others, in any order. Of two values of one series and
+        moment the larger holds, as in the store; what is no finite number, or lies before 1970, tells nothing.
+
+    Returns
+    -------
+    DataFrame
+        One row per series and moment: the rate of the interval that ends there, NaN where it has none.
+    """
+    sound = frame.select(
+        (pl.col("value").is_finite() & (pl.col("ts").dt.epoch("us") >= 0)).fill_null(False)
+    ).to_series()
+    rows = frame.filter(sound).sort(*SERIES, "ts", "value")
+    rows = rows.unique(subset=[*SERIES, "ts"], keep="last", maintain_order=True)
+    ids = rows.select(pl.struct(SERIES).rle_id()).to_series().to_numpy().astype(np.int32)
+    count = int(ids[-1]) + 1 if ids.size else 0
+    ts = rows["ts"].dt.epoch("us").to_numpy().astype(np.int64)
+    newest = Newest(0, np.full(count, -1, np.int64), np.zeros(count))
+    found = newest.rates({"id": ids, "ts": ts, "value": rows["value"].to_numpy()})
+    lost = frame.filter(~sound).with_columns(value=pl.lit(np.nan))
+    return pl.concat([rows.with_columns(value=pl.Series(found)), lost])
+
+
+def with_rates(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return samples in which those of counters are their rates, in the unit of rates.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `as_rates`, with unit, and nature as sources and settings tell it of each row: a series is a
+        counter where one of its rows says so and none says gauge.
+    """
+    said = [(pl.col("nature").cast(pl.String) == name).any().over(SERIES) for name in (COUNTER, GAUGE)]
+    counter = frame.select(said[0] & ~said[1]).to_series()
+    if not counter.any():
+        return frame.drop("nature")
+    rated = as_rates(frame.filter(counter)).with_columns(nature=pl.lit(COUNTER)).with_columns(rate_unit())
+    return pl.concat([frame.filter(~counter).drop("nature"), rated.drop("nature")])
 
 
 def touched_days(fresh: NDArray[np.int64]) -> NDArray[np.int64]:
