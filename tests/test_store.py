@@ -458,11 +458,13 @@ def test_percents_beyond_100_and_values_too_large_to_convert_are_told(store):
         Row("b", START, 100.0),
         Row("c", START, 1e300, unit="GB"),
         Row("d", START, 1e300, unit="byte"),
+        Row("c", START + 1, 1.0, unit="GB"),
+        Row("c", START + 2, 1e300, unit=None),
     ]
     result = put(store, "f", batch(rows))
     assert result.warnings == ("1 series of percents have values beyond 100, which stay, such as a cpu_pct",)
     assert store.samples("a", "cpu_pct")["value"].to_list() == [130.0]
-    assert result.reasons == {"value is too large in the canonical unit": 1}
+    assert result.reasons == {"value is too large in the canonical unit": 2}
 
 
 def test_at_most_20_series_are_named(store):

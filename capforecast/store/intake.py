@@ -12,12 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from capforecast.errors import SchemaError
-from capforecast.store import durable, spans
+from capforecast.store import conversion, durable, spans
 from capforecast.store.conversion import Conversion
 from capforecast.store.identify import KEY, SeriesIndex, identify
 from capforecast.store.pieces import Columns, Piece, stable_order
 from capforecast.times import DAY_US, format_moment
-from capforecast.units import canonical
 
 HUGE = 1e280
 """From here on values are not converted into smaller units."""
@@ -102,7 +101,7 @@ class Intake:
             self.rows_in += batch.rows.height + batch.rejects.height
             if batch.rejects.height:
                 self.rejects.append(batch.rejects.select(list(REJECTS)).cast(REJECTS))
-            rows = self._convertible(self._retained(batch.rows))
+            rows = self._retained(batch.rows)
             if rows.height:
                 self._add(rows)
 
@@ -113,22 +112,17 @@ class Intake:
         self._reject(late, f"older than the retained samples, which begin at {format_moment(self.retained_us)}")
         return rows.filter(pl.col("ts") >= self.retained_us)
 
-    def _convertible(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Leave out what no double could hold in the canonical unit."""
-        if not rows.height or float(rows["value"].abs().max() or 0.0) < HUGE:  # type: ignore[arg-type]
-            return rows
-        large = [unit for unit in rows["unit"].drop_nulls().unique() if canonical(unit).factor > 1.0]
-        wrong = pl.col("unit").is_in(large).fill_null(value=False) & (pl.col("value").abs() >= HUGE)
-        self._reject(rows.filter(wrong), "value is too large in the canonical unit")
-        return rows.filter(~wrong)
-
     def _add(self, rows: pl.DataFrame) -> None:
         sids, factor, name = self._named(rows)
         ts, value = _numbers(rows)
-        if np.isnan(factor).any():
-            wrong = np.isnan(factor)[name]
-            self._reject(rows.filter(pl.Series(wrong)), "unit is of another quantity than that of the series")
-            name, ts, value = name[~wrong], ts[~wrong], value[~wrong]
+        foreign = np.isnan(factor)[name]
+        # What no double could hold in the unit that is kept.
+        large = (factor > 1.0)[name] & (np.abs(value) >= HUGE) if (factor > 1.0).any() else np.zeros_like(foreign)
+        if foreign.any() or large.any():
+            self._reject(rows.filter(pl.Series(foreign)), "unit is of another quantity than that of the series")
+            self._reject(rows.filter(pl.Series(large)), "value is too large in the canonical unit")
+            left = ~(foreign | large)
+            name, ts, value = name[left], ts[left], value[left]
         if not name.size:
             return
         if (factor != 1.0).any():
@@ -164,7 +158,8 @@ class Intake:
         if names["host"].null_count() or names["metric"].null_count():
             raise SchemaError("every row must name a host and a metric", got="null")
         # New series get their sids by name, so that series of one host are near each other in rollups.
-        order = names.with_row_index("row").sort(*KEY, pl.col("unit") == "", "unit")["row"].to_numpy()
+        placed = names.with_row_index("row").with_columns(conversion.order(names["unit"]))
+        order = placed.sort(*KEY, "place", "unit")["row"].to_numpy()
         ids, factor = np.empty(order.size, np.int32), np.empty(order.size)
         ids[order] = self.index.ids(names[order].select(KEY).iter_rows())
         named = names[order].select("metric", "unit").iter_rows()

@@ -190,7 +190,7 @@ def _seen(intake: Intake, done: list[Done], series: pl.DataFrame, natures: Natur
         last_us=pl.Series(sums.last_us),
         samples=pl.Series(sums.accepted),
         unit=pl.Series([kept.get(sid, "") for sid in range(len(index))], dtype=pl.String),
-        given=pl.Series([min(given.get(sid, [""])) for sid in range(len(index))], dtype=pl.String),
+        given=pl.Series([given.get(sid, "") for sid in range(len(index))], dtype=pl.String),
         before=_widened(series["unit"], len(index)),
         given_before=_widened(series["given"], len(index)),
         known=pl.arange(len(index)) < index.known,
@@ -216,7 +216,7 @@ def _warnings(intake: Intake) -> tuple[str, ...]:
     more = len(several) - _TOLD
     if more > 0:
         several = [*several[:_TOLD], f"{more} more series have samples in several units"]
-    strange = sorted({unit for units in intake.units.given.values() for unit in units if known(unit) is None})
+    strange = sorted({unit for units in intake.units.told.values() for unit in units if known(unit) is None})
     if strange:
         shown = ", ".join(map(repr, strange[:_TOLD])) + (" ..." if len(strange) > _TOLD else "")
         several.append(f"units that are not known stay as they are: {shown}")
