@@ -246,7 +246,27 @@ def test_sections_of_sysstat_each_have_their_own_columns(tmp_path: Path) -> None
         ("h", "cpu_idle_pct", "0", 98.0, 3),
         ("h", "mem_free_bytes", "", 7.0, 7),
     ]
-    assert found.rejects.select("line", "reason").rows() == [(4, "4 columns instead of 6")]
+    assert found.rejects.is_empty()
+
+
+def test_what_sadf_writes_besides_samples_is_left_out_and_of_interrupts_the_sum_is_read(tmp_path: Path) -> None:
+    """The rows of interrupts have a cell for each processor that is on, which may be another number each time."""
+    at = "2024-01-01 00:00:00 UTC"
+    content = (
+        f"# hostname;interval;timestamp;INTR;CPU*\nh;60;{at};sum;7.5;2.5;5.0\nh;60;{at};24;3.5;3.5\nh;60;{at};25;\n"
+        f"h;-1;{at};LINUX-RESTART\t(2 CPU)\nh;-1;{at};COM ; and; more\nh;60;{at};26\n"
+        f"# hostname;interval;timestamp;manufact;product;BUS;idvendor;idprod;maxpower\nh;60;{at};a;b;1;3f0;862;196\n"
+        f"# hostname;interval;timestamp;tps\nh;60;{at};1.5;2\n"
+    )
+    found = load(write(tmp_path / "sa.csv", content))
+    assert found.rows.select("metric", "instance", "value", "line").rows() == [
+        ("intr_per_s", "sum", 7.5, 2),
+        ("intr_per_s", "24", 3.5, 3),
+    ]
+    assert found.rejects.select("line", "reason").rows() == [
+        (7, "4 columns instead of 5"),
+        (11, "5 columns instead of 4"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from capforecast.sources.dialect import (
 )
 from capforecast.sources.moments import Clock, Moments, clock_for, kind_of, read
 from capforecast.sources.records import Records, split
+from capforecast.sources.sadf import begins_sadf, columns_of, samples_of
 from capforecast.sources.samples import TextCells, assemble, joined, rejected
 from capforecast.sources.text import Block, blocks, recognised_encoding
 
@@ -45,7 +46,12 @@ class Delimited:
         if foreign(lines) is not None:
             return False
         body = table_lines(lines)
-        return not body or lines[0].lower().startswith("sep=") or recognised_delimiter(body) is not None
+        return (
+            not body
+            or begins_sadf(lines[0])
+            or lines[0].lower().startswith("sep=")
+            or recognised_delimiter(body) is not None
+        )
 
     def read(self, location: str, options: ReadOptions) -> Iterator[Batch]:
         """Yield the location's samples.
@@ -118,6 +124,8 @@ class _Reading:
 
     def _split(self, block: Block, *, final: bool) -> Records:
         assert self._dialect is not None
+        if self._dialect.sections:
+            block = Block(samples_of(self._names, block.data), block.line)
         width = len(self._names)
         wanted = range(width) if self._layout is None else self._layout.wanted
         records = split(block, self._dialect.delimiter, width, wanted, first=self._seen, final=final)
@@ -143,7 +151,8 @@ class _Reading:
     def _recognised(self, records: Records) -> Layout:
         if self._layout is None:
             assert self._dialect is not None
-            columns = [Column(name, kind_of(records.cells[str(i)])) for i, name in enumerate(self._names)]
+            names = columns_of(self._names) if self._dialect.sections else self._names
+            columns = [Column(name, kind_of(records.cells[str(i)])) for i, name in enumerate(names)]
             self._layout = recognise(columns, self._options, self._location, header=self._dialect.header)
             if self._clock is None and "ts" in self._layout.roles:
                 index = self._layout.roles["ts"]

@@ -21,6 +21,7 @@ from capforecast.sources.content import shown
 from capforecast.sources.moments import kind_of
 from capforecast.sources.naming import ALIASES, plain
 from capforecast.sources.records import cells_of
+from capforecast.sources.sadf import begins_sadf
 
 DELIMITERS = (";", "\t", "|", ",")
 """In the order in which they win a tie: ``;`` followed by a tab, and decimal commas between ``;``."""
@@ -103,6 +104,8 @@ def detect(lines: list[str], options: ReadOptions, location: str) -> Dialect:
     if other is not None:
         raise not_recognised(location, other)
     skip, delimiter = _preamble(lines)
+    if skip < len(lines) and begins_sadf(lines[skip]) and options.delimiter is None and options.header is not False:
+        return Dialect(";", header_names(lines[skip], ";", location), True, skip + 1, sections=True)
     body = table_lines(lines[skip:])
     if options.delimiter is not None:
         delimiter = asked_delimiter(options.delimiter)

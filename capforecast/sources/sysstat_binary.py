@@ -17,7 +17,6 @@ from capforecast.sources.delimited import Delimited
 
 _MAGIC = (b"\x96\xd5", b"\xd5\x96")
 _ACTIVITIES = ("-bBdFHqSvwWy", "-r", "ALL", "-u", "ALL", "-P", "ALL", "-n", "ALL", "-m", "CPU")
-_EVENTS = (b";LINUX-RESTART", b";COM ")
 TIME_LIMIT_S = 300.0
 """Longest run of sadf on one file."""
 OUTPUT_BYTES = 8 << 30
@@ -64,27 +63,25 @@ class SysstatBinary:
 
 
 def _run(command: list[str], out: IO[bytes], location: str) -> None:
-    """Write what sadf says of samples; restarts and comments of the administrator are none."""
+    """Write what sadf says."""
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
-    raw = out.name + ".raw"
     try:
-        with open(raw, "wb") as unfiltered:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=unfiltered,
-                stderr=subprocess.PIPE,
-                env=environment,
-                timeout=TIME_LIMIT_S,
-                check=False,
-            )
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env=environment,
+            timeout=TIME_LIMIT_S,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
         raise SourceError(
             f"sadf must be done within {TIME_LIMIT_S:g} seconds", got="no end", where=shown(location)
         ) from error
     except OSError as error:
         raise SourceError("sadf must run", got=error.strerror or str(error), where=shown(location)) from error
-    size = os.path.getsize(raw)
+    size = os.path.getsize(out.name)
     if done.returncode != 0 or not size or size > OUTPUT_BYTES:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise SourceError(
@@ -93,6 +90,3 @@ def _run(command: list[str], out: IO[bytes], location: str) -> None:
             where=shown(location),
             do="A file of an older version is converted by: sadf -c FILE > NEW",
         )
-    with open(raw, "rb") as lines:
-        out.writelines(line for line in lines if not any(event in line for event in _EVENTS))
-    os.remove(raw)
