@@ -46,6 +46,16 @@ class Collected:
         self._natures.append(nature)
         self._raws.append(raw)
 
+    def extend(self, series: Series, ts: list[int], values: list[float], line: int, nature: str | None) -> None:
+        """Add samples of a series that is not wrong, at times in microseconds; `line` is the number of the first."""
+        count = len(ts)
+        self._series += [series] * count
+        self._ts += ts
+        self._values += values
+        self._lines += range(line, line + count)
+        self._natures += [nature] * count
+        self._raws += [""] * count
+
     def reject(self, line: int, reason: str, raw: str) -> None:
         """Add a row that could not be read."""
         self._bad.append((line, reason, raw[:MAX_RAW]))
@@ -58,7 +68,7 @@ class Collected:
     @property
     def times(self) -> pl.Series:
         """Times as they were added, without those that are missing."""
-        whole = all(isinstance(ts, int) for ts in self._ts if ts is not None)
+        whole = set(map(type, self._ts)) <= {int, type(None)}
         return pl.Series(self._ts, dtype=pl.Int64 if whole else pl.Float64, strict=False)
 
     def batch(self, clock: Callable[[pl.Series], Moments] | None = None, default_us: int | None = None) -> Batch:
@@ -114,6 +124,30 @@ def number(value: Any) -> float | None:
         return float(value)
     except (ValueError, OverflowError):
         return None
+
+
+def all_numbers(values: list[Any]) -> list[float] | None:
+    """Return what `number` makes of each of many values; None where one is none, or numbers and texts are mixed."""
+    kinds = set(map(type, values))
+    text = kinds == {str}
+    if text:
+        joined = "".join(values)
+        if "_" in joined or not joined.isascii():
+            return None
+    elif not kinds <= {int, float}:
+        return None
+    try:
+        return list(map(float, values))
+    except (ValueError, OverflowError):
+        return None
+
+
+def all_micros(values: list[Any], per_second: int) -> list[int] | None:
+    """Return what `micros` makes of each of many whole numbers, None where one of them is something else."""
+    if set(map(type, values)) != {int}:
+        return None
+    found = [value * 1_000_000 // per_second for value in values]
+    return found if min(found) > -_MOST and max(found) < _MOST else None
 
 
 def micros(value: Any, per_second: int) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from capforecast.errors import SourceError
 from capforecast.sources import Batch, ReadOptions
-from capforecast.sources.collected import Collected, number
+from capforecast.sources.collected import Collected, all_micros, all_numbers, micros, number
 from capforecast.sources.content import shown
 from capforecast.sources.labels import Labels, Series
 from capforecast.sources.records import MAX_RAW
@@ -71,17 +71,37 @@ class Points:
             else:
                 self.reject(f"{name} holds something that is not an object", one)
 
-    def pairs(self, holder: Mapping[str, Any], name: str) -> Iterator[list[Any]]:
-        """Yield the pairs of the list with this name; what is something else is a reject."""
+    def add_pairs(
+        self, series: Series, holder: Mapping[str, Any], name: str, *, value_first: bool = False, per_second: int = 1
+    ) -> None:
+        """Add the pairs of time and value of the list with this name; what is something else is a reject.
+
+        Where the value stands first, as Graphite writes it, one that is null is a moment without a point.
+        """
         found = holder.get(name)
         if not isinstance(found, list):
             self.reject(f"{name} is not a list", found)
             return
+        at = 1 if value_first else 0
+        sound = all(type(pair) is list and len(pair) == 2 for pair in found)
+        if value_first and sound:
+            found = [pair for pair in found if pair[0] is not None]
+        if sound and self.add_many(series, [p[at] for p in found], [p[1 - at] for p in found], per_second):
+            return
         for pair in found:
-            if isinstance(pair, list) and len(pair) == 2:
-                yield pair
-            else:
+            if not isinstance(pair, list) or len(pair) != 2:
                 self.reject(f"{name} holds something that is not a pair", pair)
+            elif not value_first or pair[0] is not None:
+                self.add(series, micros(pair[at], per_second), pair[1 - at], pair)
+
+    def add_many(self, series: Series, times: list[Any], values: list[Any], per_second: int) -> bool:
+        """Add data points if all of them are numbers at whole times; tell whether they were."""
+        us, found = all_micros(times, per_second), all_numbers(values)
+        if us is None or found is None or series.wrong is not None or self.line is not None:
+            return False
+        self.collected.extend(series, us, found, self._seen + 1, None)
+        self._seen += len(us)
+        return True
 
 
 Parser = Callable[[Any, Points], Iterator[None]]

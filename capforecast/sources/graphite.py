@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from capforecast.sources import Batch, ReadOptions
-from capforecast.sources.collected import micros
 from capforecast.sources.documents import Points, begins, read_documents, words
 from capforecast.sources.samples import joined
 
@@ -57,9 +56,7 @@ def _parse(document: Any, points: Points) -> Iterator[None]:
         elif any(place.isascii() and place.isdigit() for place in points.options.mapping.values()):
             metric, labels = _nodes(target, points.options.mapping)
         series = points.labels.series(metric, labels)
-        for value, time in points.pairs(found, "datapoints"):
-            if value is not None:
-                points.add(series, micros(time, 1), value, [value, time])
+        points.add_pairs(series, found, "datapoints", value_first=True)
         yield
 
 

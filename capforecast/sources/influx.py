@@ -31,6 +31,9 @@ _TRUTH = {
 }
 _ESCAPED = re.compile(r"\\([, =])")
 _MOST = 1 << 63
+_DIGITS = 19
+"""Most digits of a time."""
+_DIGIT, _BEGIN = frozenset("0123456789"), frozenset("0123456789.+-")
 
 
 class Influx:
@@ -65,7 +68,7 @@ class _Lines:
     def add(self, text: str, line: int, collected: Collected) -> None:
         """Add the samples of a line."""
         text = text.strip()
-        if text.startswith("#"):
+        if text.startswith("#") or self._added(text, line, collected):
             return
         head = _SERIES.match(text)
         if head is None:
@@ -94,6 +97,25 @@ class _Lines:
         if not used:
             collected.reject(line, "no field is a number", text)
 
+    def _added(self, text: str, line: int, collected: Collected) -> bool:
+        """Add the samples of a line of known series whose fields are all plain numbers; tell whether it is one."""
+        if "\\" in text or not text.isascii() or text.count(" ") != 2:
+            return False
+        head, fields, time = text.split(" ")
+        if len(time) > _DIGITS or not time.isdigit() or (moment := int(time)) >= _MOST:
+            return False
+        key, found = f"{head} ", []
+        for field in fields.split(","):
+            name, _, value = field.partition("=")
+            known = self._known.get((key, name))
+            plain = _plain(value)
+            if known is None or plain is None:
+                return False
+            found.append((known, plain))
+        for (series, nature), plain in found:
+            collected.add(series, moment, plain, line, text, nature)
+        return True
+
     def _series(self, key: str, tags: int, field: str) -> tuple[Series, str | None]:
         found = self._known.get((key, field))
         if found is None:
@@ -115,6 +137,16 @@ def _fields(text: str, place: int) -> tuple[list[tuple[str, float | str | None]]
         if not part[4]:
             return found, place
     return [], place
+
+
+def _plain(text: str) -> float | None:
+    """Return an ASCII number as `_value` does, None where it takes a closer look."""
+    if text[-1:] not in _DIGIT or text[0] not in _BEGIN or "_" in text:
+        return float(text[:-1]) if text[-1:] == "i" and text[:-1].isdigit() else None
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _value(text: str) -> float | str:

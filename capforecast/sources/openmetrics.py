@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from capforecast.sources import Batch, ReadOptions
 from capforecast.sources.collected import Collected
 from capforecast.sources.dialect import EXPOSITION, foreign
-from capforecast.sources.labels import Labels
+from capforecast.sources.labels import Labels, Series
 from capforecast.sources.lines import first_lines, read_lines
 from capforecast.sources.samples import joined
 
@@ -22,6 +22,7 @@ _LABEL = re.compile(r'\s*([a-zA-Z_][\w.]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(,|(?=\})
 _START = re.compile(rf"\s*({_NAME})\s*(\{{)?", re.ASCII)
 _REST = re.compile(r"\s*([^\s#]+)(?:\s+(-?[\d.eE+]+))?\s*(#.*)?", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?inf(?:inity)?|nan", re.IGNORECASE)
+_PLAIN = re.compile(r"([-+]?\d+\.?\d*(?:[eE][-+]?\d+)?) (\d{1,18}(?:\.\d+)?)", re.ASCII)
 _ABOUT = re.compile(rf"#\s+(TYPE|UNIT|EOF|HELP)(?:\s+({_NAME}))?(?:\s+(\S*))?.*", re.ASCII)
 _ESCAPES = {"\\n": "\n", '\\"': '"', "\\\\": "\\"}
 _ESCAPED = re.compile(r'\\[n"\\]')
@@ -57,13 +58,21 @@ class _Lines:
         self.labels = Labels(location, options)
         self._types: dict[str, str] = {}
         self._units: dict[str, str] = {}
+        self._known: dict[str, tuple[Series, str | None]] = {}
 
     def add(self, text: str, line: int, collected: Collected) -> None:
         """Add the sample of a line, or note what it says of a metric."""
         if text.lstrip().startswith("#"):
             about = _ABOUT.fullmatch(text.strip())
             if about and about[2] and about[1] in ("TYPE", "UNIT"):
-                (self._types if about[1] == "TYPE" else self._units)[about[2]] = about[3] or ""
+                self._note(self._types if about[1] == "TYPE" else self._units, about[2], about[3] or "")
+            return
+        # All that stands before a value says which series it is, and is the same in each scrape.
+        head, brace, rest = text.rpartition("} ")
+        known = self._known.get(head) if brace else None
+        plain = _PLAIN.fullmatch(rest) if known is not None else None
+        if known is not None and plain is not None:
+            collected.add(known[0], _time(plain[2]), float(plain[1]), line, text, known[1])
             return
         found = _sample(text)
         if isinstance(found, str):
@@ -76,6 +85,13 @@ class _Lines:
             return
         series = self.labels.series(metric, labels, self._units.get(family, ""))
         collected.add(series, time, value, line, text, nature)
+        if brace and _sample(f"{head}}} 0") == (metric, labels, 0.0, None):
+            self._known[head] = series, nature
+
+    def _note(self, said: dict[str, str], metric: str, text: str) -> None:
+        if said.get(metric) != text:
+            said[metric] = text
+            self._known.clear()
 
     def _nature(self, metric: str, labels: dict[str, str]) -> tuple[str, str | None]:
         family = metric

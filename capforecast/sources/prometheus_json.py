@@ -94,14 +94,13 @@ class _Parsing:
             if not isinstance(times, list) or not isinstance(values, list) or len(times) != len(values):
                 points.reject("timestamps and values must be lists of one length", {"metric": found.get("metric")})
                 return
-            for time, value in zip(times, values, strict=True):
-                points.add(series, micros(time, 1_000), value, [time, value])
+            if not points.add_many(series, times, values, 1_000):
+                for time, value in zip(times, values, strict=True):
+                    points.add(series, micros(time, 1_000), value, [time, value])
             return
-        pairs = points.pairs(found, "values") if "values" in found else iter(())
-        for pair in pairs:
-            points.add(series, micros(pair[0], 1), pair[1], pair)
+        if "values" in found:
+            points.add_pairs(series, found, "values")
         if "value" in found:
-            for pair in points.pairs({"value": [found["value"]]}, "value"):
-                points.add(series, micros(pair[0], 1), pair[1], pair)
+            points.add_pairs(series, {"value": [found["value"]]}, "value")
         elif "values" not in found and "histograms" not in found and "histogram" not in found:
             points.reject("a series has no values", found)
