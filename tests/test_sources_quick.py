@@ -66,7 +66,7 @@ def same(one: Batch, other: Batch) -> None:
 @given(lines=LINES)
 def test_lines_of_plain_fields(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     path = write(
-        tmp_path_factory.mktemp("quick") / "a", "\n".join([*lines, *lines]) + f"\ncpu x=1 {START_S}000000000\n"
+        tmp_path_factory.mktemp("quick") / "a", "\n".join([*lines, *lines]) + f"\nlast x=1 {START_S}000000000\n"
     )
     quick = load(path, format="influx", epoch="ns")
     with pytest.MonkeyPatch.context() as patch:
