@@ -16,7 +16,7 @@ from capforecast.bucket import parse_place
 from capforecast.config import Config
 from capforecast.errors import DamagedError, DataError, SchemaError, SourceError
 from capforecast.exchange import Limits
-from capforecast.ingest import content_taken, ingest, read_so
+from capforecast.ingest import contents_taken, ingest, read_so
 from capforecast.settings import SourceSettings
 from capforecast.sources import Batch, ReadOptions, Source
 from capforecast.sources.content import head
@@ -25,6 +25,8 @@ from capforecast.storages import Bucket, Storage, Stored, UnreachableError
 from capforecast.store import Ingested, Store
 from capforecast.times import SECOND_US, parse_duration
 
+TOLD = 20
+"""Objects of a source that are named when they fail; the others are counted."""
 _NAME_BYTES = 255
 _PARTS = 3
 """Last parts of a key that formats may read names from, such as those of collectd's directories."""
@@ -78,10 +80,12 @@ def fetched(
     except SourceError as error:
         yield _with(place.location, error)
         return
+    known = frozenset() if anew else contents_taken(store)
+    failed = 0
     for one in found:
         location = place.object(one.key)
         sha256 = _identity(location, one, options)
-        if not anew and content_taken(store, sha256):
+        if sha256 in known:
             continue
         try:
             with TemporaryDirectory(prefix="capforecast-object-") as folder:
@@ -94,9 +98,13 @@ def fetched(
                     tolerance_us=config.ingest.future_tolerance_us, kinds=config.metric_kinds,
                 )  # fmt: skip
         except (SourceError, SchemaError, DataError, DamagedError) as error:
-            yield _with(location, error)
+            failed += 1
+            if failed <= TOLD or isinstance(error, UnreachableError):
+                yield _with(location, error)
             if isinstance(error, UnreachableError):
                 return
+    if failed > TOLD:
+        yield f"{place.location}: {failed - TOLD} more objects could not be read"
 
 
 def bucket_of(settings: SourceSettings) -> Bucket:

@@ -93,14 +93,14 @@ def taken_before(store: Store, location: str, options: ReadOptions) -> bool:
     read again.
     """
     file = _file(location)
-    return file is not None and content_taken(store, _identity(file, options))
+    return file is not None and _identity(file, options) in contents_taken(store)
 
 
-def content_taken(store: Store, sha256: str) -> bool:
-    """Tell whether a content was taken, and reading it again could not bring more (see `taken_before`)."""
-    ledger = store.ledger()
-    rows = ledger.filter(ledger.get_column("sha256") == sha256)
-    return not rows.is_empty() and not any(FUTURE in (reasons or "") for reasons in rows.get_column("reasons"))
+def contents_taken(store: Store) -> frozenset[str]:
+    """Return the hashes of contents that were taken, and from which reading again could not bring more."""
+    ledger = store.ledger().select("sha256", again=pl.col("reasons").fill_null("").str.contains(FUTURE, literal=True))
+    told = ledger.group_by("sha256").agg(pl.col("again").any())
+    return frozenset(told.filter(~pl.col("again"))["sha256"].to_list())
 
 
 def _identity(file: Path, options: ReadOptions) -> str:

@@ -181,6 +181,14 @@ def test_an_object_that_cannot_be_read_is_named_and_the_others_are_taken(server:
     assert "capforecast-object" not in str(taken.failed)
 
 
+def test_at_most_20_failures_are_told_and_the_others_counted(server: S3Server, tmp_path: Path) -> None:
+    server.put(**{f"{k:02}.csv": b"what is this" for k in range(23)}, **{"z.csv": csv_of("z")})
+    taken = night(tmp_path, settings_for(server))
+    assert len(taken.failed) == 21
+    assert taken.failed[-1] == f"s3://{BUCKET}/: 3 more objects could not be read"
+    assert hosts(tmp_path) == ["z"]
+
+
 def test_keys_that_no_file_can_have_are_refused(server: S3Server, tmp_path: Path) -> None:
     server.put(**{"x/../../escape.csv": csv_of("escape")})
     taken = night(tmp_path, settings_for(server))
