@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from capforecast import registry
 from capforecast.address import names_server, parse_address
 from capforecast.bucket import names_storage
 from capforecast.config import Config
-from capforecast.errors import ConfigError, DamagedError, DataError, SourceError
+from capforecast.errors import DamagedError, DataError, SchemaError, SourceError
 from capforecast.fetching import fetched
 from capforecast.ingest import ingest, taken_before
 from capforecast.pulling import pulled
@@ -127,27 +127,33 @@ def take(store: Store, config: Config, as_of_us: int, progress: Progress | None)
     for done, settings in enumerate(config.sources):
         if progress is not None:
             progress("ingest", done, len(config.sources))
-        if names_server(settings.location):
-            for one in pulled(store, settings, config, as_of_us):
-                taken.failed.append(one) if isinstance(one, str) else taken.add(one)
-            continue
-        if names_storage(settings.location):
-            for one in fetched(store, settings, _options(settings, config), config, as_of_us):
-                taken.failed.append(one) if isinstance(one, str) else taken.add(one)
-            continue
-        try:
-            options = _options(settings, config)
-            for name in resolve(settings.location, options):
-                if taken_before(store, name, options):
-                    continue
-                taken.add(_ingest_file(store, name, options, config, as_of_us))
-        except (SourceError, DataError, DamagedError, ValueError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            taken.failed.append(f"{settings.location}: {error}")
+        for one in _taken(store, settings, config, as_of_us):
+            taken.failed.append(one) if isinstance(one, str) else taken.add(one)
     if progress is not None and config.sources:
         progress("ingest", len(config.sources), len(config.sources))
     return taken
+
+
+def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int) -> Iterator[Ingested | str]:
+    """Take a configured source in; yield what became of each file, object or query, or why it failed."""
+    if names_server(settings.location):
+        yield from pulled(store, settings, config, as_of_us)
+        return
+    options = _options(settings, config)
+    if names_storage(settings.location):
+        yield from fetched(store, settings, options, config, as_of_us)
+        return
+    try:
+        files = resolve(settings.location, options)
+    except SourceError as error:
+        yield f"{settings.location}: {error}"
+        return
+    for name in files:
+        try:
+            if not taken_before(store, name, options):
+                yield _ingest_file(store, name, options, config, as_of_us)
+        except (SourceError, SchemaError, DataError, DamagedError) as error:
+            yield f"{settings.location}: {error}"
 
 
 def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int) -> Ingested:

@@ -58,7 +58,7 @@ class S3:
             None is there, there are too many, or the storage fails; the message holds no secret.
         """
         place = self._bucket.place
-        found = [] if place.wild or not place.path else self._one(place.path)
+        found = [] if place.wild or not place.path or place.location.endswith("/") else self._one(place.path)
         if not found:
             with self._failing(place.location):
                 for page in list_objects(self._store, place.folder or None, chunk_size=_PAGE):

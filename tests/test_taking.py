@@ -1,0 +1,51 @@
+"""What the configured sources give: one file, or one whole source, that cannot be read stops none of the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from source_files import START_S, START_US
+
+from capforecast.config import load
+from capforecast.errors import ConfigError
+from capforecast.store import Store
+from capforecast.taking import Taken, take
+
+
+def rows_of(host: str) -> str:
+    return f"host,metric,ts,value\n{host},cpu_util_pct,{START_S},1\n"
+
+
+def night(folder: Path, settings: str) -> Taken:
+    (folder / "capforecast.toml").write_text(settings)
+    config = load(folder / "capforecast.toml", environ={})
+    path = folder / "store"
+    opened = Store.open(path, writable=True) if path.exists() else Store.create(path, created_us=START_US)
+    with opened as store:
+        return take(store, config, START_US, None)
+
+
+def test_a_file_of_a_directory_that_cannot_be_read_stops_none_after_it(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, text in (
+        ("a.csv", rows_of("a")),
+        ("b.csv", "what is this"),
+        ("c.csv", "x,y\n1,2\n3,4\n"),
+        ("d.csv", rows_of("d")),
+    ):
+        (folder / name).write_text(text)
+    settings = f'[[sources]]\nlocation = "gone"\n[[sources]]\nlocation = "{folder}"\n'
+    first = night(tmp_path, settings)
+    told = zip(("gone", "b.csv", "c.csv"), first.failed, strict=True)
+    assert all(name in failure for name, failure in told)
+    assert first.rows["accepted"] == 2
+    second = night(tmp_path, settings)
+    assert (len(second.failed), second.rows["in"]) == (3, 0)
+
+
+def test_settings_that_cannot_hold_end_the_run(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(rows_of("a").replace(",", ";").replace(";value", ";load"))
+    with pytest.raises(ConfigError):
+        night(tmp_path, '[[sources]]\nlocation = "a.csv"\nencoding = "none-such"\n')
