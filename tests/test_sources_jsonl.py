@@ -57,9 +57,12 @@ def test_bad_lines_are_rejects(tmp_path: Path) -> None:
         "[" * 100_000,
         "",
         '{"ts": 1704067200, "host": "a", "metric": "m", "value": NaN}',
+        json.dumps({**good, "host": "a\ud800"}),
+        json.dumps({**good, "note\udfff": 1}),
+        json.dumps({**good, "host": "\U0001f600"}),
     ]
     found = load(write(tmp_path / "a.jsonl", "\n".join(raw)))
-    assert found.rows["line"].to_list() == [1, 11]
+    assert found.rows["line"].to_list() == [1, 11, 14]
     assert str(found.rows["value"][1]) == "nan"
     assert found.rejects.select("line", "reason").rows() == [
         (2, "the line is not valid JSON"),
@@ -70,6 +73,8 @@ def test_bad_lines_are_rejects(tmp_path: Path) -> None:
         (7, "host is empty"),
         (8, "the line is not valid JSON"),
         (9, "the line is not valid JSON"),
+        (12, "it holds half of a surrogate pair, which is no text"),
+        (13, "it holds half of a surrogate pair, which is no text"),
     ]
     assert raw[1] == found.rejects["raw"][0]
 

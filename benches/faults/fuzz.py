@@ -1,193 +1,188 @@
-"""Mutated settings, limits and sources: only errors of the package's own, no hang, bounded memory, no row lost.
+"""Mutated input of every parser: only errors of the package's own, no hang, bounded memory, no row lost.
 
-Run: ``python benches/faults/fuzz.py [--inputs 20000] [--only config] [--seed N]``. Each input is a valid file with
-random edits, and an input that does something else than be read or be refused is kept in ``--keep`` for a test.
-Of what is read every line must be a row or a reject. The exit code is 1 when anything is otherwise.
+Run: ``python benches/faults/fuzz.py [--inputs 200000] [--minutes 60] [--only NAME] [--seed N]``. The parsers are every
+registered source, compressed text, settings and limits, those of the most risk first; with ``--minutes`` each gets an
+equal share of what is left and says how far it came. Each input is a valid file with random edits, made of the seed
+and its number alone; after the first ``--alone`` ones text of lines is read in files of fifty inputs, and each of a
+file that is refused as a whole is read alone. A parser works in a process of its own with `MEMORY_BYTES` more than it
+begins with, and one that dies or takes longer than `PATIENCE_S` for a file is a finding, as is every other error.
+Findings are kept in ``--keep``. The exit code is 1 when there is one.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import io
 import json
+import mmap
+import os
 import random
 import resource
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 import numpy as np
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
+from parsers import PARSERS, Parser
 
-from capforecast.config import load
-from capforecast.errors import CapforecastError
-from capforecast.limits_csv import read as read_limits
-from capforecast.sources import ReadOptions
-from capforecast.sources.recognise import read
-
-MOST_SECONDS = 10
-SPECIAL = (
-    b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"'", b'"', b"[[", b"]]", b"{", b"}", b"1e400", b"-", b"nan", b"\\", b"\r",
-    b"\n", b",", b";", b"\t", b"=", b"9" * 5000, b"\xe2\x80\xae", b"../", b"[" * 2000, b"\x1b[31m", b"1969-12-31",
-    b"9999-12-31T23:59:60Z", b"<script>", b"'; DROP TABLE series; --", b"\xc3\x28",
-)  # fmt: skip
-TABLE = "host,metric,instance,unit,ts,value\n" + "".join(
-    f"web-{i % 3},cpu_util_pct,,percent,{1_704_067_200 + 60 * i},{i % 17}.5\n" for i in range(12)
-)
-LINES = "".join(
-    json.dumps({"ts": 1_704_067_200 + i, "host": "h", "metric": "cpu", "value": i, "x": [1, {"y": None}]}) + "\n"
-    for i in range(12)
-)
-LIMITS = (
-    "host,metric,instance,capacity,threshold_name,threshold,direction,lead_time_days,valid_from,team\n"
-    "*,cpu_*,,100,critical,90%,above,30,2026-01-01,a\nweb-1,disk,/var,1e12,full,1e12,,,,\n"
-)
-SETTINGS = """[store]
-path = "store"
-[run]
-horizon = "90d"
-threads = 2
-[ingest]
-timezone = "Europe/Berlin"
-[[sources]]
-location = "x"
-map = {host = "vm"}
-[[exclude]]
-host = "*"
-[[kinds]]
-name = "mine"
-thresholds = {critical = 90}
-sustain = [2, 3]
-"""
+PATIENCE_S = 30.0
+MEMORY_BYTES = 2 << 30
+TOGETHER = 50
+COUNTS = ("next", "since_ms", "read", "refused", "files of fifty", "refused as a whole", "findings", "slowest_ms")
 
 
-def table() -> bytes:
-    """Return a small Parquet file."""
-    frame = pl.DataFrame(
-        {
-            "host": ["a", "b"] * 20,
-            "metric": ["cpu"] * 40,
-            "ts": np.arange(40) * 60_000_000 + 1_704_067_200_000_000,
-            "value": np.arange(40) / 7,
-        }
-    ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
-    sink = io.BytesIO()
-    pq.write_table(frame.to_arrow().cast(pa.schema([
-        ("host", pa.string()), ("metric", pa.string()), ("ts", pa.timestamp("us", "UTC")), ("value", pa.float64()),
-    ])), sink)  # fmt: skip
-    return sink.getvalue()
+class Board:
+    """Numbers that a parser's process writes and its parent reads, also when it was killed."""
+
+    def __init__(self) -> None:
+        self._numbers = np.frombuffer(mmap.mmap(-1, 8 * len(COUNTS)), dtype=np.int64)
+
+    def __getitem__(self, name: str) -> int:
+        return int(self._numbers[COUNTS.index(name)])
+
+    def __setitem__(self, name: str, value: int) -> None:
+        self._numbers[COUNTS.index(name)] = value
 
 
-def taken(path: Path, form: str) -> tuple[int, int]:
-    """Read a source; return rows and rejects."""
-    rows = rejects = 0
-    for batch in read(str(path), ReadOptions(format=form, metric="m")):
-        rows, rejects = rows + batch.rows.height, rejects + batch.rejects.height
-    return rows, rejects
+class Work:
+    """The inputs of one parser, one after another.
+
+    Parameters
+    ----------
+    parser : Parser
+        What reads them.
+    folder : Path
+        A directory for the file that is read.
+    board : Board
+        Where it is told how far things are.
+    asked : argparse.Namespace
+        The options of the bench.
+    """
+
+    def __init__(self, parser: Parser, folder: Path, board: Board, asked: argparse.Namespace):
+        self._parser, self._board, self._asked = parser, board, asked
+        self.path = folder / parser.name / parser.file
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def all(self, deadline: float) -> None:
+        """Read inputs from that of the board on."""
+        while self._board["next"] < self._asked.inputs and time.monotonic() < deadline:
+            first = self._board["next"]
+            if first < self._asked.alone or not self._parser.lines:
+                self._one(first)
+                self._board["next"] = first + 1
+            else:
+                self._fifty(range(first, min(first + TOGETHER, self._asked.inputs)))
+
+    def _input(self, number: int) -> bytes:
+        chosen = random.Random(f"{self._asked.seed} {self._parser.name} {number}")
+        return self._parser.input(chosen)
+
+    def _one(self, number: int) -> None:
+        taken = self._taken(self._input(number), number)
+        self._board["read" if taken else "refused"] += 1
+
+    def _fifty(self, numbers: range) -> None:
+        # Bytes that are no text would end the reading of all.
+        inputs = [self._input(number).decode(errors="ignore").encode() for number in numbers]
+        self._board["files of fifty"] += 1
+        if self._taken(b"\n".join(inputs), numbers[0]):
+            self._board["read"] += len(inputs)
+            self._board["next"] = numbers.stop
+            return
+        self._board["refused as a whole"] += 1
+        for number in numbers:
+            self._one(number)
+            self._board["next"] = number + 1
+
+    def _taken(self, data: bytes, number: int) -> bool:
+        """Tell whether an input is read; what is neither read nor refused is a finding."""
+        self.path.write_bytes(data)
+        begin = time.monotonic()
+        self._board["since_ms"] = int(begin * 1000)
+        try:
+            return self._parser.reads(self.path)
+        except Exception as error:
+            self.found(f"{type(error).__name__}: {str(error)[:200]}", number)
+        except BaseException as error:
+            # Panics of polars are no exceptions of the usual kind.
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            self.found(f"{type(error).__name__}: {str(error)[:200]}", number)
+        finally:
+            self._board["slowest_ms"] = max(self._board["slowest_ms"], int((time.monotonic() - begin) * 1000))
+        return False
+
+    def found(self, what: str, number: int) -> None:
+        """Tell of a finding, and keep what lies in the file."""
+        self._board["findings"] += 1
+        print(json.dumps({"parser": self._parser.name, "input": number, "finding": what}), flush=True)
+        if self._asked.keep is not None:
+            self._asked.keep.mkdir(exist_ok=True)
+            (self._asked.keep / f"{self._parser.name}-{number}").write_bytes(self.path.read_bytes())
 
 
-def delimited(path: Path) -> None:
-    """Hold a table's rows and rejects against its lines, where quotes and other line ends cannot join them."""
-    rows, rejects = taken(path, "delimited")
-    data = path.read_bytes()
-    if data[:2] in (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff") or any(
-        mark in data for mark in (b'"', b"\r", b"#", b"\x00")
-    ):
-        return
-    try:
-        lines = [line for line in data.decode().lstrip("\ufeff").split("\n") if line.strip()]
-    except UnicodeDecodeError:
-        return
-    if rows + rejects < len(lines) - 1 and rows and lines[0].count(",") == TABLE.split("\n")[0].count(","):
-        raise AssertionError(f"{len(lines)} lines, but {rows} rows and {rejects} rejects")
+def peaks(work: Work, board: Board, deadline: float, asked: argparse.Namespace) -> Iterator[int]:
+    """Work in a process, in another one from the next input on where that dies; yield the peak memory of each."""
+    while board["next"] < asked.inputs and time.monotonic() < deadline:
+        board["since_ms"] = int(time.monotonic() * 1000)
+        pid = os.fork()
+        if not pid:
+            code = 1
+            try:
+                bounded()
+                work.all(deadline)
+                code = 0
+            finally:
+                os._exit(code)
+        while True:
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+            if ended:
+                break
+            if time.monotonic() * 1000 - board["since_ms"] > PATIENCE_S * 1000:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        code = os.waitstatus_to_exitcode(status)
+        if code:
+            work.found(f"the process ended with {code}", board["next"])
+            board["next"] += 1
+        yield usage.ru_maxrss // 1024
 
 
-TARGETS: dict[str, tuple[list[bytes], Callable[[Path], Any]]] = {
-    "config": ([SETTINGS.encode()], lambda path: load(path, {}, environ={})),
-    "limits": ([LIMITS.encode()], read_limits),
-    "delimited": ([TABLE.encode(), gzip.compress(TABLE.encode(), mtime=0)], delimited),
-    "jsonl": ([LINES.encode()], lambda path: taken(path, "jsonl")),
-    "parquet": ([table()], lambda path: taken(path, "parquet")),
-}
-
-
-def mutated(data: bytes, chance: random.Random) -> bytes:
-    """Return bytes with one to five edits."""
-    out = bytearray(data)
-    for _ in range(chance.randint(1, 5)):
-        at, length = chance.randrange(len(out) + 1), min(int(chance.expovariate(0.2)), 200)
-        kind = chance.randrange(6)
-        if kind == 0:
-            out[at : at + 1] = bytes([chance.randrange(256)])
-        elif kind == 1:
-            del out[at : at + length]
-        elif kind == 2:
-            out[at:at] = chance.choice(SPECIAL)
-        elif kind == 3:
-            out[at:at] = out[at : at + length]
-        elif kind == 4 and at < len(out):
-            out[at] ^= 1 << chance.randrange(8)
-        else:
-            out = out[:at] if chance.random() < 0.3 else out
-    return bytes(out)
-
-
-def late(number: int, frame: object) -> None:
-    """Turn the alarm into an error that is found."""
-    raise TimeoutError(f"more than {MOST_SECONDS} s")
+def bounded() -> None:
+    """Let this process take so much more memory than it has, and no more."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--inputs", type=int, default=20_000, help="inputs for each target")
-    parser.add_argument("--only", choices=TARGETS)
+    parser.add_argument("--inputs", type=int, default=200_000, help="inputs for each parser")
+    parser.add_argument("--alone", type=int, default=10_000, help="inputs that are a file each, of text of lines")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="time for all parsers")
+    parser.add_argument("--only", choices=PARSERS, action="append", help="may be given several times")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     parser.add_argument("--keep", type=Path, help="directory for inputs that are findings")
     asked = parser.parse_args()
     print(json.dumps({"seed": asked.seed}), flush=True)
-    signal.signal(signal.SIGALRM, late)
-    bad = 0
+    end, bad = time.monotonic() + 60 * asked.minutes, 0
+    chosen = [one for name, one in PARSERS.items() if asked.only is None or name in asked.only]
     with tempfile.TemporaryDirectory(prefix="capforecast-fuzz-") as folder:
-        for name, (seeds, work) in TARGETS.items():
-            if asked.only not in (None, name):
-                continue
-            chance, ends, slowest = random.Random(f"{asked.seed} {name}"), Counter(), 0.0
-            path, begin = Path(folder) / f"{name}.input", time.monotonic()
-            for number in range(asked.inputs):
-                data = mutated(chance.choice(seeds), chance)
-                path.write_bytes(data)
-                signal.alarm(MOST_SECONDS)
-                started = time.monotonic()
-                try:
-                    work(path)
-                    ends["read"] += 1
-                except CapforecastError:
-                    ends["refused"] += 1
-                except BaseException as error:
-                    if isinstance(error, KeyboardInterrupt):
-                        raise
-                    kind = f"{type(error).__name__}: {str(error)[:160]}"
-                    ends["findings"] += 1
-                    bad += 1
-                    print(json.dumps({"target": name, "input": number, "finding": kind}), flush=True)
-                    if asked.keep is not None:
-                        asked.keep.mkdir(exist_ok=True)
-                        (asked.keep / f"{name}-{number}").write_bytes(data)
-                finally:
-                    signal.alarm(0)
-                slowest = max(slowest, time.monotonic() - started)
-            rate = asked.inputs / (time.monotonic() - begin)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            told = {"target": name, "inputs": asked.inputs, **ends, "per_s": round(rate)}
-            print(json.dumps({**told, "slowest_s": round(slowest, 2), "peak_mb": peak}), flush=True)
+        for place, one in enumerate(chosen):
+            begin, board = time.monotonic(), Board()
+            work = Work(one, Path(folder), board, asked)
+            deadline = begin + (end - begin) / (len(chosen) - place)
+            peak = max(peaks(work, board, deadline, asked), default=0)
+            bad += board["findings"]
+            told = {"parser": one.name, "inputs": board["next"], **{name: board[name] for name in COUNTS[2:]}}
+            rate = board["next"] / (time.monotonic() - begin)
+            print(json.dumps({**told, "peak_mb": peak, "per_s": round(rate)}), flush=True)
     return int(bad > 0)
 
 

@@ -45,12 +45,16 @@ class Ended:
 
 def preload() -> None:
     """Load the heavy libraries once, for all forks."""
+    # Small tables gain nothing by more threads, and each costs time in every fork.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     for name in ("pyarrow.parquet", "pyarrow.compute", "capforecast.cli.nightly", "capforecast.cli.intake"):
         importlib.import_module(name)
     registry = importlib.import_module("capforecast.registry")
-    for kind, part in (("source", "delimited"), ("report", "html"), ("engine", "threads"), ("learner", "trees")):
+    for kind, part in (("report", "html"), ("engine", "threads"), ("learner", "trees")):
         registry.load(kind, part)
+    for part in registry.names("source"):
+        registry.load("source", part)
     kernels = importlib.import_module("capforecast.kernels")
     for module in pkgutil.iter_modules(kernels.__path__):
         importlib.import_module(f"capforecast.kernels.{module.name}")

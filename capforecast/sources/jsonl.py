@@ -23,6 +23,7 @@ from capforecast.sources.text import Block, blocks, recognised_encoding
 _LINES = 200_000
 _OBJECT = re.compile(r'^\s*\{\s*"(?:[^"\\]|\\.)*"\s*:.*\}\s*$')
 _OPENING = re.compile(r'^\s*\{\s*("|$)')
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class JsonLines:
@@ -156,7 +157,11 @@ def _object(text: str) -> dict[str, Any] | str:
         found = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         return "a key stands twice" if "stands twice" in str(error) else "the line is not valid JSON"
-    return found if isinstance(found, dict) else "the line is not a JSON object"
+    if not isinstance(found, dict):
+        return "the line is not a JSON object"
+    if "\\u" in text and any(_HALF.search(one) for one in (*found, *found.values()) if isinstance(one, str)):
+        return "it holds half of a surrogate pair, which is no text"
+    return found
 
 
 def _cell(value: object) -> str | None:
