@@ -17,7 +17,7 @@ from store_rows import AS_OF, DAY, MINUTE, START, Row, batch, die, put, sha, sta
 from tables import RUN, breach_tables
 
 from capforecast.errors import CapforecastError, StoreError
-from capforecast.store import Store, durable, publish, read_published
+from capforecast.store import Store, database, durable, publish, read_published
 
 STEPS = ("fsync", "replace", "rename", "mkdir", "open", "link")
 OLD = [Row("a", START + i * 5 * MINUTE, float(i)) for i in range(40)]
@@ -39,8 +39,8 @@ class Faults:
         for name in STEPS:
             setattr(fake, name, self._wrap(getattr(os, name)))
         monkeypatch.setattr(durable, "os", fake)
-        for name in ("commit", "remove", "checkpoint"):
-            monkeypatch.setattr(durable, name, self._wrap(getattr(durable, name), own=True))
+        for module, name in ((database, "commit"), (durable, "remove"), (database, "checkpoint")):
+            monkeypatch.setattr(module, name, self._wrap(getattr(module, name), own=True))
 
     def _wrap(self, function, *, own=False):
         def step(*args, **kwargs):
@@ -159,14 +159,14 @@ def test_a_kill_while_a_store_is_made_leaves_nothing_that_stops_making_it(tmp_pa
 def test_an_error_after_the_commit_was_durable_is_resolved_by_looking(start, tmp_path, monkeypatch):
     path, _, after = start
     shutil.copytree(path, tmp_path / "s")
-    real = durable.commit
+    real = database.commit
 
     def commit(con, where):
         real(con, where)
         raise duckdb.Error("COMMIT succeeded and is durable, but the autocheckpoint failed")
 
     with Store.open(tmp_path / "s", writable=True) as store:
-        monkeypatch.setattr(durable, "commit", commit)
+        monkeypatch.setattr(database, "commit", commit)
         change(store)
         assert state(store) == after
         assert store.ledger().height == 3
@@ -180,7 +180,7 @@ def test_an_error_before_the_commit_leaves_the_old_state(start, tmp_path, monkey
         raise duckdb.Error("no space left")
 
     with Store.open(tmp_path / "s", writable=True) as store:
-        monkeypatch.setattr(durable, "commit", commit)
+        monkeypatch.setattr(database, "commit", commit)
         with pytest.raises(StoreError, match="able to commit"):
             change(store)
         assert state(store) == before
@@ -307,6 +307,38 @@ def test_a_disk_that_is_full_leaves_the_latest_run_as_it_was(start, tmp_path, mo
     assert {path.name: path.read_bytes() for path in latest.iterdir()} == before
 
 
+def test_an_error_at_any_step_of_showing_a_run_leaves_the_latest_one_as_it_was(start, tmp_path):
+    """Also between two names, so that no program reads tables of two runs until somebody has repaired the disk."""
+    shutil.copytree(start[0], tmp_path / "s")
+    latest = tmp_path / "s" / publish.LATEST
+    shown, at, refused = publish.write_latest, 0, True
+    with Store.open(tmp_path / "s", writable=True) as store:
+        earlier = {"run_id": "before", "run_date": RUN["run_date"], "as_of_us": AS_OF - DAY, "run_us": AS_OF - DAY}
+        store.publish(earlier, breach_tables(1), {"report.html": b"<html>"})
+    before = {path.name: path.read_bytes() for path in latest.iterdir()}
+    while refused:
+        at += 1
+        with pytest.MonkeyPatch.context() as monkeypatch:
+
+            def showing(*arguments, monkeypatch=monkeypatch, at=at):
+                Faults(monkeypatch, at=at, error=errno.EIO)
+                shown(*arguments)
+                monkeypatch.undo()
+
+            monkeypatch.setattr(publish, "write_latest", showing)
+            with Store.open(tmp_path / "s", writable=True) as store:
+                try:
+                    _publish(store)
+                    refused = False
+                except StoreError:
+                    pass
+        if refused:
+            assert {path.name: path.read_bytes() for path in latest.iterdir()} == before, at
+    assert at > 3 * len(before)
+    with Store.open(tmp_path / "s") as store:
+        assert store.verify() == []
+
+
 def test_every_file_is_on_disk_before_it_gets_its_name_and_its_name_before_the_next_step(tmp_path, monkeypatch):
     """Order of the calls: fsync of the file, rename, open and fsync of the directory."""
     calls = []
@@ -331,7 +363,7 @@ def test_every_file_is_on_disk_before_it_gets_its_name_and_its_name_before_the_n
     assert calls[2][0] == "rename"
     assert [path for name, path in calls if name == "open"] == [str(tmp_path / "d"), str(tmp_path)]
     calls.clear()
-    durable.create_catalog(tmp_path / "c", ["CREATE TABLE t (x INTEGER)"])
+    database.create_catalog(tmp_path / "c", ["CREATE TABLE t (x INTEGER)"])
     assert [name for name, _ in calls] == ["open", "fsync", "replace", "open", "fsync"]
 
 

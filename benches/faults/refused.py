@@ -1,11 +1,12 @@
 """Refused writes: ENOSPC and EIO at every durable step of a whole run, and limits of file size in the system itself.
 
-Run: ``python benches/faults/refused.py [--stride 1]``. The steps are the calls through which `store.durable` writes,
-fsyncs, renames, links, makes directories, removes, commits and checkpoints, counted over a first and a second run;
-at each one the call fails once with either error. The run must end with one line of error, what was published must
-stand or be the whole new run, and the same run again must publish the bytes of one that nobody disturbed. With
-``--sizes`` RLIMIT_FSIZE, which no seam hides from a library, cuts files at so many sizes. The exit code is 1 when
-anything is otherwise.
+Run: ``python benches/faults/refused.py [--stride 1] [--minutes 60]``. The steps are the calls through which
+`store.durable` and `store.database` write, fsync, rename, link, make directories, remove, commit and checkpoint,
+counted over a first and a second run; at each one the call fails once with either error. The run must end with one
+line of error, what was published must stand or be the whole new run, and the same run again must publish the bytes of
+one that nobody disturbed. With ``--sizes`` RLIMIT_FSIZE, which no seam hides from a library, cuts files at so many
+sizes. The steps are tried in passes, each between those before, so that ``--minutes`` leaves out steps of all parts
+of a run alike. The exit code is 1 when anything is otherwise.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import types
 from collections import Counter
 from collections.abc import Callable
@@ -56,7 +58,7 @@ def inject(at: int | None, code: int) -> Callable[[], int]:
     """Count the durable steps of this process and let one of them fail; return a function that tells the count."""
     import duckdb
 
-    from capforecast.store import durable
+    from capforecast.store import database, durable
 
     count = 0
 
@@ -80,7 +82,7 @@ def inject(at: int | None, code: int) -> Callable[[], int]:
     fake.fdopen = lambda fd, *mode: Failing(opened(fd, *mode), step)
     durable.os = fake
     for name in OWN:
-        setattr(durable, name, wrapped(getattr(durable, name), True))
+        setattr(database, name, wrapped(getattr(database, name), True))
     return lambda: count
 
 
@@ -118,10 +120,11 @@ def judged(ended: nights.Ended, site: Path, expected: dict[str, str], before: di
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stride", type=int, default=1, help="only every so many steps")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="time for all steps")
     parser.add_argument("--sizes", type=int, default=12, help="limits of file size to try")
     asked = parser.parse_args()
     nights.preload()
-    bad, tried, codes = 0, 0, Counter()
+    bad, tried, codes, end = 0, 0, Counter(), time.monotonic() + 60 * asked.minutes
     with tempfile.TemporaryDirectory(prefix="capforecast-refused-") as name:
         folder = Path(name)
         new = nights.site(folder / "new")
@@ -136,11 +139,15 @@ def main() -> int:
             print(json.dumps({"scene": scene, "steps": total}), flush=True)
             points: list[tuple[str, Callable[[], object]]] = [
                 (f"{errno.errorcode[code]} at {at}", lambda at=at, code=code: inject(at, code))
-                for at in range(1, total + 1, asked.stride)
+                for at in in_passes(range(1, total + 1, asked.stride))
                 for code in ((errno.ENOSPC, errno.EIO)[at % 2],)
             ]
-            points += [(f"files of {size} bytes", lambda size=size: limited(size)) for size in sizes(asked.sizes)]
-            for what, before in points:
+            limits = [(f"files of {size} bytes", lambda size=size: limited(size)) for size in sizes(asked.sizes)]
+            deadline = time.monotonic() + (end - time.monotonic()) / (2 if scene == "second run" else 1)
+            for done, (what, before) in enumerate([*limits, *points]):
+                if time.monotonic() > deadline:
+                    print(json.dumps({"scene": scene, "left out": len(limits) + len(points) - done}), flush=True)
+                    break
                 site = nights.copied(base, folder / "refused")
                 pointer = nights.pointer(site / "store")
                 ended = nights.finished(nights.command(nights.run(site)), site, before=before)
@@ -154,6 +161,16 @@ def main() -> int:
                 shutil.rmtree(site)
     print(json.dumps({"tried": tried, "bad": bad, "exit codes": dict(codes)}))
     return int(bad > 0)
+
+
+def in_passes(numbers: range) -> list[int]:
+    """Return numbers so that each pass lies between those before it."""
+    found: dict[int, None] = {}
+    step = 1 << len(numbers).bit_length()
+    while step:
+        found.update(dict.fromkeys(numbers[::step]))
+        step //= 2
+    return list(found)
 
 
 def sizes(count: int) -> list[int]:

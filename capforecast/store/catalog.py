@@ -18,7 +18,7 @@ import polars as pl
 import polars.selectors as cs
 
 from capforecast.errors import StoreError
-from capforecast.store import durable
+from capforecast.store import database
 from capforecast.store.parquet import Part
 
 STATEMENTS = [
@@ -63,14 +63,14 @@ class Catalog:
 
     def __init__(self, path: Path, *, writable: bool):
         self._path, self._writable = path, writable
-        self._con = durable.open_catalog(path, writable=writable)
+        self._con = database.open_catalog(path, writable=writable)
         self._turn = Lock()
 
     def close(self) -> None:
         """Checkpoint and close."""
         try:
             if self._writable:
-                durable.checkpoint(self._con)
+                database.checkpoint(self._con)
         finally:
             self._con.close()
 
@@ -100,7 +100,7 @@ class Catalog:
             self._con.execute("BEGIN")
             yield number
             self.set_meta("commit", number)
-            durable.commit(self._con, self._path)
+            database.commit(self._con, self._path)
         except duckdb.Error as error:
             if self._reached(number):
                 return
@@ -119,7 +119,7 @@ class Catalog:
     def _reached(self, number: int) -> bool:
         # An error of COMMIT says nothing about its outcome: only the file, opened again, does.
         self._con.close()
-        self._con = durable.open_catalog(self._path, writable=True)
+        self._con = database.open_catalog(self._path, writable=True)
         return self.meta("commit") >= number
 
     @contextmanager

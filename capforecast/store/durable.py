@@ -1,7 +1,7 @@
-"""Every durable write of the package, and the opening of DuckDB.
+"""Every durable write of the package, but for those of DuckDB, which `database` opens.
 
-Only this module (and `lock`, for its own file) opens files for writing, renames, removes, fsyncs and
-connects to DuckDB, so this is the seam at which faults are injected. A file becomes visible under its name
+Only this module (and `lock`, for its own file) opens files for writing, renames, removes and fsyncs, so this is the
+seam at which faults are injected. A file becomes visible under its name
 only when it is whole and on disk: temporary name in the same directory, write, fsync, rename, fsync of the
 directory.
 A failed fsync is never repeated: the run fails, and what was published before stands.
@@ -16,9 +16,8 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,15 +27,13 @@ PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 SHARED_FILE, SHARED_FOLDER = 0o664, 0o775
 """Modes before the umask: whatever that is, nothing can be written to by everybody."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-CATALOG_SETTINGS: dict[str, Any] = {
-    "threads": 2,
-    "memory_limit": "1GB",
-    "temp_directory": "",
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "python_enable_replacements": False,
-}
+
+
+class Replacement(NamedTuple):
+    """A file that is whole and on the disk, under a temporary name in the directory of the one that it replaces."""
+
+    temporary: Path
+    path: Path
 
 
 @contextmanager
@@ -73,23 +70,6 @@ def make_directory(path: Path, *, private: bool = True) -> None:
         sync_directory(path.parent)
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, and put what was made under it in the place of `path`."""
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
-    with telling("write a file", path):
-        try:
-            yield temporary
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-        # Replacing a name by another one of the same file leaves both.
-        temporary.unlink(missing_ok=True)
-        sync_directory(path.parent)
-
-
 def atomic_write(path: Path, data: Any, *, private: bool = True) -> None:
     """Write bytes (or a buffer) under a name so that readers see the old file or the whole new one.
 
@@ -98,32 +78,101 @@ def atomic_write(path: Path, data: Any, *, private: bool = True) -> None:
     StoreError
         The operating system refused; the file of that name is as it was.
     """
-    with written(path, data, private=private):
-        pass
+    with together() as replaced:
+        replaced.append(ready(path, data, private=private))
 
 
 @contextmanager
-def written(path: Path, data: Any, *, private: bool = True) -> Iterator[None]:
-    """Do what `atomic_write` does, but have it take effect when the block ends; not at all when it fails."""
-    with _replacing(path) as temporary:
-        with new_file(temporary, PRIVATE_FILE if private else SHARED_FILE) as file:
-            file.write(data)
-            settle(file)
-        yield
+def together() -> Iterator[list[Replacement]]:
+    """Give a list for what `ready` and `ready_link` return: when the block ends all of it gets its names, or none.
 
-
-@contextmanager
-def linked(source: Path, path: Path) -> Iterator[None]:
-    """Give a durable file a second name when the block ends; a copy where the file system has no links.
-
-    What had the name before loses it; nothing changes when the block fails.
+    The files of a list lie in one directory. They are replaced in their order, and the last one, which readers
+    may take for a sign of the others, when the names of those are on the disk.
 
     Raises
     ------
     StoreError
-        The operating system refused; the file of that name is as it was.
+        The operating system refused; the names lead to what they did.
     """
-    with _replacing(path) as temporary:
+    replaced: list[Replacement] = []
+    try:
+        yield replaced
+        if replaced:
+            with telling("write a file", replaced[-1].path):
+                _replace_all(replaced)
+    finally:
+        # Replacing a name by another one of the same file leaves both.
+        _unlink_quietly([one.temporary for one in replaced])
+
+
+def _replace_all(replaced: Sequence[Replacement]) -> None:
+    folder, several = replaced[-1].path.parent, len(replaced) > 1
+    before: list[tuple[Path, Path | None]] = []
+    try:
+        if several:
+            before.extend((one.path, _second_name(one.path)) for one in replaced)
+        for one in replaced:
+            if several and one is replaced[-1]:
+                sync_directory(folder)
+            os.replace(one.temporary, one.path)
+        sync_directory(folder)
+    except BaseException:
+        for path, old in reversed(before):
+            # What refuses once may refuse again: then `verify` names the file, and the next run replaces it.
+            with suppress(OSError):
+                path.unlink(missing_ok=True) if old is None else os.replace(old, path)
+        raise
+    finally:
+        _unlink_quietly([old for _, old in before if old is not None])
+
+
+def _second_name(path: Path) -> Path | None:
+    """Return a second name of a file, None where there is no file."""
+    return ready_link(path, path).temporary if path.exists() else None
+
+
+def _unlink_quietly(paths: Sequence[Path]) -> None:
+    """Remove files that the next writer removes where it cannot be done now."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a temporary name in the directory of a file; what has it is gone when the block fails."""
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    try:
+        with telling("write a file", path):
+            yield temporary
+    except BaseException:
+        _unlink_quietly([temporary])
+        raise
+
+
+def ready(path: Path, data: Any, *, private: bool = True) -> Replacement:
+    """Bring bytes (or a buffer) to the disk under a temporary name.
+
+    Raises
+    ------
+    StoreError
+        The operating system refused.
+    """
+    with _beside(path) as temporary, new_file(temporary, PRIVATE_FILE if private else SHARED_FILE) as file:
+        file.write(data)
+        settle(file)
+    return Replacement(temporary, path)
+
+
+def ready_link(source: Path, path: Path) -> Replacement:
+    """Give a durable file a temporary second name; a copy where the file system has no links.
+
+    Raises
+    ------
+    StoreError
+        The operating system refused.
+    """
+    with _beside(path) as temporary:
         try:
             os.link(source, temporary)
         except OSError as error:
@@ -132,7 +181,25 @@ def linked(source: Path, path: Path) -> Iterator[None]:
             with open(source, "rb") as old, new_file(temporary) as file:
                 shutil.copyfileobj(old, file, 1 << 20)
                 settle(file)
-        yield
+    return Replacement(temporary, path)
+
+
+def ready_file(temporary: Path, path: Path) -> Replacement:
+    """Bring a file to the disk that somebody else wrote, for its owner alone.
+
+    Raises
+    ------
+    StoreError
+        The operating system refused.
+    """
+    with telling("write a file", path):
+        fd = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.chmod(temporary, PRIVATE_FILE)
+    return Replacement(temporary, path)
 
 
 def new_file(path: Path, mode: int = SHARED_FILE) -> BinaryIO:
@@ -220,98 +287,3 @@ def back_up(files: Sequence[Path], folder: Path) -> None:
             shutil.copyfileobj(old, file, 1 << 20)
             settle(file)
     rename_directory(temporary, folder)
-
-
-def _connect(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:
-    try:
-        con = duckdb.connect(str(path), read_only=not writable, config=CATALOG_SETTINGS)
-        if not con.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0]:
-            con.execute("SET GLOBAL TimeZone = 'UTC'")
-            con.execute("SET enable_external_access = false")
-            con.execute("SET lock_configuration = true")
-    except duckdb.Error as error:
-        raise StoreError(
-            "the catalog must open",
-            got=str(error).splitlines()[0],
-            where=str(path),
-            do="Nothing was changed. Restore the store from a backup, or ingest its sources into a new one",
-        ) from error
-    return con
-
-
-def create_catalog(path: Path, statements: list[str]) -> None:
-    """Make a catalog under a temporary name and rename it, so that a killed creation leaves none.
-
-    Raises
-    ------
-    StoreError
-        The file could not be written.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    con = _connect(temporary, writable=True)
-    try:
-        for statement in statements:
-            con.execute(statement)
-        con.execute("CHECKPOINT")
-    except duckdb.Error as error:
-        raise StoreError(
-            "the store must be able to write its catalog",
-            got=str(error).splitlines()[0],
-            where=str(path),
-            do="Check free space, permissions and the disk, then run again",
-        ) from error
-    finally:
-        con.close()
-    with telling("write its catalog", path):
-        fd = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.chmod(temporary, 0o600)
-        os.replace(temporary, path)
-        sync_directory(path.parent)
-
-
-def open_catalog(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:
-    """Connect to an existing catalog with settings that allow it nothing but itself.
-
-    Raises
-    ------
-    StoreError
-        The file is missing or cannot be opened.
-    """
-    if not path.is_file():
-        raise StoreError(
-            "the store must hold its catalog",
-            got="none",
-            where=str(path),
-            do="Restore the store from a backup, or ingest its sources into a new one",
-        )
-    return _connect(path, writable=writable)
-
-
-def commit(con: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Commit the open transaction; after an error the outcome is unknown until the catalog is read again."""
-    con.execute("COMMIT")
-    with suppress(FileNotFoundError):
-        # DuckDB makes its log readable by others, and it holds names like the rest of the catalog.
-        os.chmod(f"{path}.wal", 0o600)
-
-
-def checkpoint(con: duckdb.DuckDBPyConnection) -> None:
-    """Move everything from the write-ahead log into the catalog file.
-
-    Raises
-    ------
-    StoreError
-        It could not be written; nothing is lost, the log is replayed at the next opening.
-    """
-    try:
-        con.execute("CHECKPOINT")
-    except duckdb.Error as error:
-        raise StoreError(
-            "the catalog must be checkpointed",
-            got=str(error).splitlines()[0],
-            do="Check free space; what was committed is safe",
-        ) from error

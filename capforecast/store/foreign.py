@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from capforecast.errors import SourceError
-from capforecast.store.durable import CATALOG_SETTINGS
+from capforecast.store.database import CATALOG_SETTINGS
 
 ROWS = 1_000_000
 """Rows in memory at a time."""

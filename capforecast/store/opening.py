@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capforecast.errors import ConfigError, StoreError
-from capforecast.store import durable, layout
+from capforecast.store import database, durable, layout
 from capforecast.store.catalog import STATEMENTS, Catalog
 from capforecast.store.history import stray_history
 from capforecast.store.layout import Manifest
@@ -42,7 +42,7 @@ def create(path: Path, step_us: int, created_us: int) -> Opened:
         layout.refuse_foreign(path)
         for leftover in sorted(path.glob(f"*{layout.CATALOG}*")):
             durable.remove(leftover)
-        durable.create_catalog(path / layout.CATALOG, STATEMENTS)
+        database.create_catalog(path / layout.CATALOG, STATEMENTS)
         Manifest(step_us, created_us, 0).write(path)
         return _under_lock(path, lock, writable=True)
     except BaseException:

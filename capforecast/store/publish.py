@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -159,14 +158,13 @@ def write_latest(store: Path, run: Mapping[str, object], path: str, content: Edi
         "pages": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in content.pages.items()},
     }
     text = json.dumps(pointer, indent=2, sort_keys=True) + "\n"
-    with ExitStack() as all_or_none:
-        # All is made ready before the first name changes, so that a disk that is full leaves the run before as it
-        # was. Names change in the reverse order: those of the tables, of the pages, and the pointer's.
-        all_or_none.enter_context(durable.written(latest / "latest.json", text.encode(), private=False))
-        for name, data in content.pages.items():
-            all_or_none.enter_context(durable.written(latest / name, data, private=False))
+    # All is made ready before the first name changes, so that a disk that is full leaves the run before as it was.
+    with durable.together() as replaced:
         for name in content.manifest:
-            all_or_none.enter_context(durable.linked(store / path / name, latest / name))
+            replaced.append(durable.ready_link(store / path / name, latest / name))
+        for name, data in content.pages.items():
+            replaced.append(durable.ready(latest / name, data, private=False))
+        replaced.append(durable.ready(latest / "latest.json", text.encode(), private=False))
 
 
 def _about(run: Mapping[str, object], path: str) -> dict[str, object]:

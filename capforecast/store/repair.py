@@ -118,7 +118,7 @@ def _latest(store: Path) -> list[str]:
     files = pointer["files"]
     whole = set(files) - {name.partition(":")[0] for name in damaged_files(store / pointer["path"], files)}
     torn = [name.partition(":")[0] for name in damaged_files(store / LATEST, files)]
-    for name in (again := [name for name in torn if name in whole]):
-        with durable.linked(store / pointer["path"] / name, store / LATEST / name):
-            pass
+    again = [name for name in torn if name in whole]
+    with durable.together() as replaced:
+        replaced.extend(durable.ready_link(store / pointer["path"] / name, store / LATEST / name) for name in again)
     return [f"{LATEST}/{name}: taken from history" for name in again]
