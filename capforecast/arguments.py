@@ -14,7 +14,7 @@ import polars as pl
 
 from capforecast.config import Config, load
 from capforecast.errors import ConfigError, SchemaError
-from capforecast.times import format_duration, parse_moment, to_us
+from capforecast.times import checked_as_of, format_duration, parse_as_of, to_us
 
 Moment = int | str | datetime | date | None
 
@@ -47,17 +47,17 @@ def moment_us(moment: Moment) -> int | None:
     Raises
     ------
     ConfigError
-        It is no moment.
+        It is no moment, or before 1970, or too far ahead for a run.
     """
     if moment is None:
         return None
     if isinstance(moment, Integral) and not isinstance(moment, bool):
-        return int(moment)
+        return checked_as_of(int(moment), repr(moment))
     if isinstance(moment, str):
-        return parse_moment(moment, name="as_of")
+        return parse_as_of(moment)
     # A missing time of pandas is a datetime that does not equal itself.
     if isinstance(moment, date) and moment == moment:
-        return to_us(moment)
+        return checked_as_of(to_us(moment), repr(moment))
     raise ConfigError("as_of must be a datetime, ISO 8601 text or whole microseconds since the epoch", got=repr(moment))
 
 

@@ -18,7 +18,7 @@ from capforecast.sources import NATURE, REJECTS, Batch, ReadOptions, Source
 from capforecast.store import Ingested, Store
 from capforecast.store.identify import identify
 from capforecast.store.intake import as_text
-from capforecast.times import DAY_US
+from capforecast.times import DAY_US, LATEST_US
 
 NAME_BYTES = 1024
 """Longest host, metric, instance or unit in bytes of UTF-8."""
@@ -54,7 +54,7 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     options : ReadOptions
         What the location does not say itself.
     as_of_us : int
-        The moment of this run; rows later than this plus `tolerance_us` are quarantined.
+        The moment of this run; rows later than this plus `tolerance_us`, or than `LATEST_US`, are quarantined.
     run_id : str
         Run that ingests.
     tolerance_us : int
@@ -77,7 +77,9 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     stamp = json.dumps([run_id, location, store.commit])
     ingest_id = hashlib.sha256(stamp.encode()).hexdigest()[:20]
     file = _file(location)
-    batches = _checked(source.read(location, options), location, as_of_us + tolerance_us, tuple(kinds), progress)
+    batches = _checked(
+        source.read(location, options), location, min(as_of_us + tolerance_us, LATEST_US), tuple(kinds), progress
+    )
     # Content that can be read only once has no hash beforehand: it is another source each time.
     if file is not None:
         sha256, batches = _identity(file, options), _unchanged(batches, file)

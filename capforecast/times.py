@@ -19,6 +19,9 @@ WEEK_US = 7 * DAY_US
 
 _UNITS = {"s": SECOND_US, "m": MINUTE_US, "min": MINUTE_US, "h": HOUR_US, "d": DAY_US, "w": WEEK_US}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_US = (datetime(2262, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+"""No run looks at a later moment, and no sample is later: programs that count 64 bits of nanoseconds, as many that
+read the tables do, end soon after."""
 
 
 def parse_duration(text: str, *, name: str = "duration") -> int:
@@ -76,6 +79,28 @@ def parse_moment(text: str, *, name: str = "timestamp") -> int:
             f"{name} must be an ISO 8601 date or time", got=repr(text), do="Write 2026-01-31T02:00:00Z"
         ) from error
     return to_us(moment)
+
+
+def parse_as_of(text: str) -> int:
+    """Return the moment of a run in microseconds since the epoch.
+
+    Raises
+    ------
+    ConfigError
+        The text is no moment, or out of range.
+    """
+    return checked_as_of(parse_moment(text, name="as_of"), repr(text))
+
+
+def checked_as_of(us: int, got: str) -> int:
+    """Return the moment of a run, or raise `ConfigError`: it lies between 1970 and `LATEST_US`."""
+    if not 0 <= us <= LATEST_US:
+        raise ConfigError(
+            f"as_of must lie between 1970-01-01 and {from_us(LATEST_US):%Y-%m-%d}",
+            got=got,
+            do="Write 2026-01-31T02:00:00Z",
+        )
+    return us
 
 
 def to_us(moment: datetime | date) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from capforecast.errors import ConfigError, UnknownNameError
-from capforecast.times import parse_duration, parse_moment, parse_step
+from capforecast.times import parse_as_of, parse_duration, parse_moment, parse_step
 
 if TYPE_CHECKING:
     from capforecast.config import Config
@@ -127,6 +127,7 @@ def _quantiles(text: str) -> tuple[float, ...]:
 
 
 MOMENT_US = Parsed("timestamp", parse_moment)
+AS_OF_US = Parsed("timestamp", parse_as_of)
 DURATION = Parsed("duration", _text_after(lambda text: parse_duration(text, name="horizon")))
 RUN_HORIZON = Parsed("duration", _run_horizon)
 DURATION_US = Parsed("duration", parse_duration)
@@ -198,7 +199,7 @@ def _color(refused: bool) -> bool:
 
 
 _AS_OF = click.option(
-    "--as-of", type=MOMENT_US, metavar="TS", help="Act as if it were then, such as 2026-01-31T02:00Z.  [default: now]"
+    "--as-of", type=AS_OF_US, metavar="TS", help="Act as if it were then, such as 2026-01-31T02:00Z.  [default: now]"
 )
 _COMMON = (
     click.option(
