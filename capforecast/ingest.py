@@ -38,6 +38,7 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     run_id: str,
     tolerance_us: int = DAY_US,
     kinds: Iterable[Kind] = (),
+    max_new_series: int | None = None,
     progress: Callable[[int], None] | None = None,
     sha256: str | None = None,
 ) -> Ingested:
@@ -61,6 +62,8 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
         How far clocks may be ahead.
     kinds : iterable of Kind
         Kinds before the built-in ones; a kind gives the unit where the data name none.
+    max_new_series : int, optional
+        Most series that the store does not know yet.
     progress : callable, optional
         Called with the number of rows read so far.
     sha256 : str, optional
@@ -71,7 +74,7 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     SourceError, SchemaError
         From the source; the store is as it was before.
     DataError
-        The location holds no rows at all.
+        The location holds no rows at all, or more new series than may come.
     """
     # The number of the last change makes each ingest another one, also of the same file.
     stamp = json.dumps([run_id, location, store.commit])
@@ -85,7 +88,10 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
         sha256, batches = _identity(file, options), _unchanged(batches, file)
     elif sha256 is None:
         sha256 = hashlib.sha256(f"{location}\0{ingest_id}".encode()).hexdigest()
-    return store.append(location, sha256, batches, ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us)
+    return store.append(
+        location, sha256, batches,
+        ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us, max_new_series=max_new_series,
+    )  # fmt: skip
 
 
 def taken_before(store: Store, location: str, options: ReadOptions) -> bool:

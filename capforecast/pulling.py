@@ -70,6 +70,7 @@ def pulled(store: Store, settings: SourceSettings, config: Config, as_of_us: int
             yield ingest(
                 store, name, asked, ReadOptions(), as_of_us=as_of_us, run_id="",
                 tolerance_us=config.ingest.future_tolerance_us, kinds=config.metric_kinds,
+                max_new_series=config.ingest.max_new_series,
             )  # fmt: skip
         except (SourceError, SchemaError, DataError) as error:
             place = f"{settings.location}#{query.metric}"

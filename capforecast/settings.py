@@ -221,6 +221,12 @@ class IngestSettings(Section):
 
     timezone: Timezone = Field(default="UTC", description="zone of times that carry none")
     future_tolerance: Duration = Field(default="1d", description="samples further in the future are quarantined")
+    max_new_series: Whole = Field(
+        default=1_000_000,
+        ge=1,
+        description="a source that brings more series than this that nobody knows is refused: mostly a label holds "
+        "what is new each time; each takes about 1.5 kB of memory",
+    )
     samples_days: Whole | None = Field(
         default=None,
         ge=0,

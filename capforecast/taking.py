@@ -160,7 +160,7 @@ def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, 
     source = registry.load("source", choose(name, head(name), options))()
     return ingest(
         store, name, source, options, as_of_us=as_of_us, run_id="", tolerance_us=config.ingest.future_tolerance_us,
-        kinds=config.metric_kinds,
+        kinds=config.metric_kinds, max_new_series=config.ingest.max_new_series,
     )  # fmt: skip
 
 

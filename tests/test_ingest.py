@@ -5,10 +5,12 @@ import math
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_rows import AS_OF, DAY, HOUR, START, Row, batch, state
 
+from capforecast.cli import main
 from capforecast.errors import DataError, SourceError
 from capforecast.ingest import check, ingest
 from capforecast.kinds import Kind, kind_of
@@ -221,3 +223,33 @@ def test_what_is_told_per_second_is_a_rate_whatever_its_name_says():
     assert kind_of("node_network_receive_bytes_total", "byte/s").name == "rate"
     assert kind_of("disk_used_bytes", "byte").name == "bytes"
     assert kind_of("x_total", "1/s", [Kind("own", patterns=("x_*",))]).name == "own"
+
+
+def test_too_many_new_series_are_refused_as_a_whole_and_what_they_have_in_common_is_named(store, file):
+    """A changing part of a name makes a series of each row; known series and second rows of one count as nothing."""
+    run(store, file, batch([Row(f"old-{i}", START, 1.0) for i in range(5)]))
+    rows = [Row(f"pod-{i}", START, 1.0) for i in range(4)]
+    known = [Row(f"old-{i}", START + HOUR, 1.0) for i in range(5)]
+    before = state(store)
+    with pytest.raises(DataError, match=r"at most 3 .*at least 4: 4 of metric .* 4 values of host, such as 'pod-0'"):
+        run(store, "stream", batch([*known, *rows]), max_new_series=3)
+    # Over several batches, too.
+    with pytest.raises(DataError, match="at least 4"):
+        run(store, "stream", batch([*known, *rows[:2]]), batch(rows[2:]), max_new_series=3)
+    assert state(store) == before
+    found = run(store, "stream", batch([*known, *rows, *rows]), max_new_series=4)
+    assert (found.series_new, found.accepted, found.duplicate) == (4, 9, 4)
+
+
+def test_the_command_line_names_the_setting_and_takes_the_other_sources(tmp_path):
+    for name, count in (("wide", 30), ("fine", 3)):
+        lines = [f"pod-{name}-{i},cpu_util_pct,2026-01-01,1" for i in range(count)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["host,metric,ts,value", *lines]))
+    (tmp_path / "capforecast.toml").write_text("[ingest]\nmax_new_series = 20\n")
+    words = ["ingest", str(tmp_path / "wide.csv"), str(tmp_path / "fine.csv"), "--store", str(tmp_path / "store")]
+    done = CliRunner().invoke(main, [*words, "--config", str(tmp_path / "capforecast.toml"), "--as-of", "2026-01-01"])
+    assert done.exit_code == 4
+    assert "ingest.max_new_series" in done.stderr
+    assert "wide.csv" in done.stderr
+    with Store.open(tmp_path / "store") as opened:
+        assert opened.series().height == 3

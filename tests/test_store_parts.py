@@ -145,7 +145,8 @@ def test_many_distinct_names_are_identified_too():
 def test_known_series_keep_their_sid_and_new_ones_get_the_next():
     known = pl.DataFrame({"sid": [0, 1], "host": ["m", "b"], "metric": ["x"] * 2, "instance": [""] * 2})
     index = SeriesIndex(known)
-    assert index.ids([("z", "x", ""), ("b", "x", ""), ("a", "x", "")]).tolist() == [2, 1, 3]
+    keys = pl.DataFrame({"host": ["z", "b", "a"], "metric": ["x"] * 3, "instance": [""] * 3})
+    assert index.ids(keys).tolist() == [2, 1, 3]
     assert index.ranks().tolist() == [2, 1, 3, 0]
 
 

@@ -30,7 +30,6 @@ from typing import Any
 import nights
 
 CALLS = ("fsync", "replace", "rename", "mkdir", "open", "link", "unlink", "ftruncate", "pwrite")
-OWN = ("commit", "checkpoint")
 
 
 class Failing:
@@ -58,17 +57,18 @@ def inject(at: int | None, code: int) -> Callable[[], int]:
     """Count the durable steps of this process and let one of them fail; return a function that tells the count."""
     import duckdb
 
+    from capforecast.errors import StoreError
     from capforecast.store import database, durable
 
     count = 0
 
-    def step(own: bool = False) -> None:
+    def step(own: type[Exception] | None = None) -> None:
         nonlocal count
         count += 1
         if count == at:
-            raise duckdb.IOException(f"IO Error: {os.strerror(code)}") if own else OSError(code, os.strerror(code))
+            raise own(os.strerror(code)) if own else OSError(code, os.strerror(code))
 
-    def wrapped(function: Callable[..., Any], own: bool) -> Callable[..., Any]:
+    def wrapped(function: Callable[..., Any], own: type[Exception] | None = None) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             step(own)
             return function(*arguments, **options)
@@ -77,12 +77,12 @@ def inject(at: int | None, code: int) -> Callable[[], int]:
 
     fake = types.SimpleNamespace(**{name: getattr(os, name) for name in dir(os) if not name.startswith("__")})
     for name in CALLS:
-        setattr(fake, name, wrapped(getattr(os, name), False))
+        setattr(fake, name, wrapped(getattr(os, name)))
     opened = os.fdopen
     fake.fdopen = lambda fd, *mode: Failing(opened(fd, *mode), step)
     durable.os = fake
-    for name in OWN:
-        setattr(database, name, wrapped(getattr(database, name), True))
+    for name, own in (("commit", duckdb.IOException), ("checkpoint", StoreError)):
+        setattr(database, name, wrapped(getattr(database, name), own))
     return lambda: count
 
 

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from capforecast.errors import StoreError
+from capforecast.errors import DataError, StoreError, printable
 from capforecast.store.parquet import numbers
 
 KEY = ("host", "metric", "instance")
@@ -107,19 +107,49 @@ class SeriesIndex:
     ----------
     known : DataFrame
         The series of the catalog by sid, which counts them from 0 without gaps.
+    source : str
+        Where new ones come from.
+    max_new : int, optional
+        Most new series.
     """
 
-    def __init__(self, known: pl.DataFrame):
+    def __init__(self, known: pl.DataFrame, source: str = "", max_new: int | None = None):
         self.known = known.height
+        self._source, self._max_new = source, max_new
         self._ids = {key: i for i, key in enumerate(known.select(KEY).iter_rows())}
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def ids(self, keys: Iterable[tuple[str, str, str]]) -> NDArray[np.int32]:
-        """Return the sids of series, giving new series new ones in this order."""
+    def ids(self, keys: pl.DataFrame) -> NDArray[np.int32]:
+        """Return the sids of series (columns `KEY`), giving new series new ones in this order.
+
+        Raises
+        ------
+        DataError
+            More of them are new than may be.
+        """
         ids = self._ids
-        return np.fromiter((ids.setdefault(key, len(ids)) for key in keys), np.int32)
+        if self._max_new is not None and len(ids) + keys.height > self.known + self._max_new:
+            self._check(keys.unique(maintain_order=True), self._max_new)
+        return np.fromiter((ids.setdefault(key, len(ids)) for key in keys.iter_rows()), np.int32)
+
+    def _check(self, keys: pl.DataFrame, most: int) -> None:
+        """Count before anything is kept: names of one series for each row take more memory than rows."""
+        new = keys.join(self.keys(), on=KEY, how="anti", maintain_order="left")
+        count = len(self._ids) - self.known + new.height
+        if count <= most:
+            return
+        frequent = new.get_column("metric").value_counts(sort=True).row(0)
+        widest = max(KEY, key=lambda name: new.get_column(name).n_unique())
+        raise DataError(
+            f"a source may bring at most {most} series that are not known yet (ingest.max_new_series)",
+            got=f"at least {count}: {frequent[1]} of metric {printable(frequent[0][:100])!r}, and "
+            f"{new.get_column(widest).n_unique()} values of {widest}, such as "
+            f"{printable(new.get_column(widest)[0][:100])!r}",
+            where=self._source,
+            do="Nothing of it was taken. Leave the changing part out of the names, or raise the setting",
+        )
 
     def find(self, keys: Iterable[tuple[str, str, str]]) -> NDArray[np.int32]:
         """Return the sids of series that must be known; safe in several threads.

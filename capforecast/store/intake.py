@@ -161,7 +161,7 @@ class Intake:
         placed = names.with_row_index("row").with_columns(conversion.order(names["unit"]))
         order = placed.sort(*KEY, "place", "unit")["row"].to_numpy()
         ids, factor = np.empty(order.size, np.int32), np.empty(order.size)
-        ids[order] = self.index.ids(names[order].select(KEY).iter_rows())
+        ids[order] = self.index.ids(names[order].select(KEY))
         named = names[order].select("metric", "unit").iter_rows()
         for row, sid, (metric, unit) in zip(order.tolist(), ids[order].tolist(), named, strict=True):
             factor[row] = self.units.factor(sid, unit, metric)

@@ -79,6 +79,7 @@ class Request:
     ingest_id: str
     run_id: str
     as_of_us: int
+    max_new_series: int | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
@@ -115,7 +116,8 @@ def take_in(
     with catalog.transaction() as number:
         series = catalog.series().sort("sid")
         retained_us = catalog.meta("samples_from_us")
-        intake = Intake(SeriesIndex(series), staging, retained_us, Conversion.of(series))
+        index = SeriesIndex(series, request.source, request.max_new_series)
+        intake = Intake(index, staging, retained_us, Conversion.of(series))
         intake.take(batches)
         place = Workplace(store, staging, number, step_us, intake.index)
         natures = Natures.of(series["nature"], intake.natures, len(intake.index))

@@ -240,6 +240,7 @@ class Store:
         ingest_id: str,
         run_id: str,
         as_of_us: int,
+        max_new_series: int | None = None,
     ) -> Ingested:
         """Bring validated batches into the store: all of them, or nothing when anything goes wrong.
 
@@ -247,11 +248,13 @@ class Store:
 
         Raises
         ------
+        DataError
+            They bring more new series than `max_new_series`; the store is as it was before.
         StoreError
             The store is open for reading only, or could not be written; it is as it was before.
         """
         self._check_writable()
-        request = Request(source, sha256, ingest_id, run_id, as_of_us)
+        request = Request(source, sha256, ingest_id, run_id, as_of_us, max_new_series)
         try:
             return take_in(self._catalog, self.path, self.step_us, request, batches, self._committed)
         except Exception:
