@@ -165,7 +165,7 @@ def _refusal(folder: Path) -> str | None:
 def _make(place: _Place) -> None:
     """Make a directory if it is missing, and raise an error where it cannot be or is not to be trusted."""
     if place.guarded:
-        place.guarded[0].parent.mkdir(parents=True, exist_ok=True)
+        place.guarded[0].parent.mkdir(0o700, parents=True, exist_ok=True)
     # What the variable names may be made by one user, with an image, and read by others.
     mode = 0o700 if len(place.guarded) > 1 else 0o755
     for folder in place.guarded or (place.folder,):

@@ -85,7 +85,7 @@ def ingest_sources(
     files = [name for location in locations for name in resolve(location, options)]
     opened = (
         Store.open(path, writable=True, wait_seconds=wait_seconds)
-        if (path / "store.json").exists()
+        if Store.exists(path)
         else Store.create(path, created_us=now_us)
     )
     out = []

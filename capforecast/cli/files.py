@@ -29,12 +29,19 @@ def make_folder(path: Path) -> None:
         The operating system refuses.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask is, not everybody may write there.
+        for missing in reversed([one for one in (path, *path.parents) if not one.exists()]):
+            missing.mkdir(0o775, exist_ok=True)
         os.listdir(path)
     except (FileExistsError, NotADirectoryError) as error:
         raise ConfigError("this must be a directory", got="a file", where=str(path)) from error
     except OSError as error:
-        raise SourceError("the directory must be one that can be used", got=error.strerror, where=str(path)) from error
+        raise SourceError(
+            "the directory must be one that can be used",
+            got=error.strerror,
+            where=str(path),
+            do="Name one in which you may write",
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

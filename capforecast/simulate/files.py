@@ -47,7 +47,7 @@ def write(made: Fleet, directory: Path) -> list[Path]:
     list of Path
         The files that were written. Existing ones are replaced; the truth is not written.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(0o775, parents=True, exist_ok=True)
     samples, limits = directory / SAMPLES_NAME, directory / LIMITS_NAME
     samples.write_bytes(samples_csv(made.samples).encode())
     limits.write_bytes(made.limits.encode())

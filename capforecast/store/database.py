@@ -5,6 +5,7 @@ Only this module connects to DuckDB for the store, so that faults can be injecte
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import suppress
@@ -15,6 +16,7 @@ import duckdb
 
 from capforecast.errors import StoreError
 from capforecast.store import durable
+from capforecast.store.refusals import telling
 
 CATALOG_SETTINGS: dict[str, Any] = {
     "threads": 2,
@@ -79,7 +81,12 @@ def open_catalog(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:
     StoreError
         The file is missing or cannot be opened.
     """
-    if not path.is_file():
+    with telling("open its catalog", path):
+        there = path.is_file()
+        # Looked at without opening the file, which would drop the lock of a connection that this process has.
+        if there and not os.access(path, os.R_OK | (os.W_OK if writable else 0)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if not there:
         raise StoreError(
             "the store must hold its catalog",
             got="none",

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from capforecast.errors import StoreError
+from capforecast.store.refusals import telling
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 SHARED_FILE, SHARED_FOLDER = 0o664, 0o775
@@ -34,20 +34,6 @@ class Replacement(NamedTuple):
 
     temporary: Path
     path: Path
-
-
-@contextmanager
-def telling(action: str, path: Path) -> Iterator[None]:
-    """Tell an error of the operating system as one of the store."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"the store must be able to {action}",
-            got=f"{errno.errorcode.get(error.errno or 0, 'an error')} ({error.strerror or error})",
-            where=str(path),
-            do="Check free space, permissions and the disk, then run again: what was published stands",
-        ) from error
 
 
 def sync_directory(path: Path) -> None:

@@ -21,6 +21,7 @@ from capforecast.schema import TABLES
 from capforecast.store.edition import POLARS, file_name
 from capforecast.store.layout import HISTORY, LATEST, read_manifest
 from capforecast.store.parquet import damaged, read
+from capforecast.store.refusals import telling
 
 RUN_MANIFEST = "manifest.json"
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
@@ -157,7 +158,9 @@ def read_latest(store: Path) -> dict[str, Any] | None:
         The file is damaged.
     """
     path = store / LATEST / "latest.json"
-    return _read_json(path, _POINTER) if path.exists() else None
+    with telling("look for its reports", path):
+        there = path.exists()
+    return _read_json(path, _POINTER) if there else None
 
 
 def _read_json(path: Path, must_hold: Mapping[str, type]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from capforecast.errors import StoreError
 from capforecast.store import durable
 from capforecast.store.catalog import Catalog
+from capforecast.store.refusals import telling
 
 FILE = "kept.arrow"
 RUNS = 3
@@ -62,7 +63,7 @@ class KeepingFile:
 
     def __init__(self, path: Path, about: Mapping[str, str]):
         self._path = path
-        with durable.telling("write a file", path):
+        with telling("write a file", path):
             self._file: BinaryIO = durable.new_file(path)
             told = {_ABOUT: json.dumps(dict(about), sort_keys=True).encode()}
             self._writer = pa.ipc.new_file(self._file, _SCHEMA.with_metadata(told))
@@ -71,12 +72,12 @@ class KeepingFile:
         """Append a piece."""
         head = json.dumps([piece.first, piece.last, list(piece.names), piece.checksum]).encode()
         columns = [_cell(value) for value in (head, piece.items, piece.crossings, piece.scores)]
-        with durable.telling("write a file", self._path):
+        with telling("write a file", self._path):
             self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=_SCHEMA))
 
     def finish(self) -> None:
         """Bring the file to the disk."""
-        with durable.telling("write a file", self._path):
+        with telling("write a file", self._path):
             self._writer.close()
             durable.settle(self._file)
 

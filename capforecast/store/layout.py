@@ -8,6 +8,7 @@ from pathlib import Path
 
 from capforecast.errors import StoreError
 from capforecast.store import durable
+from capforecast.store.refusals import telling
 from capforecast.times import format_moment
 
 FORMAT_VERSION = 3
@@ -59,8 +60,15 @@ class Manifest:
 
 
 def is_store(path: Path) -> bool:
-    """Tell whether a directory is a store, of whatever format."""
-    return (path / MANIFEST).is_file()
+    """Tell whether a directory is a store, of whatever format.
+
+    Raises
+    ------
+    StoreError
+        The directory may not be looked into.
+    """
+    with telling("look for its files", path / MANIFEST):
+        return (path / MANIFEST).is_file()
 
 
 def read_manifest(store: Path) -> Manifest:
@@ -71,7 +79,9 @@ def read_manifest(store: Path) -> Manifest:
     StoreError
         The directory is not a store, ``store.json`` is damaged, or the format is newer than this version.
     """
-    if not store.is_dir():
+    with telling("look for its files", store):
+        there = store.is_dir()
+    if not there:
         raise StoreError(
             "the store must exist", got="no such directory", where=str(store),
             do="Ingest something first, or name the right one with --store",
@@ -82,7 +92,9 @@ def read_manifest(store: Path) -> Manifest:
             do="This directory is not a capforecast store: name another one with --store",
         )  # fmt: skip
     try:
-        content = json.loads((store / MANIFEST).read_bytes())
+        with telling("read its files", store / MANIFEST):
+            data = (store / MANIFEST).read_bytes()
+        content = json.loads(data)
         if content["format"] != "capforecast-store":
             raise ValueError(f"format {content['format']!r}")
         manifest = Manifest(
@@ -91,7 +103,7 @@ def read_manifest(store: Path) -> Manifest:
             int(content["commit"]),
             int(content["format_version"]),
         )
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{MANIFEST} must be readable", got=repr(error), where=str(store / MANIFEST),
             do="Restore it from a backup; nothing was changed",
@@ -119,7 +131,9 @@ def refuse_foreign(path: Path) -> None:
     StoreError
         The path is a file, a store, or a directory that holds other things.
     """
-    if not path.exists():
+    with telling("look for its files", path):
+        there = path.exists()
+    if not there:
         return
     if not path.is_dir():
         raise StoreError(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from capforecast.errors import LockedError
-from capforecast.store.durable import telling
+from capforecast.store.refusals import telling
 
 POLL_SECONDS = 0.05
 

@@ -248,10 +248,8 @@ class Store:
 
         Raises
         ------
-        DataError
-            They bring more new series than `max_new_series`; the store is as it was before.
-        StoreError
-            The store is open for reading only, or could not be written; it is as it was before.
+        DataError, StoreError
+            There are more new series than `max_new_series`, or the store could not be written; it is as it was.
         """
         self._check_writable()
         request = Request(source, sha256, ingest_id, run_id, as_of_us, max_new_series)

@@ -21,6 +21,7 @@ from capforecast.schema import SCHEMA_VERSION, Table
 from capforecast.store import durable
 from capforecast.store.edition import ARROW, fitted
 from capforecast.store.parquet import ROW_GROUP
+from capforecast.store.refusals import telling
 
 _PLAIN = ("risk_id", "reason")
 """Texts that hardly repeat."""
@@ -154,13 +155,13 @@ class _Hashed:
     def __init__(self, path: Path):
         self.bytes, self.closed = 0, False
         self._path, self._hash = path, hashlib.sha256()
-        with durable.telling("write a file", path):
+        with telling("write a file", path):
             self._file = durable.new_file(path)
 
     def write(self, data: Any) -> int:
         if self._file.closed:
             return len(data)
-        with durable.telling("write a file", self._path):
+        with telling("write a file", self._path):
             self._hash.update(data)
             self.bytes += len(data)
             return self._file.write(data)
@@ -170,7 +171,7 @@ class _Hashed:
 
     def finish(self) -> str:
         """Bring the file to the disk, close it and return its sha256."""
-        with durable.telling("write a file", self._path):
+        with telling("write a file", self._path):
             durable.settle(self._file)
         return self._hash.hexdigest()
 
