@@ -1,6 +1,6 @@
 """The same samples in other environments must give the same published bytes.
 
-Run: ``python benches/faults/environments.py [--days 40] [--cold]``. Each environment takes the samples of a simulated
+Run: ``python benches/faults/environments.py [--days 40] [--only NAME] [--cold]``. Each environment takes the samples of a simulated
 fleet into a store of its own and publishes two nights, through the command line: with other numbers of threads, sizes
 of shards and of pieces, hash seeds, locales and zones, orders of rows, and splits of the samples over files, formats
 and commands. Some keys come twice with different values. Files of both nights are held against those of the first
@@ -190,11 +190,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=40, help="days of samples")
     parser.add_argument("--cold", action="store_true", help="compile kernels anew in one more environment")
+    parser.add_argument("--only", choices=ENVIRONMENTS, action="append", help="beside the first environment")
     asked = parser.parse_args()
     rows = samples(asked.days)
     bad, expected = 0, None
     with tempfile.TemporaryDirectory(prefix="capforecast-environments-") as folder:
-        chosen = dict(ENVIRONMENTS)
+        first = next(iter(ENVIRONMENTS))
+        chosen = {
+            name: one for name, one in ENVIRONMENTS.items() if name in (asked.only or ENVIRONMENTS) or name == first
+        }
         if asked.cold:
             chosen["cold kernels"] = Environment(
                 {"NUMBA_CACHE_DIR": f"{folder}/cold", "XDG_CACHE_HOME": f"{folder}/cold"}
