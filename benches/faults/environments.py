@@ -1,11 +1,11 @@
 """The same samples in other environments must give the same published bytes.
 
-Run: ``python benches/faults/environments.py [--days 40] [--only NAME] [--cold]``. Each environment takes the samples of a simulated
-fleet into a store of its own and publishes two nights, through the command line: with other numbers of threads, sizes
-of shards and of pieces, hash seeds, locales and zones, orders of rows, and splits of the samples over files, formats
-and commands. Some keys come twice with different values. Files of both nights are held against those of the first
-environment by their sha256; of the table `run`, whose hash of the settings differs by nothing of this either, too.
-``--cold`` adds kernels that are compiled anew, which takes minutes. The exit code is 1 when a byte differs.
+Run: ``python benches/faults/environments.py [--days 40] [--only NAME] [--cold]``. Each environment takes the samples
+of a simulated fleet into a store of its own and publishes two nights, through the command line: with other numbers of
+threads, sizes of shards and of pieces, hash seeds, locales and zones, orders of rows, and splits of the samples over
+files, formats and commands. Some keys come twice with different values. All files of both nights are held against
+those of the first environment by their sha256. ``--cold`` adds kernels that are compiled anew, which takes minutes.
+The exit code is 1 when a byte differs.
 """
 
 from __future__ import annotations
