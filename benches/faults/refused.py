@@ -23,7 +23,8 @@ import tempfile
 import time
 import types
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,40 @@ def judged(ended: nights.Ended, site: Path, expected: dict[str, str], before: di
     return wrong + found + nights.torn(store)
 
 
+Point = tuple[str, Callable[[], object]]
+
+
+def points(total: int, asked: argparse.Namespace) -> list[Point]:
+    """Return what is refused, one after another, and what does it in the process of a run."""
+    limits: list[Point] = [(f"files of {size} bytes", partial(limited, size)) for size in sizes(asked.sizes)]
+    steps: list[Point] = []
+    for at in in_passes(range(1, total + 1, asked.stride)):
+        code = (errno.ENOSPC, errno.EIO)[at % 2]
+        steps.append((f"{errno.errorcode[code]} at {at}", partial(inject, at, code)))
+    return limits + steps
+
+
+def refused(
+    base: Path, folder: Path, deadline: float, asked: argparse.Namespace
+) -> Iterator[tuple[int, Point, list[str]]]:
+    """Yield the exit code of a run at each point, and what is wrong after it."""
+    whole = nights.copied(base, folder / "whole")
+    total = steps_of(whole)
+    expected = nights.content(whole / "store")
+    shutil.rmtree(whole)
+    chosen = points(total, asked)
+    print(json.dumps({"scene": base.name, "steps": total}), flush=True)
+    for done, point in enumerate(chosen):
+        if time.monotonic() > deadline:
+            print(json.dumps({"scene": base.name, "left out": len(chosen) - done}), flush=True)
+            return
+        site = nights.copied(base, folder / "refused")
+        pointer = nights.pointer(site / "store")
+        ended = nights.finished(nights.command(nights.run(site)), site, before=point[1])
+        yield ended.code, point, judged(ended, site, expected, pointer)
+        shutil.rmtree(site)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stride", type=int, default=1, help="only every so many steps")
@@ -124,42 +159,23 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, default=12, help="limits of file size to try")
     asked = parser.parse_args()
     nights.preload()
-    bad, tried, codes, end = 0, 0, Counter(), time.monotonic() + 60 * asked.minutes
+    bad, codes, end = 0, Counter(), time.monotonic() + 60 * asked.minutes
     with tempfile.TemporaryDirectory(prefix="capforecast-refused-") as name:
         folder = Path(name)
-        new = nights.site(folder / "new")
-        night = nights.copied(new, folder / "night")
+        new = nights.site(folder / "first run")
+        night = nights.copied(new, folder / "second run")
         assert nights.finished(nights.command(nights.run(night, back=1)), night).code == 4
         nights.write_day(night / "inbox" / "last.csv", [0])
-        for scene, base in (("second run", night), ("first run", new)):
-            whole = nights.copied(base, folder / "whole")
-            total = steps_of(whole)
-            expected = nights.content(whole / "store")
-            shutil.rmtree(whole)
-            print(json.dumps({"scene": scene, "steps": total}), flush=True)
-            points: list[tuple[str, Callable[[], object]]] = [
-                (f"{errno.errorcode[code]} at {at}", lambda at=at, code=code: inject(at, code))
-                for at in in_passes(range(1, total + 1, asked.stride))
-                for code in ((errno.ENOSPC, errno.EIO)[at % 2],)
-            ]
-            limits = [(f"files of {size} bytes", lambda size=size: limited(size)) for size in sizes(asked.sizes)]
-            deadline = time.monotonic() + (end - time.monotonic()) / (2 if scene == "second run" else 1)
-            for done, (what, before) in enumerate([*limits, *points]):
-                if time.monotonic() > deadline:
-                    print(json.dumps({"scene": scene, "left out": len(limits) + len(points) - done}), flush=True)
-                    break
-                site = nights.copied(base, folder / "refused")
-                pointer = nights.pointer(site / "store")
-                ended = nights.finished(nights.command(nights.run(site)), site, before=before)
-                wrong = judged(ended, site, expected, pointer)
-                tried, bad = tried + 1, bad + bool(wrong)
-                codes[ended.code] += 1
+        for left, base in ((2, night), (1, new)):
+            deadline = time.monotonic() + (end - time.monotonic()) / left
+            for code, (what, _), wrong in refused(base, folder, deadline, asked):
+                codes[code] += 1
+                bad += bool(wrong)
                 if wrong:
-                    print(json.dumps({"scene": scene, "point": what, "wrong": wrong}), flush=True)
-                if tried % 20 == 0:
-                    print(json.dumps({"tried": tried, "bad": bad}), flush=True)
-                shutil.rmtree(site)
-    print(json.dumps({"tried": tried, "bad": bad, "exit codes": dict(codes)}))
+                    print(json.dumps({"scene": base.name, "point": what, "wrong": wrong}), flush=True)
+                if codes.total() % 20 == 0:
+                    print(json.dumps({"tried": codes.total(), "bad": bad}), flush=True)
+    print(json.dumps({"tried": codes.total(), "bad": bad, "exit codes": dict(codes)}))
     return int(bad > 0)
 
 
