@@ -177,6 +177,19 @@ def finished(work: Callable[[], object], cwd: Path, **options: Any) -> Ended:
     return Process(work, cwd, **options).wait()
 
 
+def first_night(site: Path) -> None:
+    """Publish a first run that must be a good one, however long kernels are compiled before.
+
+    Raises
+    ------
+    RuntimeError
+        It is not.
+    """
+    ended = Process(command(run(site, back=1)), site).wait(10 * PATIENCE_S)
+    if ended.code != 4:
+        raise RuntimeError(f"the first night ended with {ended.code}: {ended.said[-500:]}")
+
+
 def pointer(store: Path) -> dict[str, Any] | None:
     """Return ``latest.json``, None before the first publication."""
     path = store / "reports" / "latest" / "latest.json"

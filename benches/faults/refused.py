@@ -164,7 +164,7 @@ def main() -> int:
         folder = Path(name)
         new = nights.site(folder / "first run")
         night = nights.copied(new, folder / "second run")
-        assert nights.finished(nights.command(nights.run(night, back=1)), night).code == 4
+        nights.first_night(night)
         nights.write_day(night / "inbox" / "last.csv", [0])
         for left, base in ((2, night), (1, new)):
             deadline = time.monotonic() + (end - time.monotonic()) / left
