@@ -4,8 +4,8 @@ Run: ``python benches/faults/fuzz.py [--inputs 200000] [--minutes 60] [--only NA
 registered source, compressed text, settings and limits, those of the most risk first; with ``--minutes`` each gets an
 equal share of what is left and says how far it came. Each input is a valid file with random edits, made of the seed
 and its number alone; after the first ``--alone`` ones text of lines is read in files of fifty inputs, and each of a
-file that is refused as a whole is read alone. A parser works in a process of its own with `MEMORY_BYTES` more than it
-begins with, and one that dies or takes longer than `PATIENCE_S` for a file is a finding, as is every other error.
+file that is refused as a whole is read alone. A parser works in a process of its own, and one that dies, takes more than
+`MEMORY_BYTES` or longer than `PATIENCE_S` for a file is a finding, as is every other error.
 Findings are kept in ``--keep``. The exit code is 1 when there is one.
 """
 
@@ -30,7 +30,10 @@ import numpy as np
 from parsers import PARSERS, Parser
 
 PATIENCE_S = 30.0
-MEMORY_BYTES = 2 << 30
+MEMORY_BYTES = 1 << 30
+ADDRESS_BYTES = 16 << 30
+"""Most addresses: a single request for memory that is not there fails instead of stopping the machine. Each thread
+reserves many, so that they say nothing about what is used."""
 TOGETHER = 50
 COUNTS = ("next", "since_ms", "read", "refused", "files of fifty", "refused as a whole", "findings", "slowest_ms")
 
@@ -143,7 +146,7 @@ def peaks(work: Work, board: Board, deadline: float, asked: argparse.Namespace) 
             ended, status, usage = os.wait4(pid, os.WNOHANG)
             if ended:
                 break
-            if time.monotonic() * 1000 - board["since_ms"] > PATIENCE_S * 1000:
+            if time.monotonic() * 1000 - board["since_ms"] > PATIENCE_S * 1000 or resident(pid) > MEMORY_BYTES:
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
         code = os.waitstatus_to_exitcode(status)
@@ -153,11 +156,14 @@ def peaks(work: Work, board: Board, deadline: float, asked: argparse.Namespace) 
         yield usage.ru_maxrss // 1024
 
 
+def resident(pid: int) -> int:
+    """Return the memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
 def bounded() -> None:
-    """Let this process take so much more memory than it has, and no more."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    limit = pages * resource.getpagesize() + MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    """Let no request of this process for memory stop the machine."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, ADDRESS_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
