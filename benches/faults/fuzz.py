@@ -4,8 +4,8 @@ Run: ``python benches/faults/fuzz.py [--inputs 200000] [--minutes 60] [--only NA
 registered source, compressed text, settings and limits, those of the most risk first; with ``--minutes`` each gets an
 equal share of what is left and says how far it came. Each input is a valid file with random edits, made of the seed
 and its number alone; after the first ``--alone`` ones text of lines is read in files of fifty inputs, and each of a
-file that is refused as a whole is read alone. A parser works in a process of its own, and one that dies, takes more than
-`MEMORY_BYTES` or longer than `PATIENCE_S` for a file is a finding, as is every other error.
+file that is refused as a whole is read alone. A parser works in a process of its own, and one that dies, takes more
+than `MEMORY_BYTES` or longer than `PATIENCE_S` for a file is a finding, as is every other error.
 Findings are kept in ``--keep``. The exit code is 1 when there is one.
 """
 
