@@ -1,11 +1,12 @@
 """Accuracy on server data: hourly mean and hourly max, 24 and 168 hours ahead, with peers beside capforecast.
 
-Usage: python benches/bench_server.py [--only ours] [--cases N] [--peers NAME ...] [--dataset NAME ...] [--csv FILE]
+Usage: python benches/bench_server.py [--only ours] [--cases N] [--peers NAME ...] [--dataset NAME ...] [--days N]
+                                      [--csv FILE]
 
 Rolling origins over every series of six public data sets, at most 60 days of history before each. First all
 cases with capforecast and the seasonal naive forecasts (24 and 168 h; quantiles of their own past errors), then
 the same with all peers, or those named, on an even sample of N cases a block (24). `--only ours` leaves the
-sample out.
+sample out. With `--days N` everybody sees the last N days before an origin alone, as of a host that is new.
 
 CRPS is twice the mean pinball loss over 0.1 ... 0.9, MASE uses the median; both are divided by the mean
 absolute difference between hours a day apart in the training window. Cases where that is zero are left out and
@@ -23,7 +24,7 @@ import numpy as np
 import polars as pl
 from contenders import Peer, hourly_peers, ours, seasonal_naive
 from scores import Scores, scale_of, score, together
-from series import DATA, LEAST_KNOWN, ORIGINS, Cases, cases, hourly
+from series import DATA, HISTORY, LEAST_KNOWN, ORIGINS, Cases, cases, hourly
 
 ALL, SAMPLE = "all cases", "sample"
 OURS = "capforecast"
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=24)
     parser.add_argument("--peers", nargs="+", choices=list(peers), default=list(peers))
     parser.add_argument("--dataset", nargs="+", choices=ORIGINS, default=list(ORIGINS))
+    parser.add_argument("--days", type=int, default=HISTORY // 24, metavar="N", help="most days of history")
     parser.add_argument("--csv", metavar="FILE", help="also write all numbers there")
     options = parser.parse_args()
     if not (DATA / "smd.parquet").exists():
@@ -144,7 +146,7 @@ def main() -> None:
         frame = hourly(dataset)
         for statistic in ("mean", "max"):
             for horizon in LEAST_KNOWN:
-                data = cases(frame, dataset, statistic, horizon)
+                data = cases(frame, dataset, statistic, horizon).newest(24 * options.days)
                 if len(data):
                     study(data, f"{dataset} {statistic} {horizon} h", results, peers, options.cases)
     results.verdict(ALL, ("all", "even", "odd"))

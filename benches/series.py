@@ -6,7 +6,7 @@ are the two halves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,12 @@ class Cases:
         names = [self.names[i] for i in rows]
         parts = (self.origins, self.number, self.lower, self.upper)
         return Cases(self.train[rows], self.truth[rows], names, *(part[rows] for part in parts))
+
+    def newest(self, hours: int) -> Cases:
+        """Return the cases with so many hours of history at most, those in which three days of it are known."""
+        train = self.train.copy()
+        train[:, : max(train.shape[1] - hours, 0)] = np.nan
+        return replace(self, train=train).pick(np.flatnonzero((~np.isnan(train)).sum(axis=1) >= LEAST_KNOWN[24]))
 
 
 def hourly(dataset: str) -> pl.DataFrame:

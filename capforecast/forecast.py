@@ -50,6 +50,8 @@ class Recipe:
         Probability of the blocks of history together.
     climate : float
         How far the blocks take over where levels return at once: 0 not at all, 1 wholly.
+    unsure : float
+        How much of a difference of level is taken to be kept where the history is too short to tell.
     blocks : int
         Most blocks of history.
     """
@@ -62,6 +64,7 @@ class Recipe:
     mirror: float = 1.0
     share: float = 0.2
     climate: float = 0.15
+    unsure: float = 0.4
     blocks: int = 20
 
 
@@ -138,7 +141,7 @@ def forecast(panel: Panel, models: Sequence[Model], horizon: int, recipe: Recipe
     make_paths(
         panel.values, filled, first, back, tested.combined, mean, recipe.widen, recipe.mirror, recipe.share,
         1 if daily else season, seasons[-1], 3 if daily else season, recipe.climate,
-        recipe.blocks, paths, chances,
+        recipe.unsure, recipe.blocks, paths, chances,
     )  # fmt: skip
     if added is not None:
         added.onto(mean, paths)

@@ -12,7 +12,9 @@ from capforecast.models import Model
 NEAR = Recipe()
 """Recipe of steps below a day."""
 
-FAR = Recipe(origins=24, temperature=20.0, doubt=1.0, trust=16.0, widen=1.1, share=0.2, climate=0.5, blocks=40)
+FAR = Recipe(
+    origins=24, temperature=20.0, doubt=1.0, trust=16.0, widen=1.1, share=0.2, climate=0.5, unsure=1.0, blocks=40
+)  # fmt: skip
 """Recipe of steps of a day or more."""
 
 

@@ -349,11 +349,17 @@ def trend(history: Row, window: int, pairs: int, horizon: int) -> list[list[floa
 # --- paths, peaks, passage --------------------------------------------------------------------
 
 
-def persistence(history: Row, width: int, distance: int) -> float:
-    """Return the slope, from 0 to 1, of the next mean on the last mean; 1 with fewer than 8 or 2 widths of pairs."""
+def persistence(measured: Row, history: Row, width: int, distance: int, unsure: float) -> float:
+    """Return the slope, from 0 to 1, of the next mean on the last mean, over places of which half was measured."""
     places = range(width, len(history) - distance + 1)
     if len(places) < max(8, 2 * width):
-        return 1.0
+        return unsure
+    places = [
+        t for t in places
+        if share_known(measured[t - width : t]) >= 0.5 and share_known(measured[t : t + distance]) >= 0.5
+    ]  # fmt: skip
+    if len(places) < max(8, width):
+        return unsure
     before = [mean(history[t - width : t]) for t in places]
     after = [mean(history[t : t + distance]) for t in places]
     square = math.fsum((x - mean(before)) ** 2 for x in before)
@@ -361,9 +367,12 @@ def persistence(history: Row, width: int, distance: int) -> float:
     return min(max(cross / square, 0.0), 1.0) if square > 0 else 1.0
 
 
-def block_sizes(length: int, width: int, horizon: int, align: int, most: int) -> list[int]:
+def block_sizes(measured: Row, width: int, horizon: int, align: int, most: int) -> list[int]:
     """Return how far back the blocks of history begin: at most `most`, spread between near and far."""
+    length = len(measured)
     step = align if length >= 3 * align else 1
+    if sum(not math.isnan(v) for v in measured) < 6 * align:
+        step = min(step, max(align // 4, 1))
     far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
     near = max(min(math.ceil(horizon / step), far - 11), 1)
     choice = list(range(near, far + 1))
@@ -378,7 +387,7 @@ def share_known(row: Row) -> float:
 
 def make_paths(
     measured: Row, history: Row, back: Sequence[int], combined: Sequence[Row], point: Row, *, widen: float,
-    mirror: float, share: float, align: int, week: int, span: int, climate: float, most: int,
+    mirror: float, share: float, align: int, week: int, span: int, climate: float, unsure: float, most: int,
 ) -> list[tuple[list[float], float]]:  # fmt: skip
     """Return paths with weights: blocks of history, then plus and minus each residual path."""
     n, horizon = len(history), len(point)
@@ -386,8 +395,8 @@ def make_paths(
     if math.isnan(point[0]):
         return [nothing] * (2 * (len(back) - 1) + most)
     width = min(span, max(n // 3, 1))
-    kept = persistence(history, width, min(horizon, max(width, n // 6)))
-    soon = max(persistence(history, width, width), kept)
+    kept = persistence(measured, history, width, min(horizon, max(width, n // 6)), unsure)
+    soon = max(persistence(measured, history, width, width, unsure), kept)
     out = []
     for o in range(1, len(back)):
         told = list(takewhile(lambda f: not math.isnan(f), combined[o][: max(back[o], 0)]))
@@ -403,7 +412,7 @@ def make_paths(
         out.append(([p - r for p, r in zip(point, rest, strict=True)], mirror * seen))
     now = mean(history[-width:])
     blocks = []
-    for size in block_sizes(n, width, horizon, align, most):
+    for size in block_sizes(measured, width, horizon, align, most):
         seen = share_known(measured[n - size :][: min(size, horizon)])
         if seen == 0:
             blocks.append(nothing)
@@ -411,7 +420,8 @@ def make_paths(
         change = now - mean(history[n - size - width : n - size])
         parts_kept = [kept + (soon - kept) * soon ** ((h + 1) / width) + kept * (h // size) for h in range(horizon)]
         path = [history[n - size + h % size] + change * part for h, part in enumerate(parts_kept)]
-        blocks.append((path, seen * (3.0 if week > 1 and size % week == 0 else 1.0)))
+        phase = 1.0 if size % align == 0 else 0.25
+        blocks.append((path, seen * (3.0 if week > 1 and size % week == 0 else phase)))
     whole, parts = sum(w for _, w in out), sum(w for _, w in blocks)
     part = share + climate * (1 - share) * (1 - soon)
     if not whole or not parts:

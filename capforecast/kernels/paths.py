@@ -18,15 +18,16 @@ def _average(y: Floats, start: int, stop: int) -> float:
 
 
 @kernel()
-def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
+def _persistence(y: Floats, before: Ints, first: int, width: int, ahead: int, unsure: float) -> float:
     """Return how much of a difference of level is kept, from 0 (levels return) to 1 (they stay).
 
     It is the slope of the mean of the ``ahead`` steps after a moment on the mean of the ``width`` steps
-    before it, over all moments; 1 where there are too few to tell.
+    before it, over all moments around which at least half of either was measured; ``unsure`` where there
+    are too few to tell, 1 where the level never moved.
     """
     count = y.shape[0] - ahead - (first + width) + 1
     if count < 2 * width or count < 8:
-        return 1.0
+        return unsure
     # Sums are taken of distances to one value, so that a high level costs no digits.
     anchor = y[first]
     level, future = 0.0, 0.0
@@ -34,19 +35,24 @@ def _persistence(y: Floats, first: int, width: int, ahead: int) -> float:
         level += y[t] - anchor
     for t in range(first + width, first + width + ahead):
         future += y[t] - anchor
-    sums, squares, futures, cross = 0.0, 0.0, 0.0, 0.0
+    sums, squares, futures, cross, told = 0.0, 0.0, 0.0, 0.0, 0
     for i in range(count):
-        before, after = level / width, future / ahead
-        sums += before
-        squares += before * before
-        futures += after
-        cross += before * after
         t = first + width + i
+        # What fills a gap says nothing of how levels move.
+        if 2 * (before[t] - before[t - width]) >= width and 2 * (before[t + ahead] - before[t]) >= ahead:
+            now, after = level / width, future / ahead
+            sums += now
+            squares += now * now
+            futures += after
+            cross += now * after
+            told += 1
         if i + 1 < count:
             level += y[t] - y[t - width]
             future += y[t + ahead] - y[t]
-    square = squares - sums * sums / count
-    cross -= sums * futures / count
+    if told < width or told < 8:
+        return unsure
+    square = squares - sums * sums / told
+    cross -= sums * futures / told
     # What is left of squares that nearly cancel is rounding.
     if square <= 1e-12 * squares:
         return 1.0
@@ -106,6 +112,7 @@ def make_paths(
     week: int,
     span: int,
     climate: float,
+    unsure: float,
     most: int,
     paths: Floats,
     weights: Floats,
@@ -119,7 +126,8 @@ def make_paths(
     The others are the point forecast plus and, with the weight `mirror`, minus the residual path of each
     past origin, times `widen`; a residual path shorter than the horizon repeats, growing with the square
     root of the number of repetitions as far as the series keeps its levels. A path weighs as much as the
-    share of its steps that were measured.
+    share of its steps that were measured. With less than six times `align` measured steps blocks also start
+    at quarters of `align`, and weigh a quarter there.
 
     Parameters
     ----------
@@ -144,6 +152,8 @@ def make_paths(
     climate : float
         1 gives the blocks all the probability that is left where levels return at once, since what
         was measured is then the best account of what can be; 0 keeps `share` for every series.
+    unsure : float
+        How much of a difference of level is taken to be kept where the history is too short to tell.
     most : int
         Most blocks.
     paths : float64 (S, P, H)
@@ -166,8 +176,8 @@ def make_paths(
         y = filled[s]
         length = columns - first[s]
         width = min(span, max(length // 3, 1))
-        kept = _persistence(y, first[s], width, min(horizon, max(width, length // 6)))
-        soon = max(_persistence(y, first[s], width, width), kept)
+        kept = _persistence(y, before, first[s], width, min(horizon, max(width, length // 6)), unsure)
+        soon = max(_persistence(y, before, first[s], width, width, unsure), kept)
         measured = 0.0
         for o in range(1, origins + 1):
             known = _residuals(y, columns - back[s, o], back[s, o], combined[s, o], widen, kept, shifts)
@@ -184,6 +194,9 @@ def make_paths(
             weights[s, p] = seen
             weights[s, p + 1] = mirror * seen
         step = align if length >= 3 * align else 1
+        if before[columns] < 6 * align:
+            # Few blocks would be all there is: others that begin at other times of the day join them.
+            step = min(step, max(align // 4, 1))
         far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
         near = max(min(-(-horizon // step), far - 11), 1)
         count = min(far - near + 1, most)
@@ -201,7 +214,8 @@ def make_paths(
             if seen == 0.0:
                 continue
             _repeat(y[start:], size, fades, kept, now - _average(y, start - width, start), paths[s, i])
-            weights[s, i] = seen * (3.0 if week > 1 and size % week == 0 else 1.0)
+            phase = 1.0 if size % align == 0 else 0.25
+            weights[s, i] = seen * (3.0 if week > 1 and size % week == 0 else phase)
             blocks += weights[s, i]
         part = share + climate * (1.0 - share) * (1.0 - soon)
         if measured == 0.0 or blocks == 0.0:
