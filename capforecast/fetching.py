@@ -96,6 +96,7 @@ def fetched(
                 yield ingest(
                     store, location, copy, options, as_of_us=as_of_us, run_id="", sha256=sha256,
                     tolerance_us=config.ingest.future_tolerance_us, kinds=config.metric_kinds,
+                    max_new_series=config.ingest.max_new_series,
                 )  # fmt: skip
         except (SourceError, SchemaError, DataError, DamagedError) as error:
             failed += 1

@@ -181,6 +181,15 @@ def test_an_object_that_cannot_be_read_is_named_and_the_others_are_taken(server:
     assert "capforecast-object" not in str(taken.failed)
 
 
+def test_an_object_with_more_new_series_than_may_come_is_refused(server: S3Server, tmp_path: Path) -> None:
+    many = csv_of("a", 1) + b"".join(csv_of(host, 1).split(b"\n")[1] + b"\n" for host in "bc")
+    server.put(**{"many.csv": many, "z.csv": csv_of("z")})
+    taken = night(tmp_path, settings_for(server) + "[ingest]\nmax_new_series = 2\n")
+    assert "ingest.max_new_series" in taken.failed[0]
+    assert f"s3://{BUCKET}/many.csv" in taken.failed[0]
+    assert hosts(tmp_path) == ["z"]
+
+
 def test_at_most_20_failures_are_told_and_the_others_counted(server: S3Server, tmp_path: Path) -> None:
     server.put(**{f"{k:02}.csv": b"what is this" for k in range(23)}, **{"z.csv": csv_of("z")})
     taken = night(tmp_path, settings_for(server))
