@@ -79,6 +79,14 @@ def test_bad_lines_are_rejects(tmp_path: Path) -> None:
     assert raw[1] == found.rejects["raw"][0]
 
 
+def test_a_row_with_nearly_the_name_of_a_column_spoils_no_other(tmp_path: Path) -> None:
+    good = {"ts": START_S, "host": "a", "metric": "m", "value": 1}
+    bad = {"ts": START_S, ";host": "b", "metric": "m", "value": 1}
+    found = load(write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, [good, bad, good]))))
+    assert found.rows["line"].to_list() == [1, 3]
+    assert found.rejects.select("line", "reason").rows() == [(2, "host is empty")]
+
+
 @pytest.mark.parametrize("text", ['{\n  "ts": 1\n}\n', '[{"ts": 1}]\n', '{"ts":\n1}\n'])
 def test_a_json_document_is_not_json_lines(tmp_path: Path, text: str) -> None:
     with pytest.raises(SourceError, match="JSON.*one object a line"):

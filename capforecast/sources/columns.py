@@ -165,7 +165,12 @@ def _aliased(roles: dict[str, int], columns: Sequence[Column], location: str) ->
         free = [i for i in range(len(names)) if i not in roles.values()]
         if role in roles:
             continue
-        found = [i for i in free if names[i] == role] or [i for i in free if names[i] in ALIASES[role]]
+        # The very name comes first: one damaged row of JSON, whose key is `;host`, must not make it a question.
+        found = (
+            [i for i in free if columns[i].name == role]
+            or [i for i in free if names[i] == role]
+            or [i for i in free if names[i] in ALIASES[role]]
+        )
         if len(found) > 1:
             several = " and ".join(repr(columns[i].name) for i in found)
             raise SchemaError(
