@@ -139,7 +139,7 @@ def refused(
     total = steps_of(whole)
     expected = nights.content(whole / "store")
     shutil.rmtree(whole)
-    chosen = points(total, asked)
+    chosen = points(total, asked)[asked.skip :]
     print(json.dumps({"scene": base.name, "steps": total}), flush=True)
     for done, point in enumerate(chosen):
         if time.monotonic() > deadline:
@@ -156,6 +156,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stride", type=int, default=1, help="only every so many steps")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="time for all steps")
+    parser.add_argument("--skip", type=int, default=0, help="points of each run that were tried before")
     parser.add_argument("--sizes", type=int, default=12, help="limits of file size to try")
     asked = parser.parse_args()
     nights.preload()
