@@ -71,7 +71,9 @@ def _every_night(folder: Path, samples: pl.DataFrame) -> None:
     counter = KindSettings(name="counter", nature="counter", patterns=(METRICS[-1],))
     config = load(None, options, environ={}).model_copy(update={"kinds": (counter,)})
     (folder / "limits.csv").write_text(
-        "host,metric,instance,threshold_name,threshold,direction\n*,mem_available_bytes,,warning,10,below\n"
+        "host,metric,instance,threshold_name,threshold,direction,service\n"
+        "*,mem_available_bytes,,warning,10,below,all\n"
+        "*,mem_available_bytes,,full,1e9,above,all\n"
     )
     ingest_sources(config.store.path, [path], ReadOptions(), config, as_of_us=END_US, now_us=END_US)
     for moment_us in (END_US - 7 * DAY_US, END_US):
