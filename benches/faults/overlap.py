@@ -54,7 +54,9 @@ def held(site: Path) -> nights.Process:
     process = nights.Process(nights.command(nights.run(site)), site)
     lock = site / "store" / "lock"
     deadline = time.monotonic() + nights.PATIENCE_S
-    while time.monotonic() < deadline and str(process.pid) not in lock.read_text():
+    while str(process.pid) not in lock.read_text():
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"process {process.pid} does not hold {lock}, which says {lock.read_text()!r}")
         time.sleep(0.002)
     return process
 
