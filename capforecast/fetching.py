@@ -93,11 +93,7 @@ def fetched(
                 with _named(str(path), location):
                     name = choose(str(path), head(str(path)), options)
                 copy = _Copy(name, registry.load("source", name)(), str(path))
-                yield ingest(
-                    store, location, copy, options, as_of_us=as_of_us, run_id="", sha256=sha256,
-                    tolerance_us=config.ingest.future_tolerance_us, kinds=config.metric_kinds,
-                    max_new_series=config.ingest.max_new_series,
-                )  # fmt: skip
+                yield ingest(store, location, copy, options, config, as_of_us=as_of_us, sha256=sha256)
         except (SourceError, SchemaError, DataError, DamagedError) as error:
             failed += 1
             if failed <= TOLD or isinstance(error, UnreachableError):

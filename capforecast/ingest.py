@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from capforecast.config import Config
 from capforecast.errors import DataError, SourceError
 from capforecast.kinds import Kind, kind_of
 from capforecast.sources import NATURE, REJECTS, Batch, ReadOptions, Source
 from capforecast.store import Ingested, Store
 from capforecast.store.identify import identify
 from capforecast.store.intake import as_text
-from capforecast.times import DAY_US, LATEST_US
+from capforecast.times import LATEST_US
 
 NAME_BYTES = 1024
 """Longest host, metric, instance or unit in bytes of UTF-8."""
@@ -33,12 +34,10 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     location: str,
     source: Source,
     options: ReadOptions,
+    config: Config,
     *,
     as_of_us: int,
-    run_id: str,
-    tolerance_us: int = DAY_US,
-    kinds: Iterable[Kind] = (),
-    max_new_series: int | None = None,
+    run_id: str = "",
     progress: Callable[[int], None] | None = None,
     sha256: str | None = None,
 ) -> Ingested:
@@ -54,16 +53,13 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
         How it is read.
     options : ReadOptions
         What the location does not say itself.
+    config : Config
+        Settings: how far clocks may be ahead, how many series may be new, and the kinds of metrics, which give
+        the unit where the data name none.
     as_of_us : int
-        The moment of this run; rows later than this plus `tolerance_us`, or than `LATEST_US`, are quarantined.
+        The moment of this run; rows farther ahead of it than clocks may be, or than `LATEST_US`, are quarantined.
     run_id : str
         Run that ingests.
-    tolerance_us : int
-        How far clocks may be ahead.
-    kinds : iterable of Kind
-        Kinds before the built-in ones; a kind gives the unit where the data name none.
-    max_new_series : int, optional
-        Most series that the store does not know yet.
     progress : callable, optional
         Called with the number of rows read so far.
     sha256 : str, optional
@@ -80,9 +76,8 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     stamp = json.dumps([run_id, location, store.commit])
     ingest_id = hashlib.sha256(stamp.encode()).hexdigest()[:20]
     file = _file(location)
-    batches = _checked(
-        source.read(location, options), location, min(as_of_us + tolerance_us, LATEST_US), tuple(kinds), progress
-    )
+    latest_us = min(as_of_us + config.ingest.future_tolerance_us, LATEST_US)
+    batches = _checked(source.read(location, options), location, latest_us, tuple(config.metric_kinds), progress)
     # Content that can be read only once has no hash beforehand: it is another source each time.
     if file is not None:
         sha256, batches = _identity(file, options), _unchanged(batches, file)
@@ -90,7 +85,7 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
         sha256 = hashlib.sha256(f"{location}\0{ingest_id}".encode()).hexdigest()
     return store.append(
         location, sha256, batches,
-        ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us, max_new_series=max_new_series,
+        ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us, max_new_series=config.ingest.max_new_series,
     )  # fmt: skip
 
 

@@ -67,11 +67,7 @@ def pulled(store: Store, settings: SourceSettings, config: Config, as_of_us: int
         try:
             pull = pull_of(settings, query, config, range_us(store, name, settings, as_of_us))
             asked = _Asked(pull.address.server, registry.load("server", pull.address.server)(), pull)
-            yield ingest(
-                store, name, asked, ReadOptions(), as_of_us=as_of_us, run_id="",
-                tolerance_us=config.ingest.future_tolerance_us, kinds=config.metric_kinds,
-                max_new_series=config.ingest.max_new_series,
-            )  # fmt: skip
+            yield ingest(store, name, asked, ReadOptions(), config, as_of_us=as_of_us)
         except (SourceError, SchemaError, DataError) as error:
             place = f"{settings.location}#{query.metric}"
             yield str(error) if place in str(error) else f"{place}: {error}"

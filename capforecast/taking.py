@@ -158,10 +158,7 @@ def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int
 
 def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int) -> Ingested:
     source = registry.load("source", choose(name, head(name), options))()
-    return ingest(
-        store, name, source, options, as_of_us=as_of_us, run_id="", tolerance_us=config.ingest.future_tolerance_us,
-        kinds=config.metric_kinds, max_new_series=config.ingest.max_new_series,
-    )  # fmt: skip
+    return ingest(store, name, source, options, config, as_of_us=as_of_us)
 
 
 def _ingest_server(store: Store, location: str, config: Config, as_of_us: int) -> list[tuple[str, Ingested]]:

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from store_rows import AS_OF, DAY, HOUR, START, Row, batch, state
 
 from capforecast.cli import main
+from capforecast.config import load
 from capforecast.errors import DataError, SourceError
 from capforecast.ingest import check, ingest
 from capforecast.kinds import Kind, kind_of
+from capforecast.settings import KindSettings
 from capforecast.sources import NATURE, Batch, ReadOptions
 from capforecast.store import Store
 
@@ -48,9 +50,10 @@ def file(tmp_path):
     return str(path)
 
 
-def run(store, location, *batches, options=None, error=None, **more):
+def run(store, location, *batches, options=None, error=None, settings=None, kinds=(), **more):
     source = Given(*batches, error=error)
-    return ingest(store, location, source, options or ReadOptions(), as_of_us=AS_OF, run_id="run", **more)
+    config = load(None, settings).model_copy(update={"kinds": tuple(kinds)})
+    return ingest(store, location, source, options or ReadOptions(), config, as_of_us=AS_OF, run_id="run", **more)
 
 
 LONG = "x" * 1025
@@ -110,8 +113,9 @@ def test_good_rows_pass_whatever_stands_beside_them(rows):
 
 
 def test_the_tolerance_for_clocks_that_are_ahead_can_be_set(store, file):
-    assert run(store, file, batch([Row("a", AS_OF + HOUR, 1.0)]), tolerance_us=0).quarantined == 1
-    assert run(store, file, batch([Row("a", AS_OF + HOUR, 1.0)]), tolerance_us=HOUR).accepted == 1
+    ahead = batch([Row("a", AS_OF + HOUR, 1.0)])
+    assert run(store, file, ahead, settings={"ingest.future_tolerance": "1m"}).quarantined == 1
+    assert run(store, file, ahead, settings={"ingest.future_tolerance": "1h"}).accepted == 1
     assert store.quarantine().is_empty()
 
 
@@ -120,7 +124,7 @@ def test_the_unit_comes_from_the_data_else_from_the_kind(store, file):
         Row("a", START, 1.0, metric="disk_used_pct", unit="%"), Row("b", START, 1.0, metric="disk_used_pct", unit=None),
         Row("c", START, 1.0, metric="strange", unit=""), Row("d", START, 1.0, metric="widgets", unit=None),
     ]  # fmt: skip
-    run(store, file, batch(rows), kinds=[Kind("widget", unit="pieces", patterns=("widget*",))])
+    run(store, file, batch(rows), kinds=[KindSettings(name="widget", unit="pieces", patterns=("widget*",))])
     assert store.series()["unit"].to_list() == ["percent", "percent", "", "pieces"]
 
 
@@ -180,7 +184,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(store, file, tmp_path):
             (tmp_path / "source.csv").write_text("it grew in the meantime")
 
     with pytest.raises(SourceError, match="must not change"):
-        ingest(store, file, Changing(), ReadOptions(), as_of_us=AS_OF, run_id="r")
+        ingest(store, file, Changing(), ReadOptions(), load(None), as_of_us=AS_OF, run_id="r")
     assert store.series().is_empty()
 
 
@@ -212,7 +216,10 @@ def test_settings_name_counters_and_overrule_the_source(store, file):
     told = batch([dataclasses.replace(r, unit=None if r.metric == "y" else "byte") for r in rows])
     said = pl.when(pl.col("metric") == "y").then(pl.lit("counter")).cast(NATURE)
     told = Batch(told.rows.with_columns(nature=said), told.rejects)
-    kinds = [Kind("traffic", patterns=("x_*",), nature="counter"), Kind("level", patterns=("y",), nature="gauge")]
+    kinds = [
+        KindSettings(name="traffic", patterns=("x_*",), nature="counter"),
+        KindSettings(name="level", patterns=("y",), nature="gauge"),
+    ]
     result = run(store, file, told, kinds=kinds)
     assert (result.rows_in, result.accepted) == (6, 6)
     assert store.series().select("unit", "nature").rows() == [("byte/s", "counter"), ("", "")]
@@ -232,12 +239,12 @@ def test_too_many_new_series_are_refused_as_a_whole_and_what_they_have_in_common
     known = [Row(f"old-{i}", START + HOUR, 1.0) for i in range(5)]
     before = state(store)
     with pytest.raises(DataError, match=r"at most 3 .*at least 4: 4 of metric .* 4 values of host, such as 'pod-0'"):
-        run(store, "stream", batch([*known, *rows]), max_new_series=3)
+        run(store, "stream", batch([*known, *rows]), settings={"ingest.max_new_series": 3})
     # Over several batches, too.
     with pytest.raises(DataError, match="at least 4"):
-        run(store, "stream", batch([*known, *rows[:2]]), batch(rows[2:]), max_new_series=3)
+        run(store, "stream", batch([*known, *rows[:2]]), batch(rows[2:]), settings={"ingest.max_new_series": 3})
     assert state(store) == before
-    found = run(store, "stream", batch([*known, *rows, *rows]), max_new_series=4)
+    found = run(store, "stream", batch([*known, *rows, *rows]), settings={"ingest.max_new_series": 4})
     assert (found.series_new, found.accepted, found.duplicate) == (4, 9, 4)
 
 

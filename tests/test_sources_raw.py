@@ -10,6 +10,7 @@ import pytest
 from source_files import START_US, load, shared, together
 
 from capforecast import registry
+from capforecast.config import Config
 from capforecast.errors import CapforecastError, SchemaError, SourceError
 from capforecast.ingest import ingest
 from capforecast.sources import ReadOptions
@@ -191,7 +192,7 @@ def test_every_raw_file_is_ingested_and_its_rows_add_up(tmp_path: Path, path: st
     assert (rows, rejects) == (found.rows.height, found.rejects.height)
     source = registry.load("source", choose(location, head(location), options))()
     with Store.create(tmp_path / "store", created_us=START_US) as store:
-        done = ingest(store, location, source, options, as_of_us=2 * START_US, run_id="run")
+        done = ingest(store, location, source, options, Config(), as_of_us=2 * START_US, run_id="run")
     assert rows + rejects == done.rows_in == done.accepted + done.duplicate + done.quarantined
     assert done.quarantined >= rejects
     assert done.accepted > 0
