@@ -32,16 +32,29 @@ LINED = {"influx", "openmetrics", "collectd"}
 
 def taken(path: Path, name: str) -> Batch | None:
     """Read a file and check its rows; None where it is refused as a whole."""
+    batches = whole(path, name)
+    if batches is None:
+        return None
+    found = together(batches)
+    assert_acceptable(found)
+    return found
+
+
+def whole(path: Path, name: str) -> list[Batch] | None:
+    """Read a file; None where it is refused as a whole."""
     options = ReadOptions(start_us=START_US, step_us=60_000_000, metric="m" if name == "prometheus-json" else None)
     try:
-        found = together(list(registry.load("source", name)().read(str(path), options)))
+        return list(registry.load("source", name)().read(str(path), options))
     except CapforecastError:
         return None
+
+
+def assert_acceptable(found: Batch) -> None:
+    """Hold rows and rejects against what must hold of them, before the door and behind it."""
     checked = check(found, 2 * START_US)
     assert found.rows.height + found.rejects.height == checked.rows.height + checked.rejects.height
     assert not any(found.rows[column].null_count() for column in ("host", "metric", "ts", "value", "line"))
     assert not any(found.rejects[column].null_count() for column in found.rejects.columns)
-    return found
 
 
 def assert_every_line_counts(found: Batch, data: bytes, name: str) -> None:

@@ -23,11 +23,12 @@ from capforecast import registry
 from capforecast.config import load
 from capforecast.errors import CapforecastError
 from capforecast.limits_csv import read as read_limits
+from capforecast.sources import Batch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-from source_files import COMPRESS
+from source_files import COMPRESS, together
 from source_formats import FORMATS, NAMES, SADF
-from source_mutations import DOCUMENTS, LINED, SAMPLES, assert_every_line_counts, grafted, mutated, taken
+from source_mutations import DOCUMENTS, LINED, SAMPLES, assert_every_line_counts, grafted, mutated, whole
 
 RISK = ("parquet", "delimited", "gzip", "zstd", "jsonl", "influx", "openmetrics", "sar", "collectd", "zabbix")
 """The parsers that come first: binary, compressed, or of a grammar of our own."""
@@ -92,7 +93,8 @@ class Parser:
     input : function
         Gives an input by chance.
     reads : function
-        Reads a file; tells whether it was read rather than refused, and raises what is a finding.
+        Reads a file; gives its batches (none where it is no source) or None when it is refused, and raises what is
+        a finding.
     lines : bool
         Several inputs can stand in one file, one after another.
     """
@@ -100,7 +102,7 @@ class Parser:
     name: str
     file: str
     input: Callable[[random.Random], bytes]
-    reads: Callable[[Path], bool]
+    reads: Callable[[Path], list[Batch] | None]
     lines: bool = False
 
 
@@ -126,18 +128,19 @@ def edited(edit: Callable[[bytes, random.Random], bytes], name: str) -> Callable
     return lambda chosen: edit(valid(name), chosen)
 
 
-def rows(path: Path, name: str) -> bool:
+def rows(path: Path, name: str) -> list[Batch] | None:
     """Read a file with a source; each of its lines must be a row or a reject."""
     if name == "sysstat":
         with_sadf(path.parent)
-    found = taken(path, name)
-    if found is None:
-        return False
+    batches = whole(path, name)
+    if batches is None or name not in {"delimited", *LINED}:
+        return batches
+    found = together(batches)
     if name in LINED:
         assert_every_line_counts(found, path.read_bytes(), name)
-    if name == "delimited" and found.rows.height:
+    elif found.rows.height:
         every_line(path.read_bytes(), found.rows.height + found.rejects.height)
-    return True
+    return [found]
 
 
 def every_line(data: bytes, count: int) -> None:
@@ -224,13 +227,13 @@ def compressed(pack: Callable[[bytes], bytes], data: bytes, chosen: random.Rando
     return mutated(pack(data), chosen)
 
 
-def refuses(path: Path, read: Callable[[Path], object]) -> bool:
-    """Tell whether settings are read."""
+def settings(path: Path, read: Callable[[Path], object]) -> list[Batch] | None:
+    """Read settings, in which there is no sample."""
     try:
         read(path)
     except CapforecastError:
-        return False
-    return True
+        return None
+    return []
 
 
 def others() -> list[Parser]:
@@ -244,15 +247,15 @@ def others() -> list[Parser]:
             "config",
             "capforecast.toml",
             partial(reworded, SETTINGS),
-            partial(refuses, read=lambda path: load(path, {}, environ={})),
+            partial(settings, read=lambda path: load(path, {}, environ={})),
         ),
-        Parser("limits", "limits.csv", partial(reworded, LIMITS), partial(refuses, read=read_limits)),
+        Parser("limits", "limits.csv", partial(reworded, LIMITS), partial(settings, read=read_limits)),
     ]
 
 
-def unpacked(path: Path) -> bool:
+def unpacked(path: Path) -> list[Batch] | None:
     """Read compressed text."""
-    return taken(path, "delimited") is not None
+    return whole(path, "delimited")
 
 
 _ALL = {parser.name: parser for parser in (*map(source, registry.names("source")), *others())}
