@@ -283,8 +283,9 @@ def ingest(
 
     Raises
     ------
-    SourceError, SchemaError
-        A file cannot be read; those before it stay ingested.
+    SourceError, SchemaError, DataError
+        A file cannot be read; those before it stay ingested. Where not all objects of a bucket or queries of a
+        server could be taken, `taken` of the error says which were.
     """
     settings = settings_of(config, store)
     locations = [sources] if isinstance(sources, str | Path) else list(sources)

@@ -28,6 +28,20 @@ _AS_SET = (
 """Settings of a source that are options of reading as they stand."""
 
 
+class PartlyTakenError(SourceError):
+    """Some queries of a server, or objects of a bucket, could not be taken; the others are in the store.
+
+    Attributes
+    ----------
+    taken : list of (location, Ingested)
+        What was.
+    """
+
+    def __init__(self, must: str, failed: Sequence[str], taken: list[tuple[str, Ingested]]):
+        super().__init__(must, got=" | ".join(failed))
+        self.taken = taken
+
+
 @dataclass(slots=True)
 class Taken:
     """What the configured sources gave.
@@ -78,7 +92,8 @@ def ingest_sources(
     Raises
     ------
     SourceError, SchemaError, DataError
-        A location cannot be read; those before it stay ingested.
+        A location cannot be read; those before it stay ingested. A `PartlyTakenError` says what was taken of a
+        server or a bucket of which not all could be.
     """
     path = Path(store_path)
     moment = now_us if as_of_us is None else as_of_us
@@ -183,12 +198,13 @@ def _ingest_objects(
 
 
 def _all(found: Iterable[Ingested | str], must: str) -> list[tuple[str, Ingested]]:
-    """Return what was taken, or raise an error that tells all that failed, after all were tried."""
+    """Return what was taken, or raise an error that tells what was and all that failed, after all were tried."""
     tried = list(found)
+    taken = [(one.source, one) for one in tried if isinstance(one, Ingested)]
     failed = [one for one in tried if isinstance(one, str)]
     if failed:
-        raise SourceError(must, got=" | ".join(failed))
-    return [(one.source, one) for one in tried if isinstance(one, Ingested)]
+        raise PartlyTakenError(must, failed, taken)
+    return taken
 
 
 def _options(settings: SourceSettings, config: Config) -> ReadOptions:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from capforecast.config import Config
 from capforecast.errors import CapforecastError, DamagedError, DataError, SchemaError, SourceError
-from capforecast.run import ingest_sources
+from capforecast.run import PartlyTakenError, ingest_sources
 from capforecast.sources import ReadOptions
 from capforecast.sources.recognise import resolve
+from capforecast.store import Ingested
+
+_COUNTED = ("rows_in", "accepted", "duplicate", "quarantined", "warnings")
 
 
 @dataclass(slots=True)
@@ -30,6 +33,10 @@ class Taken:
     counts: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     stopped: CapforecastError | None = None
+
+    def add(self, found: Iterable[tuple[str, Ingested]]) -> None:
+        """Count what was taken."""
+        self.counts += [{"source": place, **{key: getattr(one, key) for key in _COUNTED}} for place, one in found]
 
 
 def take(
@@ -56,14 +63,16 @@ def take(
             found = ingest_sources(
                 config.store.path, [name], options, config, as_of_us=as_of_us, now_us=now_us, wait_seconds=wait_seconds
             )
+        except PartlyTakenError as error:
+            taken.failed.append(_named(name, error))
+            taken.add(error.taken)
         except (SourceError, SchemaError, DataError, DamagedError) as error:
             taken.failed.append(_named(name, error))
         except CapforecastError as error:
             taken.stopped = error
             break
         else:
-            keys = ("rows_in", "accepted", "duplicate", "quarantined", "warnings")
-            taken.counts += [{"source": place, **{key: getattr(one, key) for key in keys}} for place, one in found]
+            taken.add(found)
     progress("ingest", len(files), len(files))
     return taken
 
