@@ -69,8 +69,10 @@ def with_changes(rows: pl.DataFrame, before: Before | None) -> pl.DataFrame:
     A row is at risk when its status is breached or will_breach. It is new when it was not before, and
     cleared when it no longer is, if anything can be said of it; among rows at risk both times it is
     worse (or better) when the median date moved by more than three days and a tenth of the days left,
-    or when it breached (or recovered).
-    Both columns are NULL without a run before.
+    or when it breached (or recovered). A row is worse, too, when it went stale: nobody knows any more; it is
+    better when samples came again and it is not at risk.
+    Both columns are NULL without a run before, days_slipped also where the threshold was exceeded both times:
+    such a row has no date that could slip.
     """
     if before is None:
         return rows.with_columns(
@@ -78,12 +80,19 @@ def with_changes(rows: pl.DataFrame, before: Before | None) -> pl.DataFrame:
         )
     risky = ["breached", "will_breach"]
     now, then = pl.col("status").is_in(risky), pl.col("status_before").is_in(risky).fill_null(False)
-    slipped = (pl.col("breach_date_p50") - pl.col("date_before")).dt.total_days()
+    silent, silenced = pl.col("status") == "stale", pl.col("status_before") == "stale"
+    known = pl.col("status").is_in(["ok", "no_trend", "constant"])
+    standing = (pl.col("status") == "breached") & (pl.col("status_before") == "breached")
+    slipped = pl.when(~standing.fill_null(False)).then(
+        (pl.col("breach_date_p50") - pl.col("date_before")).dt.total_days()
+    )
     both = (pl.col("status") == "will_breach") & (pl.col("status_before") == "will_breach")
     moved = slipped.abs() > pl.max_horizontal(pl.lit(3.0), 0.1 * pl.col("days_to_breach_p50"))
     change = (
         pl.when(now & ~then).then(pl.lit("new"))
-        .when(~now & then & pl.col("status").is_in(["ok", "no_trend", "constant"])).then(pl.lit("cleared"))
+        .when(silent & pl.col("status_before").is_not_null() & ~silenced).then(pl.lit("worse"))
+        .when(~now & then & known).then(pl.lit("cleared"))
+        .when(known & silenced).then(pl.lit("better"))
         .when(~now).then(pl.lit("same"))
         .when((pl.col("status") == "breached") & (pl.col("status_before") == "will_breach")).then(pl.lit("worse"))
         .when((pl.col("status") == "will_breach") & (pl.col("status_before") == "breached")).then(pl.lit("better"))

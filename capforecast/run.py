@@ -22,7 +22,7 @@ from capforecast.replay import replay
 from capforecast.report import RenderOptions
 from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES, TABLES
 from capforecast.shards import Progress
-from capforecast.store import Published, Store, published_tables
+from capforecast.store import AHEAD_US, Published, Store, published_tables
 from capforecast.survey import survey
 from capforecast.tables import Stamp, conform, dictionary_rows
 from capforecast.taking import PartlyTakenError, Taken, ingest_sources, take
@@ -52,6 +52,8 @@ class RunResult:
         Configured sources that could not be read, with the reason.
     messages : tuple of str
         Sentences for the reader.
+    silent : str
+        The one of them that says that nothing has come for too long; empty when something has.
     most_urgent : int
         The least severity_rank of all breach rows; that of severity none without any.
     seconds : mapping of float
@@ -65,6 +67,7 @@ class RunResult:
     rows_quarantined: int = 0
     sources_failed: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
+    silent: str = ""
     most_urgent: int = len(SEVERITIES)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -115,7 +118,7 @@ def nightly(
         with timings.stage("ingest"):
             taken = take(store, config, now_us if as_of_us is None else as_of_us, progress)
             _take_limits(store, config)
-        moment, source, notes = moment_of(store, config, now_us, as_of_us)
+        moment, source, aged = moment_of(store, config, now_us, as_of_us)
         stamp = Stamp(run_id_of(moment, config), moment)
         identity = {"run_id": stamp.run_id, "run_date": stamp.date, "as_of_us": moment, "run_us": now_us}
         memory, damage = memory_before(store, config, moment, refit=refit)
@@ -149,13 +152,39 @@ def nightly(
                 published = publication.publish({"report.html": page})
         if config.ingest.samples_days is not None:
             store.prune_samples(config.ingest.samples_days)
-        store.prune_history(stamp.date - timedelta(days=config.store.history_days))
+        # A moment that has not come yet makes nothing old.
+        today = Stamp(stamp.run_id, min(moment, now_us)).date
+        store.prune_history(today - timedelta(days=config.store.history_days))
         tables = published_tables(store.path / published.path, published.files, {"run": row})
+    silent = aged or _silent(found.counts, moment)
+    notes = [note for note in (silent, _placed(moment, now_us, latest=published.latest)) if note]
     return RunResult(
         stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
-        (*notes, *taken.warnings, *damage, *lost, *past.messages, *found.messages), found.counts["most_urgent"],
-        timings.seconds(),
+        (*notes, *taken.warnings, *damage, *lost, *past.messages, *found.messages), silent,
+        found.counts["most_urgent"], timings.seconds(),
     )  # fmt: skip
+
+
+def _silent(counts: Mapping[str, int], moment: int) -> str:
+    """Say that no series at all has samples that are new enough; nothing when one has."""
+    if counts["stale"] < counts["series"]:
+        return ""
+    return (
+        f"all {counts['series']} series are stale: the newest sample is from {format_moment(counts['last_us'])}, "
+        f"nothing is forecast as of {format_moment(moment)}"
+    )
+
+
+def _placed(moment: int, now_us: int, *, latest: bool) -> str:
+    """Say what is unusual about where a run stands in time."""
+    if not latest:
+        return "reports/latest shows a run as of a later moment: this one is in reports/history alone"
+    if moment > now_us + AHEAD_US:
+        return (
+            f"as of {format_moment(moment)} lies ahead of the clock, {format_moment(now_us)}: the next run as of a "
+            "moment that has come takes the place of this one in reports/latest"
+        )
+    return ""
 
 
 def _begin(progress: Progress | None, stage: str) -> None:
@@ -173,16 +202,16 @@ def _take_limits(store: Store, config: Config) -> None:
     store.set_limits(read_limits(path, missing_ok=True), str(path), hashlib.sha256(content).hexdigest())
 
 
-def moment_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> tuple[int, str, list[str]]:
-    """Return the moment of the run, whole in the store's step, where it comes from, and what to tell of it."""
+def moment_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> tuple[int, str, str]:
+    """Return the moment of the run, whole in the store's step, where it comes from, and that the store is old."""
     step = store.step_us
     if as_of_us is not None:
-        return as_of_us // step * step, "option", []
+        return as_of_us // step * step, "option", ""
     newest = store.watermark_us()
     if newest is None:
         raise DataError("the store must hold samples", got="none", where=str(store.path), do="Run capforecast ingest")
     if now_us - newest <= config.run.stale_after_us:
-        return now_us // step * step, "clock", []
+        return now_us // step * step, "clock", ""
     moment = (newest // step + 1) * step
     unit = DAY_US if now_us - newest >= 2 * DAY_US else HOUR_US
     age = format_duration(max((now_us - newest) // unit, 1) * unit)
@@ -190,7 +219,7 @@ def moment_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -
         f"the newest sample of the whole store is {age} old: forecasting as of {format_moment(moment)}, "
         "the end of the data (pass --as-of to choose another moment)"
     )
-    return moment, "watermark", [note]
+    return moment, "watermark", note
 
 
 def run_id_of(as_of_us: int, config: Config) -> str:

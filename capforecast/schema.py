@@ -26,7 +26,7 @@ __all__ = [
     "Table", "table",
 ]  # fmt: skip
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 TABLES: dict[str, Table] = {
     t.name: t for t in (BREACHES, FORECASTS, SERIES, TOTALS, BACKTESTS, OUTCOMES, RECORD, RUN, DICTIONARY)

@@ -183,6 +183,7 @@ def _counts(found: Found) -> Counts:
         "series_carried": int(((first["fitted"] > NEVER) & (first["fitted"] < found.stamp.day)).sum()),
         "without_threshold": int((np.diff(found.expected.first_threshold) == 0).sum()),
         "errors": status["error"],
+        "stale": status["stale"],
         "last_us": int(first["last_us"].max(initial=0)),
         "most_urgent": int(found.verdicts["severity"].min(initial=len(SEVERITIES))),
     }

@@ -64,6 +64,30 @@ def test_run_without_words_prints_nothing(with_project: Path) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.fixture
+def copied(with_project: Path, tmp_path: Path) -> Path:
+    """A store for runs as of other moments, which would be the latest ones of the store of all tests."""
+    return Path(shutil.copytree(with_project / "capforecast-store", tmp_path / "store"))
+
+
+def test_a_night_without_samples_is_told_also_with_quiet(copied: Path) -> None:
+    """Collection that died must not look like a fleet that is well."""
+    result = call("run", "--store", copied, "--as-of", "2026-11-01", "--quiet")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("Warning: all ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_run_names_the_files_that_hold_it(copied: Path) -> None:
+    """One as of an earlier moment than the latest lies in history alone."""
+    assert call("run", "--store", copied, "--as-of", AS_OF, "--quiet").exit_code == 0
+    earlier = json.loads(call("run", "--store", copied, "--as-of", "2026-05-10", "--json").stdout)
+    paths = earlier["published"]
+    assert {Path(path).parent.parent.name for path in paths.values()} == {"run_date=2026-05-10"}
+    held = pl.read_parquet(paths["run.parquet"])
+    assert held["run_id"].to_list() == [earlier["run_id"]]
+
+
 def test_run_says_where_the_time_went_when_asked(with_project: Path) -> None:
     """With --verbose: on stderr for people, in the JSON for programs; nothing of it otherwise."""
     told = call("run", "--as-of", AS_OF, "--json", "--verbose")

@@ -306,7 +306,32 @@ def test_old_data_are_forecast_as_of_their_end(night: Night) -> None:
 
     assert result.as_of_us == night.now_us
     assert result.tables["run"].item(0, "as_of_source") == "watermark"
-    assert any("400d old" in text for text in result.messages)
+    assert "400d old" in result.silent
+    assert result.silent in result.messages
+    assert not night.result.silent
+    stale = night.result.tables["series"].filter(pl.col("status") == "stale").height
+    assert night.result.tables["run"].item(0, "stale") == stale > 0
+
+
+def test_a_moment_that_has_not_come_yet_spoils_nothing(night: Night, tmp_path: Path) -> None:
+    """A mistyped --as-of is told, deletes no history, and the next run is the latest again."""
+    store = tmp_path / "store"
+    take(store, night.samples, "samples", night.config, night.now_us)
+    good = nightly(store, night.config, now_us=night.now_us, as_of_us=night.now_us)
+    future = nightly(store, night.config, now_us=night.now_us, as_of_us=night.now_us + 400 * DAY_US)
+    height = future.tables["series"].height
+    assert future.published.latest
+    assert future.silent.startswith(f"all {height} series are stale")
+    assert any("ahead of the clock" in text for text in future.messages)
+    assert (store / good.published.path / "breaches.parquet").exists()
+
+    again = nightly(store, night.config, now_us=night.now_us, as_of_us=night.now_us)
+    assert again.published.latest
+    assert again.messages == good.messages
+    assert set(again.published.paths.values()) == {f"reports/latest/{name}" for name in again.published.files}
+    older = nightly(store, night.config, now_us=night.now_us, as_of_us=night.now_us - DAY_US)
+    assert not older.published.latest
+    assert any("reports/history alone" in text for text in older.messages)
 
 
 def test_nothing_to_forecast_is_an_error(tmp_path: Path) -> None:

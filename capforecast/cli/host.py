@@ -141,6 +141,7 @@ def _run_row(tables: Mapping[str, pl.DataFrame], config: Config, source: str) ->
         breach_rows=pl.lit(tables["breaches"].height),
         without_threshold=pl.lit(series.filter(pl.col("thresholds") == 0).height),
         errors=pl.lit(series.filter(pl.col("status") == "error").height),
+        stale=pl.lit(series.filter(pl.col("status") == "stale").height),
         data_watermark=pl.lit(series.get_column("last_ts").max()),
         model=pl.lit(config.forecast.model),
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,10 +262,12 @@ def _show_run(
     common: Common, store: str, result: RunResult, extra: dict[str, object] | None = None, table: bool = False
 ) -> None:
     (facts,) = result.tables["run"].to_dicts()
-    latest = Path(store).absolute() / "reports" / "latest"
-    published = {name: str(latest / name) for name in result.published.files}
+    base = Path(store).absolute()
+    published = {name: str(base / path) for name, path in result.published.paths.items()}
     for message in result.messages:
-        common.say(f"Warning: {printable(message)}")
+        # A night without any samples is none on which all is well: it is told also with --quiet.
+        tell = partial(click.echo, err=True) if message == result.silent else common.say
+        tell(f"Warning: {printable(message)}")
     stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.seconds.items())
     common.detail(f"Seconds, summed over threads: {stages}")
     _tell_lost(store, result.rows_quarantined, result.sources_failed)
@@ -281,6 +284,7 @@ def _show_run(
         click.echo(ranked(common, result.tables, top=20), nl=False)
     click.echo(
         f"Run {facts['run_id']} as of {facts['as_of']:%Y-%m-%d %H:%M} UTC: {facts['series']} series, "
-        f"{facts['breached']} rows breached, {facts['will_breach']} will breach, {facts['errors']} errors."
+        f"{facts['breached']} row{'s' * (facts['breached'] != 1)} breached, {facts['will_breach']} will breach, "
+        f"{facts['errors']} errors, {facts['stale']} stale."
     )
     click.echo(columns(sorted(published.items()), indent=2))

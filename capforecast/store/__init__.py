@@ -9,11 +9,12 @@ from capforecast.store.counters import as_rates, with_rates
 from capforecast.store.history import published_tables, read_published, scan_published
 from capforecast.store.keeping import KeptForecasts, Piece, read_kept
 from capforecast.store.ledger import Ingested
-from capforecast.store.publish import Published
+from capforecast.store.publish import AHEAD_US, Published
 from capforecast.store.rollups import Rollups, no_rollups, shards
 from capforecast.store.store import Store
 
 __all__ = [
+    "AHEAD_US",
     "Ingested",
     "KeptForecasts",
     "Piece",

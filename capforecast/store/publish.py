@@ -9,7 +9,8 @@ Order, and what a kill at each point leaves:
 4. ``latest.json`` - the run is the latest.
 
 A run that looks at an earlier moment than the latest one (its as_of is older) goes into history only, and
-its pages with it. A published file never changes: a run that is published again with another content gets
+its pages with it, unless that one looks at a moment that has not come yet: a mistyped as_of ends with the next
+run. A published file never changes: a run that is published again with another content gets
 a new directory, ``run_id=NAME~N`` with the next generation N. The content is all tables but ``run``, which
 counts what this very repetition did; a repetition that differs in nothing else changes nothing.
 """
@@ -30,8 +31,10 @@ from capforecast.store import durable
 from capforecast.store.catalog import Catalog
 from capforecast.store.history import RUN_MANIFEST, damaged_files, history_path, read_latest
 from capforecast.store.layout import LATEST
-from capforecast.times import format_moment, parse_moment
+from capforecast.times import DAY_US, format_moment, parse_moment
 
+AHEAD_US = DAY_US
+"""A run as of a moment that lies further ahead of the clock gives way to the next one."""
 IDENTITY = ("run_id", "run_date", "as_of_us", "run_us")
 _COUNTERS = "run.parquet"
 Manifest = Mapping[str, Mapping[str, Any]]
@@ -73,7 +76,7 @@ class Published:
     files : dict
         Name of each file, tables and pages, to its sha256.
     latest : bool
-        Is it what ``reports/latest`` shows; False for a run with an older as_of than the latest one.
+        Is it what ``reports/latest`` shows; False for a run with an older as_of than the latest one that has come.
     paths : dict
         Name of each file to where it is, relative to the store: in ``reports/latest``, or in history
         when the run is not the latest.
@@ -180,9 +183,11 @@ def _about(run: Mapping[str, object], path: str) -> dict[str, object]:
 def _show(  # noqa: PLR0913 - what `Published` says
     store: Path, run: Mapping[str, object], path: str, generation: int, content: Edition, changed: bool
 ) -> Published:
-    """Make a run that is in history the latest one, unless a run with a later as_of is."""
+    """Make a run that is in history the latest one, unless a run with a later as_of is that has come."""
     pointer = read_latest(store)
-    latest = pointer is None or int(str(run["as_of_us"])) >= parse_moment(pointer["as_of"])
+    as_of_us, come_us = int(str(run["as_of_us"])), int(str(run["run_us"])) + AHEAD_US
+    shown_us = as_of_us if pointer is None else parse_moment(pointer["as_of"])
+    latest = shown_us <= as_of_us or as_of_us <= come_us < shown_us
     if not latest:
         for name, data in content.pages.items():
             if not (store / path / name).exists():
