@@ -67,6 +67,60 @@ def _without_crumbs(weights: Floats) -> None:
 
 
 @kernel()
+def _backtest(
+    candidates: Floats,
+    values: Floats,
+    back: Ints,
+    begin: int,
+    end: int,
+    scale: float,
+    low: float,
+    high: float,
+    plain: int,
+    truth: Floats,
+    known: Floats,
+    each: Floats,
+    total: Floats,
+    relative: Floats,
+    counts: Ints,
+    distance: Floats,
+) -> int:
+    """Add up what the members of one series miss from `begin` to `end` steps ahead; return the origins that tell.
+
+    Receives per member: `total` absolute and `relative` errors, the `counts` of steps, and the `distance` to the
+    plain member (see `_add_distances`). `truth` and `known` are room for a path, `each` for a number per member.
+    """
+    total[:] = 0.0
+    relative[:] = 0.0
+    counts[:] = 0
+    distance[:, :] = 0.0
+    scored = 0
+    for o in range(1, back.shape[0]):
+        start = values.shape[0] - back[o] + begin
+        width = min(end, back[o]) - begin
+        steps = 0
+        for h in range(width):
+            y = values[start + h]
+            known[h] = 0.0 if np.isnan(y) else 1.0
+            truth[h] = 0.0 if np.isnan(y) else y
+            steps += not np.isnan(y)
+        if steps == 0:
+            continue
+        scored += 1
+        for k in range(candidates.shape[1]):
+            row = candidates[o, k, begin : begin + width]
+            each[k] = np.nan
+            if not np.isnan(row[0]):
+                misses = _misses(row, truth[:width], known[:width], low, high)
+                total[k] += misses[0]
+                relative[k] += misses[1]
+                counts[k] += steps
+                each[k] = (misses[0] / scale + misses[1]) / steps
+        _add_distances(each, plain, distance)
+    return scored
+
+
+@kernel()
 def weigh(
     candidates: Floats,
     values: Floats,
@@ -124,7 +178,6 @@ def weigh(
     scored : int64 (S, B)
         Receives the number of scored origins.
     """
-    columns = values.shape[1]
     members = candidates.shape[2]
     total, relative = np.empty(members), np.empty(members)
     counts = np.empty(members, np.int64)
@@ -133,33 +186,10 @@ def weigh(
     truth, known = np.empty(candidates.shape[3]), np.empty(candidates.shape[3])
     for s in range(candidates.shape[0]):
         for b in range(edges.shape[0] - 1):
-            total[:] = 0.0
-            relative[:] = 0.0
-            counts[:] = 0
-            distance[:, :] = 0.0
-            scored[s, b] = 0
-            for o in range(1, back.shape[1]):
-                start = columns - back[s, o] + edges[b]
-                width = min(edges[b + 1], back[s, o]) - edges[b]
-                steps = 0
-                for h in range(width):
-                    y = values[s, start + h]
-                    known[h] = 0.0 if np.isnan(y) else 1.0
-                    truth[h] = 0.0 if np.isnan(y) else y
-                    steps += not np.isnan(y)
-                if steps == 0:
-                    continue
-                scored[s, b] += 1
-                for k in range(members):
-                    row = candidates[s, o, k, edges[b] : edges[b] + width]
-                    each[k] = np.nan
-                    if not np.isnan(row[0]):
-                        misses = _misses(row, truth[:width], known[:width], lower[s], upper[s])
-                        total[k] += misses[0]
-                        relative[k] += misses[1]
-                        counts[k] += steps
-                        each[k] = (misses[0] / scale[s] + misses[1]) / steps
-                _add_distances(each, plain, distance)
+            scored[s, b] = _backtest(
+                candidates[s], values[s], back[s], edges[b], edges[b + 1], scale[s], lower[s], upper[s], plain,
+                truth, known, each, total, relative, counts, distance,
+            )  # fmt: skip
             most = 0
             for k in range(members):
                 able[k] = not np.isnan(candidates[s, 0, k, 0])

@@ -98,6 +98,91 @@ def _repeat(block: Floats, size: int, fades: Floats, kept: float, change: float,
 
 
 @kernel()
+def _around(
+    y: Floats,
+    before: Ints,
+    back: Ints,
+    combined: Floats,
+    centre: Floats,
+    widen: float,
+    mirror: float,
+    kept: float,
+    shifts: Floats,
+    paths: Floats,
+    weights: Floats,
+) -> float:
+    """Fill two paths for each origin, its residual path laid on the point forecast and mirrored there.
+
+    Returns the sum of the shares that were measured; `shifts` is room for one path.
+    """
+    measured = 0.0
+    for o in range(1, back.shape[0]):
+        if back[o] < 0:
+            continue
+        start = y.shape[0] - back[o]
+        known = _residuals(y, start, back[o], combined[o], widen, kept, shifts)
+        seen = _known(before, start, start + known)
+        if seen == 0.0:
+            continue
+        measured += seen
+        p = 2 * o - 2
+        above, below = paths[p], paths[p + 1]
+        for h in range(centre.shape[0]):
+            above[h] = centre[h] + shifts[h]
+            below[h] = centre[h] - shifts[h]
+        weights[p] = seen
+        weights[p + 1] = mirror * seen
+    return measured
+
+
+@kernel()
+def _blocks(
+    y: Floats,
+    before: Ints,
+    first: int,
+    width: int,
+    align: int,
+    week: int,
+    kept: float,
+    soon: float,
+    fades: Floats,
+    paths: Floats,
+    weights: Floats,
+) -> float:
+    """Fill paths with blocks of history, moved to the level of now; return the sum of their weights.
+
+    `fades` is room for one path.
+    """
+    columns, horizon, most = y.shape[0], paths.shape[1], paths.shape[0]
+    length = columns - first
+    step = align if length >= 3 * align else 1
+    if before[columns] < 6 * align:
+        # Few blocks would be all there is: others that begin at other times of the day join them.
+        step = min(step, max(align // 4, 1))
+    far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
+    near = max(min(-(-horizon // step), far - 11), 1)
+    count = min(far - near + 1, most)
+    blocks = 0.0
+    fade = soon ** (1.0 / width)
+    fading = 1.0
+    for h in range(horizon):
+        fading *= fade
+        fades[h] = kept + (soon - kept) * fading
+    now = _average(y, columns - width, columns)
+    for i in range(count):
+        size = (near + i * (far - near + 1) // count) * step
+        start = columns - size
+        seen = _known(before, start, start + min(size, horizon))
+        if seen == 0.0:
+            continue
+        _repeat(y[start:], size, fades, kept, now - _average(y, start - width, start), paths[i])
+        phase = 1.0 if size % align == 0 else 0.25
+        weights[i] = seen * (3.0 if week > 1 and size % week == 0 else phase)
+        blocks += weights[i]
+    return blocks
+
+
+@kernel()
 def make_paths(
     values: Floats,
     filled: Floats,
@@ -163,7 +248,6 @@ def make_paths(
     """
     columns = filled.shape[1]
     horizon = mean.shape[1]
-    origins = back.shape[1] - 1
     shifts, fades = np.empty(horizon), np.empty(horizon)
     before = np.zeros(columns + 1, np.int64)
     for s in range(filled.shape[0]):
@@ -178,45 +262,10 @@ def make_paths(
         width = min(span, max(length // 3, 1))
         kept = _persistence(y, before, first[s], width, min(horizon, max(width, length // 6)), unsure)
         soon = max(_persistence(y, before, first[s], width, width, unsure), kept)
-        measured = 0.0
-        for o in range(1, origins + 1):
-            known = _residuals(y, columns - back[s, o], back[s, o], combined[s, o], widen, kept, shifts)
-            start = columns - back[s, o]
-            seen = _known(before, start, start + known)
-            if seen == 0.0:
-                continue
-            measured += seen
-            p = most + 2 * o - 2
-            centre, above, below = mean[s], paths[s, p], paths[s, p + 1]
-            for h in range(horizon):
-                above[h] = centre[h] + shifts[h]
-                below[h] = centre[h] - shifts[h]
-            weights[s, p] = seen
-            weights[s, p + 1] = mirror * seen
-        step = align if length >= 3 * align else 1
-        if before[columns] < 6 * align:
-            # Few blocks would be all there is: others that begin at other times of the day join them.
-            step = min(step, max(align // 4, 1))
-        far = min((length - width) // step, most * max(1, horizon // step + 1) + most)
-        near = max(min(-(-horizon // step), far - 11), 1)
-        count = min(far - near + 1, most)
-        blocks = 0.0
-        fade = soon ** (1.0 / width)
-        fading = 1.0
-        for h in range(horizon):
-            fading *= fade
-            fades[h] = kept + (soon - kept) * fading
-        now = _average(y, columns - width, columns)
-        for i in range(count):
-            size = (near + i * (far - near + 1) // count) * step
-            start = columns - size
-            seen = _known(before, start, start + min(size, horizon))
-            if seen == 0.0:
-                continue
-            _repeat(y[start:], size, fades, kept, now - _average(y, start - width, start), paths[s, i])
-            phase = 1.0 if size % align == 0 else 0.25
-            weights[s, i] = seen * (3.0 if week > 1 and size % week == 0 else phase)
-            blocks += weights[s, i]
+        measured = _around(
+            y, before, back[s], combined[s], mean[s], widen, mirror, kept, shifts, paths[s, most:], weights[s, most:]
+        )
+        blocks = _blocks(y, before, first[s], width, align, week, kept, soon, fades, paths[s, :most], weights[s, :most])
         part = share + climate * (1.0 - share) * (1.0 - soon)
         if measured == 0.0 or blocks == 0.0:
             part = 0.0 if measured > 0.0 else 1.0
