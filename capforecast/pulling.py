@@ -83,10 +83,11 @@ def query_name(settings: SourceSettings, query: QuerySettings) -> str:
 def range_us(store: Store, name: str, settings: SourceSettings, as_of_us: int) -> tuple[int, int]:
     """Return the first moment to ask for, and the first that is not wanted any more.
 
-    The last reading knew nothing after its own moment, even where a clock that is ahead says so.
+    The last reading knew nothing after its own moment, even where a clock that is ahead says so. One that brought
+    no good row reached nothing.
     """
     ledger = store.ledger()
-    before = ledger.filter(pl.col("source") == name).select(
+    before = ledger.filter((pl.col("source") == name) & pl.col("last_ts").is_not_null()).select(
         pl.min_horizontal("last_ts", "started").dt.epoch("us").max()
     )
     known = before.item() if before.height else None

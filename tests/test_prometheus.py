@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,6 +202,19 @@ def test_a_changed_query_reads_its_history(folder: Path) -> None:
         read_in(folder, settings_with(location), NOW_US)
         first = len(server.requests)
         read_in(folder, settings_with(location, query="up * 1"), NOW_US)
+        assert float(server.requests[first][2]["start"]) * 1e6 == NOW_US - 10 * DAY_US
+
+
+def test_a_reading_without_a_good_row_does_not_end_the_history(folder: Path) -> None:
+    def not_yet(handler: Handler) -> None:
+        handler.reply(200, re.sub(rb'"[0-9.]+"', b'"NaN"', whole(handler.form)))
+
+    with bad_server(not_yet) as server:
+        config = settings_with(f"prometheus://127.0.0.1:{server.port}")
+        none = read_in(folder, config, NOW_US - DAY_US)
+        assert none.rows_in == none.quarantined > 0
+        server.behaviours, first = [right], len(server.requests)
+        read_in(folder, config, NOW_US)
         assert float(server.requests[first][2]["start"]) * 1e6 == NOW_US - 10 * DAY_US
 
 
