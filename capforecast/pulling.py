@@ -63,7 +63,7 @@ def pulled(store: Store, settings: SourceSettings, config: Config, as_of_us: int
         The moment of this run: nothing later is asked for.
     """
     for query in settings.queries:
-        name = query_name(settings, query)
+        name = query_name(settings, query, config)
         try:
             pull = pull_of(settings, query, config, range_us(store, name, settings, as_of_us))
             asked = _Asked(pull.address.server, registry.load("server", pull.address.server)(), pull)
@@ -73,9 +73,13 @@ def pulled(store: Store, settings: SourceSettings, config: Config, as_of_us: int
             yield str(error) if place in str(error) else f"{place}: {error}"
 
 
-def query_name(settings: SourceSettings, query: QuerySettings) -> str:
-    """Return the name of a query in the ledger: where, what, and a digest of how it is asked."""
-    how = [query.query, query.unit, settings.step, settings.host, sorted(settings.map.items())]
+def query_name(settings: SourceSettings, query: QuerySettings, config: Config) -> str:
+    """Return the name of a query in the ledger: where, what, and a digest of how and as whom it is asked."""
+    how = [
+        query.query, query.unit or settings.unit, settings.step, settings.host, sorted(settings.map.items()),
+        settings.timezone or config.ingest.timezone, settings.user, settings.secret_env, settings.secret_file,
+        sorted(settings.headers.items()),
+    ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(how).encode()).hexdigest()[:8]
     return f"{settings.location}#{query.metric}@{digest}"
 

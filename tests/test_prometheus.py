@@ -196,12 +196,27 @@ def test_a_night_goes_on_where_the_last_one_ended(folder: Path) -> None:
     assert rows.height == rows["ts"].n_unique() == 11 * 288
 
 
-def test_a_changed_query_reads_its_history(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "query"),
+    [
+        ("", "up * 1"),
+        ('unit = "bytes"', "up"),
+        ('timezone = "Asia/Tokyo"', "up"),
+        ('headers = {X-Scope-OrgID = "b"}', "up"),
+        ('user = "b"', "up"),
+        ('secret_env = "CAPFORECAST_TEST_TOKEN"', "up"),
+    ],
+)
+def test_a_changed_query_reads_its_history(
+    more: str, query: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So do the same query of another tenant and one whose answers are read another way."""
+    monkeypatch.setenv("CAPFORECAST_TEST_TOKEN", "hunter2")
     with bad_server(right) as server:
         location = f"prometheus://127.0.0.1:{server.port}"
         read_in(folder, settings_with(location), NOW_US)
         first = len(server.requests)
-        read_in(folder, settings_with(location, query="up * 1"), NOW_US)
+        read_in(folder, settings_with(location, more, query), NOW_US)
         assert float(server.requests[first][2]["start"]) * 1e6 == NOW_US - 10 * DAY_US
 
 
