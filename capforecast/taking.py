@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from capforecast import registry
@@ -179,22 +180,28 @@ def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, 
 def _ingest_server(store: Store, location: str, config: Config, as_of_us: int) -> list[tuple[str, Ingested]]:
     """Ask a server what the settings say; all its queries are asked before one that failed is told."""
     parse_address(location)
-    settings = next((source for source in config.sources if source.location == location), None)
-    if settings is None:
+    sources = _sources_of(location, config)
+    if not sources:
         raise SourceError(
             "a server must be a source of the settings, which say what it is asked", got=location,
             do="Add it to capforecast.toml, or write one with capforecast init --from prometheus URL",
         )  # fmt: skip
-    return _all(pulled(store, settings, config, as_of_us), "every query of a server must be answered")
+    found = chain.from_iterable(pulled(store, settings, config, as_of_us) for settings in sources)
+    return _all(found, "every query of a server must be answered")
 
 
 def _ingest_objects(
     store: Store, location: str, options: ReadOptions, config: Config, as_of_us: int
 ) -> list[tuple[str, Ingested]]:
     """Take objects in, whether they were before or not; the settings say how they are reached, or the environment."""
-    settings = next((source for source in config.sources if source.location == location), None)
-    found = fetched(store, settings or SourceSettings(location=location), options, config, as_of_us, anew=True)
+    sources = _sources_of(location, config) or [SourceSettings(location=location)]
+    found = chain.from_iterable(fetched(store, settings, options, config, as_of_us, anew=True) for settings in sources)
     return _all(found, "every object must be readable")
+
+
+def _sources_of(location: str, config: Config) -> list[SourceSettings]:
+    """Return the sources of the settings that have a location: several where they are asked for in other ways."""
+    return [source for source in config.sources if source.location == location]
 
 
 def _all(found: Iterable[Ingested | str], must: str) -> list[tuple[str, Ingested]]:

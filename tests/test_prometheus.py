@@ -292,6 +292,24 @@ def test_ingest_asks_a_server_what_the_settings_say(folder: Path, capfd: pytest.
     assert "hunter2" not in out + err
 
 
+def test_ingest_asks_every_source_of_a_location(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One server may be a source of each tenant."""
+    with bad_server(right) as server:
+        location = f"prometheus://127.0.0.1:{server.port}"
+        for tenant in "ab":
+            settings_with(location, f'headers = {{X-Scope-OrgID = "{tenant}"}}', folder=folder)
+            (folder / "capforecast.toml").rename(folder / tenant)
+        (folder / "both.toml").write_text((folder / "a").read_text() + (folder / "b").read_text())
+        with pytest.raises(SystemExit) as end:
+            main([
+                "ingest", location, "--config", str(folder / "both.toml"), "--store", str(folder / "store"),
+                "--as-of", "2026-09-01",
+            ])  # fmt: skip
+        asked = {headers["X-Scope-OrgID"] for _, headers, _ in server.requests}
+    assert (end.value.code, asked) == (0, {"a", "b"})
+    assert capfd.readouterr().out.count("2880 rows in") == 2
+
+
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
     with prometheus_server(tmp_path_factory.mktemp("prometheus")) as server:

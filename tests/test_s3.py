@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from bad_server import Behaviour, Handler, bad_server, drips_headers, hangs_up, says, silent
+from prometheus_server import free_port
 from s3_server import BUCKET, S3Server, s3_server
 from source_files import zstd
 
@@ -253,6 +254,25 @@ def test_ingest_takes_what_the_environment_names(
     with pytest.raises(SystemExit):
         main(["forecast", f"s3://{BUCKET}/a.csv", "--step", "1h", "--horizon", "24h"])
     assert "Bring it into a store first" in capfd.readouterr().err
+
+
+def test_ingest_takes_the_objects_of_every_source_of_a_location(
+    server: S3Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Buckets of one name may lie in several storages; that one of them fails stops no other."""
+    server.put(**{"a.csv": csv_of("a")})
+    here = settings_for(server, "a.csv")
+    elsewhere = here.replace(server.endpoint, f"http://127.0.0.1:{free_port()}")
+    config_of(tmp_path, elsewhere + here)
+    with pytest.raises(SystemExit) as end:
+        main([
+            "ingest", f"s3://{BUCKET}/a.csv", "--store", str(tmp_path / "store"),
+            "--config", str(tmp_path / "capforecast.toml"),
+        ])  # fmt: skip
+    out, err = capfd.readouterr()
+    assert end.value.code == 4
+    assert "24 rows in: 24 accepted" in out
+    assert "Connection refused" in err
 
 
 # --- servers that misbehave ------------------------------------------------------------------------
