@@ -21,7 +21,7 @@ from capforecast.access import Access
 from capforecast.address import parse_address
 from capforecast.errors import CapforecastError, ConfigError, SchemaError, SourceError
 from capforecast.exchange import Limits
-from capforecast.servers import Pull
+from capforecast.servers import Pull, sqlite
 from capforecast.servers.postgresql import connection_text
 
 BEGIN_S = 1_788_220_800
@@ -212,3 +212,39 @@ def test_a_database_elsewhere_must_show_a_certificate(postgresql_server: str) ->
     assert "sslmode='disable'" in told("postgresql+plain://db.example/x")
     assert "sslmode='prefer'" in told("postgresql://localhost/x")
     assert r"password='a\'b\\c'" in told("postgresql:///x", access=Access("me", "a'b\\c"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "read", "rejected"),
+    [
+        ([2**53 + 1, 1.5], [3], [2.0**53, 1.5, 3.0], 0),
+        ([1, 2], [2.5, "n/a"], [1.0, 2.0, 2.5], 1),
+        ([1.5], [2, None], [1.5, 2.0], 1),
+        (["1", "x"], [4], [1.0, 4.0], 1),
+        ([None], ["5", 6], [5.0, 6.0], 1),
+    ],
+)
+def test_cells_of_sqlite_may_each_be_of_another_type(
+    first: list[object], second: list[object], read: list[float], rejected: int,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Also in a later block than the one that told what the columns mean; what is no number is a reject."""
+    cells = first + second
+    with sqlite3.connect(tmp_path / "a.db") as con:
+        con.execute("CREATE TABLE usage (ts, host, instance, value)")
+        for k, cell in enumerate(cells):
+            mount = None if k < len(first) else "/data"
+            con.execute(
+                "INSERT INTO usage VALUES (?, ?, ?, ?)",
+                (BEGIN_S + 60.0 * k if k % 2 else BEGIN_S + 60 * k, "h", mount, cell),
+            )
+    con.close()
+    pull = Pull(parse_address(f"sqlite://{tmp_path}/a.db"), "m", "SELECT * FROM usage ORDER BY rowid", 0, 1)
+    for block in (len(first), 100):
+        monkeypatch.setattr(sqlite, "ROWS", block)
+        batches = list(sqlite.SQLite().read(pull))
+        rows = pl.concat([batch.rows for batch in batches])
+        assert rows["value"].to_list() == read
+        assert sum(batch.rejects.height for batch in batches) == rejected
+        assert {(BEGIN_S + 60 * k) * 10**6 for k in range(len(cells))} >= set(rows["ts"])
+        assert set(rows["instance"]) <= {"", "/data"}

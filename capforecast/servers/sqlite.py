@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from urllib.parse import quote
 
@@ -61,29 +61,31 @@ def _batches(pull: Pull) -> Iterator[Batch]:
 
 
 def _tabulated_rows(names: list[str], cursor: sqlite3.Cursor, pull: Pull) -> Iterator[Batch]:
-    """Yield the samples of a cursor; a column has one type, that of its first rows."""
+    """Yield the samples of a cursor; the first rows tell what the columns mean."""
 
     def batches(first: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield first
         while rows := cursor.fetchmany(ROWS):
-            yield _batch(names, rows, first.schema)
+            yield _batch(names, rows)
 
     rows = cursor.fetchmany(ROWS)
     if rows:
-        first = _batch(names, rows, None)
+        first = _batch(names, rows)
         yield from tabulated(first.schema, batches(first), pull.where, pull.read_options())
 
 
-def _batch(names: list[str], rows: list[tuple[object, ...]], schema: pa.Schema | None) -> pa.RecordBatch:
-    columns = list(zip(*rows, strict=True))
-    arrays = []
-    for k, cells in enumerate(columns):
-        kinds = {type(cell) for cell in cells} - {type(None)}
-        number = schema is not None and not pa.types.is_string(schema.field(k).type)
-        if kinds <= {int, float} and (schema is None or number):
-            whole = kinds == {int} if schema is None else pa.types.is_integer(schema.field(k).type)
-            arrays.append(pa.array(cells, pa.int64() if whole and kinds <= {int} else pa.float64()))
-        else:
-            arrays.append(pa.array([None if cell is None else str(cell) for cell in cells], pa.string()))
-    batch = pa.RecordBatch.from_arrays(arrays, names)
-    return batch if schema is None else batch.cast(schema)
+def _batch(names: list[str], rows: list[tuple[object, ...]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([_column(cells) for cells in zip(*rows, strict=True)], names)
+
+
+def _column(cells: Sequence[object]) -> pa.Array:
+    """Return the cells of a column, of which SQLite lets each be of its own type: such a block is text.
+
+    What a cell says is the same either way, and one that is no number or no time is a reject.
+    """
+    kinds = {type(cell) for cell in cells} - {type(None)}
+    if kinds == {int}:
+        return pa.array(cells, pa.int64())
+    if kinds == {float}:
+        return pa.array(cells, pa.float64())
+    return pa.array([None if cell is None else str(cell) for cell in cells], pa.string())
