@@ -85,7 +85,9 @@ def test_iso_8601_is_read_with_and_without_zone_and_fraction(tmp_path: Path, cel
 @pytest.mark.parametrize(
     "cell",
     ["2023-02-29", "2024-13-01", "2024-00-10", "2024-01-32", "2024-01-01 24:00", "2024-01-01 10:60",
-     "2024-01-01 10:10:60", "2024-1-1", "2024-01-01T10", "2024-01-01 10:00 CET", "2024-01-01T10:00+99:00", "x"],
+     "2024-01-01 10:10:60", "2024-1-1", "2024-01-01T10", "2024-01-01 10:00 CET", "2024-01-01T10:00+99:00", "x",
+     # Digits of other scripts.
+     "2024-01-0\uff11T00:00:00Z", "2024-01-01T00:00:00.\u0665Z", "2024-01-01T00:00+0\u0967:00"],
 )  # fmt: skip
 def test_what_is_no_moment_is_a_reject(tmp_path: Path, cell: str) -> None:
     good, bad = times(tmp_path, ["2024-01-01", cell, "2024-01-01"])
