@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def test_a_file_of_a_directory_that_cannot_be_read_stops_none_after_it(tmp_path:
     assert first.rows["accepted"] == 2
     second = night(tmp_path, settings)
     assert (len(second.failed), second.rows["in"]) == (3, 0)
+
+
+def test_a_file_whose_name_is_no_text_fails_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in (b"a.csv", b"caf\xe9.csv", b"d.csv"):
+        (folder / os.fsdecode(name)).write_text(rows_of(name[:1].decode()))
+    found = night(tmp_path, f'[[sources]]\nlocation = "{folder}"\n')
+    (failure,) = found.failed
+    assert r"caf\xe9.csv" in failure
+    assert "UTF-8" in failure
+    assert found.rows["accepted"] == 2
 
 
 def test_settings_that_cannot_hold_end_the_run(tmp_path: Path) -> None:

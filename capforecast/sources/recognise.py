@@ -69,10 +69,12 @@ def choose(location: str, start: bytes, options: ReadOptions) -> str:
     Raises
     ------
     SourceError
-        No source knows the content, or several do; the message says what is readable, or names `--format`.
+        No source knows the content, or several do; the message says what is readable, or names `--format`. The name
+        of the file is not UTF-8.
     UnknownNameError
         `options.format` is no source.
     """
+    _check_text(location)
     if options.format is not None:
         registry.load("source", options.format)
         return options.format
@@ -102,6 +104,16 @@ def read(location: str, options: ReadOptions) -> Iterator[Batch]:
     name = choose(location, head(location) if options.format is None else b"", options)
     source: Source = registry.load("source", name)()
     yield from source.read(location, options)
+
+
+def _check_text(location: str) -> None:
+    """Refuse a name that no ledger, table or page can hold: it may become that of a host, too."""
+    try:
+        location.encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(
+            "the name of a source must be UTF-8", got=repr(os.fsencode(location)), do="Rename the file or its directory"
+        ) from error
 
 
 def _files(folder: str) -> Iterator[str]:
