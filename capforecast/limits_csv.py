@@ -54,9 +54,13 @@ def read(path: str | Path, *, missing_ok: bool = False) -> pl.DataFrame:
     except FileNotFoundError as error:
         if missing_ok:
             return pl.DataFrame(schema=FRAME)
-        raise ConfigError("the limits must be a file", got="nothing", where=str(path)) from error
+        raise ConfigError(
+            "the limits must be a file", got="nothing", where=str(path), do="Create it, or correct limits.file"
+        ) from error
     except OSError as error:
-        raise ConfigError("the limits must be readable", got=error.strerror, where=str(path)) from error
+        raise ConfigError(
+            "the limits must be a readable file", got=error.strerror, where=str(path), do="Correct limits.file"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError("the limits must be UTF-8 text", got=error.reason, where=str(path)) from error
     return pl.DataFrame(list(_lines(text, path)), schema=FRAME, orient="row")

@@ -13,7 +13,7 @@ import polars as pl
 from capforecast import __version__, registry
 from capforecast.adhoc import forecast_frame
 from capforecast.config import Config
-from capforecast.errors import ConfigError, DataError, printable
+from capforecast.errors import DataError, printable
 from capforecast.glance import glance
 from capforecast.judging import judge
 from capforecast.limits import read as read_limits
@@ -196,10 +196,9 @@ def _begin(progress: Progress | None, stage: str) -> None:
 def _take_limits(store: Store, config: Config) -> None:
     """Take limits.csv into the store; without the file none but the kinds' defaults apply."""
     path = Path(config.limits.file)
-    if not path.exists() and config.origin("limits.file") != "default":
-        raise ConfigError("limits.file must exist", got=repr(config.limits.file), do="Create it or correct the path")
+    lines = read_limits(path, missing_ok=config.origin("limits.file") == "default")
     content = path.read_bytes() if path.exists() else b""
-    store.set_limits(read_limits(path, missing_ok=True), str(path), hashlib.sha256(content).hexdigest())
+    store.set_limits(lines, str(path), hashlib.sha256(content).hexdigest())
 
 
 def moment_of(store: Store, config: Config, now_us: int, as_of_us: int | None) -> tuple[int, str, str]:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from capforecast.config import Config, load
-from capforecast.errors import DataError, UnknownNameError
+from capforecast.errors import ConfigError, DataError, UnknownNameError
 from capforecast.inquiry import adhoc
 from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.schema import PATTERNS, SEVERITIES, STATUSES, TABLES
@@ -380,6 +380,14 @@ def test_limits_that_are_gone_no_longer_apply(tmp_path: Path) -> None:
 
     assert set(with_file["threshold_name"]) == {"watch", "warning", "critical"}
     assert set(without["threshold_name"]) == {"warning", "critical"}
+
+
+@pytest.mark.parametrize(("name", "told"), [("none.csv", "must be a file"), (".", "Is a directory")])
+def test_limits_that_were_asked_for_must_be_readable(name: str, told: str, tmp_path: Path) -> None:
+    config = load(None, {"limits.file": str(tmp_path / name)})
+    Store.create(tmp_path / "store", created_us=0).close()
+    with pytest.raises(ConfigError, match=told):
+        nightly(tmp_path / "store", config, now_us=1_775_001_600_000_000)
 
 
 def test_short_and_vanished_series_say_so(tmp_path: Path) -> None:
