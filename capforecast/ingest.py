@@ -89,21 +89,21 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     )  # fmt: skip
 
 
-def taken_before(store: Store, location: str, options: ReadOptions) -> bool:
-    """Tell whether a file was taken with these options, and reading it again could not bring more.
-
-    Rows that were quarantined because they lay in the future may be acceptable now, so such a file is
-    read again.
-    """
+def content_of(location: str, options: ReadOptions) -> str | None:
+    """Return the hash of a file's content and of how it is read; None where it can be read only once."""
     file = _file(location)
-    return file is not None and _identity(file, options) in contents_taken(store)
+    return None if file is None else _identity(file, options)
 
 
 def contents_taken(store: Store) -> frozenset[str]:
-    """Return the hashes of contents that were taken, and from which reading again could not bring more."""
-    ledger = store.ledger().select("sha256", again=pl.col("reasons").fill_null("").str.contains(FUTURE, literal=True))
-    told = ledger.group_by("sha256").agg(pl.col("again").any())
-    return frozenset(told.filter(~pl.col("again"))["sha256"].to_list())
+    """Return the hashes of contents that were taken, and from which reading again could not bring more.
+
+    Rows that were quarantined because they lay in the future may be acceptable now, so what held some when it was
+    last read is read again.
+    """
+    ledger = store.ledger().unique("sha256", keep="last")
+    settled = ~pl.col("reasons").fill_null("").str.contains(FUTURE, literal=True)
+    return frozenset(ledger.filter(settled)["sha256"].to_list())
 
 
 def _identity(file: Path, options: ReadOptions) -> str:

@@ -13,7 +13,7 @@ from capforecast.bucket import names_storage
 from capforecast.config import Config
 from capforecast.errors import DamagedError, DataError, SchemaError, SourceError
 from capforecast.fetching import fetched
-from capforecast.ingest import ingest, taken_before
+from capforecast.ingest import content_of, contents_taken, ingest
 from capforecast.pulling import pulled
 from capforecast.settings import SourceSettings
 from capforecast.shards import Progress
@@ -164,10 +164,13 @@ def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int
     except SourceError as error:
         yield f"{settings.location}: {error}"
         return
+    known: set[str | None] = set(contents_taken(store))
     for name in files:
         try:
-            if not taken_before(store, name, options):
+            content = content_of(name, options)
+            if content not in known:
                 yield _ingest_file(store, name, options, config, as_of_us)
+                known.add(content)
         except (SourceError, SchemaError, DataError, DamagedError) as error:
             yield f"{settings.location}: {error}"
 

@@ -12,19 +12,20 @@ from capforecast.config import load
 from capforecast.errors import ConfigError
 from capforecast.store import Store
 from capforecast.taking import Taken, take
+from capforecast.times import DAY_US
 
 
 def rows_of(host: str) -> str:
     return f"host,metric,ts,value\n{host},cpu_util_pct,{START_S},1\n"
 
 
-def night(folder: Path, settings: str) -> Taken:
+def night(folder: Path, settings: str, as_of_us: int = START_US) -> Taken:
     (folder / "capforecast.toml").write_text(settings)
     config = load(folder / "capforecast.toml", environ={})
     path = folder / "store"
     opened = Store.open(path, writable=True) if path.exists() else Store.create(path, created_us=START_US)
     with opened as store:
-        return take(store, config, START_US, None)
+        return take(store, config, as_of_us, None)
 
 
 def test_a_file_of_a_directory_that_cannot_be_read_stops_none_after_it(tmp_path: Path) -> None:
@@ -56,6 +57,29 @@ def test_a_file_whose_name_is_no_text_fails_alone(tmp_path: Path) -> None:
     assert r"caf\xe9.csv" in failure
     assert "UTF-8" in failure
     assert found.rows["accepted"] == 2
+
+
+def test_a_file_with_rows_of_the_future_is_read_again_until_they_are_past(tmp_path: Path) -> None:
+    ahead = START_S + 5 * 86_400
+    (tmp_path / "a.csv").write_text(rows_of("a") + f"a,cpu_util_pct,{ahead},2\n")
+    settings = f'[[sources]]\nlocation = "{tmp_path}/a.csv"\n'
+    rows = [night(tmp_path, settings, START_US + day * DAY_US).rows for day in (0, 1, 6, 7)]
+    assert [one["in"] for one in rows] == [2, 2, 2, 0]
+    assert [one["accepted"] for one in rows] == [1, 0, 1, 0]
+
+
+def test_the_ledger_is_read_once_a_source_and_copies_are_one_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, host in (("a", "a"), ("b", "b"), ("copy of a", "a"), ("d", "d")):
+        (folder / f"{name}.csv").write_text(rows_of(host))
+    read, ledger = [], Store.ledger
+    monkeypatch.setattr(Store, "ledger", lambda store: read.append(store) or ledger(store))
+    settings = f'[[sources]]\nlocation = "{folder}"\n'
+    assert [night(tmp_path, settings).rows["in"] for _ in range(2)] == [3, 0]
+    assert len(read) == 2
 
 
 def test_settings_that_cannot_hold_end_the_run(tmp_path: Path) -> None:
