@@ -15,6 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from capforecast import registry
+from capforecast.cli.files import csv_text
 from capforecast.errors import ConfigError, DataError, UnknownNameError
 from capforecast.report import RenderOptions
 from capforecast.schema import SCHEMA_VERSION, TABLES
@@ -59,6 +60,14 @@ def test_csv_keeps_every_text_but_formulas() -> None:
     for column in ("host", "reason"):
         expected = ["'" + h if h.startswith(FORMULAS) else h for h in HOSTILE]
         assert [row[column] for row in rows] == expected
+
+
+def test_csv_of_forecast_and_replay_is_guarded_alike() -> None:
+    frame = pl.DataFrame({"host": HOSTILE, "p_breach": [-0.5] * len(HOSTILE)})
+    rows = list(csv.DictReader(io.StringIO(csv_text(frame), newline="")))
+    assert [row["host"] for row in rows] == ["'" + h if h.startswith(FORMULAS) else h for h in HOSTILE]
+    assert {row["p_breach"] for row in rows} == {"-0.5"}
+    assert csv_text(frame.select("p_breach").head(1)) == "p_breach\n-0.5\n"
 
 
 def test_csv_numbers_are_exact_and_keep_their_sign() -> None:

@@ -103,8 +103,10 @@ def jsonl_text(frame: pl.DataFrame) -> str:
 
 
 def csv_text(frame: pl.DataFrame) -> str:
-    """Return a frame as CSV; moments are UTC and end in Z."""
-    return frame.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+    """Return a frame as CSV; moments are UTC and end in Z, and no text is a formula to a spreadsheet."""
+    from capforecast.report.csv import guarded
+
+    return frame.with_columns(guarded()).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
 
 
 def read_samples(location: str, options: ReadOptions, kinds: tuple[Kind, ...] = ()) -> tuple[pl.DataFrame, int]:

@@ -12,15 +12,16 @@ from capforecast.report import RenderOptions, Tables
 FORMULA_START = r"^[=+\-@\t\r]"
 
 
-def render(tables: Tables, options: RenderOptions) -> bytes:
-    """Return the chosen table as CSV.
-
-    Text that a spreadsheet would take for a formula gets a leading apostrophe; numbers do not.
-    """
+def guarded() -> pl.Expr:
+    """Return the text columns of a frame; text that a spreadsheet would take for a formula gets an apostrophe."""
     text = pl.col(pl.String)
-    guarded = pl.when(text.str.contains(FORMULA_START)).then(pl.lit("'") + text).otherwise(text)
+    return pl.when(text.str.contains(FORMULA_START)).then(pl.lit("'") + text).otherwise(text).name.keep()
+
+
+def render(tables: Tables, options: RenderOptions) -> bytes:
+    """Return the chosen table as CSV, its texts `guarded`."""
     buffer = BytesIO()
-    options.chosen(tables).with_columns(guarded.name.keep()).write_csv(
+    options.chosen(tables).with_columns(guarded()).write_csv(
         buffer,
         line_terminator="\r\n",
         date_format="%Y-%m-%d",
