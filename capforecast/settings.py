@@ -269,7 +269,7 @@ class SourceSettings(ServerSettings, Section):
     metric: str | None = Field(default=None, description="metric of every row, likewise")
     unit: str | None = Field(default=None, description="unit of every row, likewise")
     delimiter: str | None = Field(
-        default=None, min_length=1, max_length=1, description="of text; recognised when left out"
+        default=None, min_length=1, description="of text, such as ';' or 'tab'; recognised when left out"
     )
     encoding: str | None = Field(default=None, description="of text; recognised when left out")
     epoch: Literal["s", "ms", "us", "ns"] | None = Field(default=None, description="unit of whole-number times")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -82,7 +83,15 @@ def test_the_ledger_is_read_once_a_source_and_copies_are_one_content(
     assert len(read) == 2
 
 
-def test_settings_that_cannot_hold_end_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["tab", "\\t"])
+def test_a_source_may_name_the_delimiters_that_the_option_takes(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(rows_of("a").replace(",", "\t"))
+    found = night(tmp_path, f'[[sources]]\nlocation = "{tmp_path}/a.csv"\ndelimiter = {json.dumps(name)}\n')
+    assert (found.failed, found.rows["accepted"]) == ([], 1)
+
+
+@pytest.mark.parametrize("setting", ['encoding = "none-such"', 'delimiter = "ab"'])
+def test_settings_that_cannot_hold_end_the_run(setting: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(rows_of("a").replace(",", ";").replace(";value", ";load"))
     with pytest.raises(ConfigError):
-        night(tmp_path, '[[sources]]\nlocation = "a.csv"\nencoding = "none-such"\n')
+        night(tmp_path, f'[[sources]]\nlocation = "{tmp_path}/a.csv"\n{setting}\n')
