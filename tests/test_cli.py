@@ -327,6 +327,13 @@ def test_init_writes_files_that_mean_the_defaults(tmp_path: Path) -> None:
     assert read(limits).is_empty()
 
 
+def test_init_names_the_store_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for given, expected in (('/srv/"fc" é 𝄞', '/srv/"fc" é 𝄞'), ("st", str(tmp_path / "st"))):
+        assert call("init", "new", "--store", given, "--force").exit_code == 0
+        assert load(tmp_path / "new" / "capforecast.toml", environ={}).store.path == expected
+
+
 def test_init_replaces_nothing_without_force(tmp_path: Path) -> None:
     """A file of the user's is named and kept."""
     (tmp_path / "limits.csv").write_text("mine", encoding="utf-8")

@@ -59,7 +59,8 @@ def demo_command(common: Common, directory: str | None, days: int, seed: int) ->
         made = simulate.fleet(days=days, seed=seed)
         write_frame(str(folder / "samples.parquet"), made.samples)
         write_bytes(folder / "limits.csv", made.limits.encode())
-        write_bytes(folder / "capforecast.toml", settings_text(source='location = "samples.parquet"').encode())
+        settings = settings_text('location = "samples.parquet"', _absolute(common.store))
+        write_bytes(folder / "capforecast.toml", settings.encode())
         # The environment is left out: a demonstration never touches the store of every day.
         store = common.store or str(folder / "capforecast-store")
         config = load(folder / "capforecast.toml", {"store.path": store}, environ={})
@@ -91,7 +92,7 @@ def init_command(
     """Write a commented capforecast.toml and limits.csv.
 
     They go into DIR, by default here. With --from, they name what a Prometheus has of node_exporter's
-    metrics, and the sizes of memory, file systems and links as capacities.
+    metrics, and the sizes of memory, file systems and links as capacities. With --store, they name that store.
 
     \b
     Examples:
@@ -114,13 +115,18 @@ def init_command(
         )
     source, known = found_at(origin[1], shown, _now_us()) if origin is not None else (None, "")
     make_folder(folder)
-    for name, text in zip(FILES, (settings_text(source=source), limits_text(known)), strict=True):
+    for name, text in zip(FILES, (settings_text(source, _absolute(common.store)), limits_text(known)), strict=True):
         write_bytes(folder / name, text.encode())
     paths = [folder / name for name in FILES]
     if common.json:
         print_json({"written": paths})
     elif not common.quiet:
         click.echo("\n".join(str(path) for path in paths))
+
+
+def _absolute(store: str | None) -> str | None:
+    """Return an option as a file elsewhere can name it."""
+    return None if store is None else str(Path(store).absolute())
 
 
 @click.command("ingest")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import get_args
 
 from pydantic.fields import FieldInfo
@@ -18,6 +18,8 @@ HEAD = """\
 # Relative paths are relative to this file.
 """
 
+WRITTEN = ("store.path", "limits.file")
+"""Settings that are written out rather than commented out."""
 SOURCE = 'location = "metrics.csv.gz"'
 KIND = 'name = "queue"\npatterns = ["*queue_depth*"]\nthresholds = {warning = 1000, critical = 5000}'
 WINDOW = 'host = "db-*"\nstart = 2026-03-01T22:00:00Z\nend = 2026-03-02T02:00:00Z\nevery = "7d"'
@@ -37,20 +39,20 @@ LIMITS_EXAMPLES = (
 )
 
 
-def settings_text(active: Iterable[str] = ("store.path", "limits.file"), source: str | None = None) -> str:
+def settings_text(source: str | None = None, store: str | None = None) -> str:
     """Return a capforecast.toml with every setting, its meaning and its default.
 
     Parameters
     ----------
-    active : iterable of str
-        Settings that are written out rather than commented out.
     source : str, optional
         Lines of a source that the file names.
+    store : str, optional
+        Where the store is, if not where it is by default.
     """
     lines = [HEAD]
     for name, field in Config.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            lines += _section(name, field.annotation, set(active))
+            lines += _section(name, field.annotation, store)
     lines += [f"# {_words(Config.model_fields['exclude'])}"]
     lines += [f'#[[exclude]]\n#instance = "{pattern}"' for pattern in VIRTUAL]
     lines += ["", *_array("sources", SOURCE, source), *_array("kinds", KIND, None), *_array("windows", WINDOW, None)]
@@ -68,13 +70,16 @@ def limits_text(known: str = "") -> str:
     return "\n".join(lines) + "\n" + known
 
 
-def _section(section: str, model: type[Section], active: set[str]) -> Iterator[str]:
+def _section(section: str, model: type[Section], store: str | None) -> Iterator[str]:
     yield f"# {(model.__doc__ or '').strip()}"
     yield f"[{section}]"
     for name, field in model.model_fields.items():
         yield f"# {_words(field)}"
-        mark = "" if f"{section}.{name}" in active else "#"
-        yield f"{mark}{name} = {json.dumps((field.examples or [field.default])[0])}"
+        mark = "" if f"{section}.{name}" in WRITTEN else "#"
+        value = (field.examples or [field.default])[0]
+        if store is not None and f"{section}.{name}" == "store.path":
+            value = store
+        yield f"{mark}{name} = {json.dumps(value, ensure_ascii=False)}"
     yield ""
 
 
