@@ -128,8 +128,8 @@ def nightly(
             with timings.stage("judge"):
                 past = judge(store, config, stamp, publication)
             found = survey(
-                store, config, stamp, series=store.series(), before=before,
-                progress=progress, sink=publication, timings=timings, memory=memory,
+                store, config, stamp, before=before, progress=progress,
+                sink=publication, timings=timings, memory=memory,
             )  # fmt: skip
             if not found.counts["series"]:
                 raise DataError(

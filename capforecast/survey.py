@@ -68,7 +68,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     config: Config,
     stamp: Stamp,
     *,
-    series: pl.DataFrame,
+    names: Mapping[str, str | None] | None = None,
     before: pl.DataFrame | None = None,
     progress: Progress | None = None,
     sink: Sink | None = None,
@@ -85,8 +85,8 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         Settings.
     stamp : Stamp
         The run; rollups that end after its as_of are not read.
-    series : DataFrame
-        Rows of ``store.series()`` that are expected, in their order.
+    names : mapping, optional
+        As for `expected_at`.
     before : DataFrame, optional
         risk_id, status and breach_date_p50 of the table ``breaches`` of the run before.
     progress : callable, optional
@@ -104,10 +104,10 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     learns = sink is not None and config.run.learning
     sink, timings, memory = sink or inside, timings or Timings(), memory or Memory()
     with timings.stage("expect"):
-        expected, messages = _expected(series, store, config, stamp)
+        expected, messages = expected_at(store, config, stamp.as_of_us, names)
         past = None if before is None else Before.of(before)
-        # Frames of a million rows are large; from here on what was made of them is enough.
-        del series, before
+        # A frame of a million rows is large; from here on what was made of it is enough.
+        del before
     work = Shards(store, config, stamp, expected, timings, memory.kept, explains=sink is inside, messages=messages)
     known = memory.taught
     if known is None and learns:
@@ -158,14 +158,33 @@ def _by_risk(found: Found, by_row: Mapping[int, tuple[Correction, ...]]) -> dict
     return dict(zip(risk, by_row.values(), strict=True))
 
 
-def _expected(series: pl.DataFrame, store: Store, config: Config, stamp: Stamp) -> tuple[Expected, list[str]]:
-    """Return what is expected of the series that were there before as_of, and sentences for the reader."""
-    series = series.filter(pl.col("first_ts").dt.epoch("us") < stamp.as_of_us)
+def expected_at(
+    store: Store, config: Config, as_of_us: int, names: Mapping[str, str | None] | None = None
+) -> tuple[Expected, list[str]]:
+    """Return what is expected of the series of a store as of a moment, and sentences for the reader.
+
+    Parameters
+    ----------
+    store : Store
+        Open store.
+    config : Config
+        Settings.
+    as_of_us : int
+        Series that begin later are not expected; microseconds since the epoch.
+    names : mapping, optional
+        host, metric and instance of the series that are wanted, by their present names; one that is None or left
+        out stands for all.
+    """
+    series = store.series().filter(pl.col("first_ts").dt.epoch("us") < as_of_us)
+    # A renamed host is found by its old name, so marks are made before any series is left out.
     marks = Marks.of(series, config)
     series = marks.current(series)
-    limits = resolve(series, store.limits(), config.metric_kinds, stamp.as_of_us)
-    end_us = stamp.as_of_us + config.run.horizon_us
-    changes = dated(series, store.limits(), config.metric_kinds, limits, stamp.as_of_us, end_us)
+    for name, wanted in (names or {}).items():
+        if wanted is not None:
+            series = series.filter(pl.col(name) == wanted)
+    limits = resolve(series, store.limits(), config.metric_kinds, as_of_us)
+    end_us = as_of_us + config.run.horizon_us
+    changes = dated(series, store.limits(), config.metric_kinds, limits, as_of_us, end_us)
     return expect(series, limits, config, changes, marks), [*limits.sentences(series), *changes.begin]
 
 

@@ -5,12 +5,13 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from past_stores import DAYS, END, END_US, frame, quiet, stored
+from past_stores import DAYS, END, END_US, filling, frame, quiet, stored
 from store_rows import DAY, HOUR
 
 import capforecast
 from capforecast.config import load
-from capforecast.errors import ConfigError
+from capforecast.errors import ConfigError, DataError
+from capforecast.inquiry import adhoc
 from capforecast.mark_settings import Rename, ResetEvent, Window
 from capforecast.marks import Hidden, Marks
 from capforecast.store import Store
@@ -113,6 +114,33 @@ def test_a_run_does_not_see_a_breach_inside_a_window_and_says_what_it_left_out(t
     assert "breached" not in set(masked.tables["breaches"]["status"])
     assert plain.tables["series"]["rollups_hidden"].to_list() == [0]
     assert masked.tables["series"]["rollups_hidden"].to_list() == [12]
+
+
+def test_one_host_is_told_as_the_nightly_run_tells_it_also_renamed(tmp_path):
+    """Under its new name it has its old history, in all that is asked of it alone; under its old name it is no more."""
+    at = 73
+    level = filling("old", 0.0)["value"].to_numpy() - 12.0
+    hour = np.arange(level.size) // 24
+    old = frame("old", "disk_used_pct", np.where(hour < at, level, np.nan))
+    new = frame("new", "disk_used_pct", np.where(hour >= at, level, np.nan))
+    path = stored(tmp_path / "s", old, new, quiet("other"))
+    toml = tmp_path / "capforecast.toml"
+    toml.write_text(f'[[renames]]\nold = "old"\nnew = "new"\nat = {moment(at)}\n')
+    every = capforecast.run(path, config=toml, as_of=END).tables["breaches"].filter(host="new")
+    assert set(every["history_days"]) == {float(DAYS)}
+    assert "will_breach" in every["status"]
+
+    columns = ["threshold_name", "status", "grade", "history_days", "breach_date_p50", "p_breach_90d"]
+    found = adhoc(path, load(toml, {}, environ={}), host="new", now_us=END_US, as_of_us=END_US)
+    assert found["breaches"].select(columns).equals(every.select(columns))
+    for one in capforecast.explain("new", store=path, config=toml, as_of=END):
+        assert one.evidence.history_days == DAYS
+        assert one.split is not None
+
+    with pytest.raises(DataError, match="'old', which is renamed to 'new'"):
+        capforecast.explain("old", store=path, config=toml, as_of=END)
+    # As of a moment before it was renamed, it had its old name.
+    assert capforecast.explain("old", store=path, config=toml, as_of=moment(60))
 
 
 @pytest.mark.parametrize(

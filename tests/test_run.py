@@ -222,7 +222,7 @@ def _surveyed(night: Night, config: Config, **options: Any) -> Mapping[str, pl.D
 
     with Store.open(night.path) as store:
         stamp = Stamp(night.result.run_id, night.result.as_of_us)
-        return survey(store, config, stamp, series=store.series(), **options).tables
+        return survey(store, config, stamp, **options).tables
 
 
 def test_as_of_replays_the_night(night: Night, tmp_path: Path) -> None:
