@@ -17,20 +17,17 @@ from capforecast.config import Config
 from capforecast.correction import Correction
 from capforecast.drivers import Course, Split, peaks_of_month, split
 from capforecast.errors import DataError, UnknownNameError
-from capforecast.expected import expect, levels
 from capforecast.explanation import Changes, Crossing, Evidence, Explanation, Raised
 from capforecast.findings import BAND, SPANS
-from capforecast.gathered import HISTORY_DAYS
+from capforecast.gathered import gather
 from capforecast.grades import UNKNOWN
-from capforecast.history import Rollups
 from capforecast.inquiry import of_names
-from capforecast.limits import resolve
-from capforecast.marks import Marks
 from capforecast.outcome import Judged, Plan
 from capforecast.panel import DAY_US, Floats
 from capforecast.pool import families, recipes
 from capforecast.shard import run
 from capforecast.store import Store
+from capforecast.survey import expected_at
 from capforecast.tables import KEYS
 from capforecast.times import format_moment, to_us
 
@@ -87,7 +84,7 @@ def explain(
         found = of_names(store, config, names, now_us=now_us, as_of_us=as_of_us)
         tables = found.tables
         rows = _chosen(tables, names, threshold, as_of_us)
-        judged = _judged(store, config, tables["series"])
+        judged = _judged(store, config, names, to_us(tables["series"].item(0, "as_of")))
     return [replace(_explained(row, tables, judged, config), corrections=_told(found.corrections, row)) for row in rows]
 
 
@@ -124,32 +121,23 @@ def _chosen(
     return ranked.sort("first", "place").drop("first", "place").to_dicts()
 
 
-def _judged(store: Store, config: Config, series: pl.DataFrame) -> dict[Key, tuple[Judged, int]]:
+def _judged(
+    store: Store, config: Config, names: Mapping[str, str | None], end_us: int
+) -> dict[Key, tuple[Judged, int]]:
     """Return what each item of some series is judged by, and its place there, by name and direction."""
-    end_us = to_us(series.item(0, "as_of"))
-    every = store.series()
-    marks = Marks.of(every, config)
-    known = marks.current(every).join(series.select(KEYS), on=KEYS, how="semi", maintain_order="left")
-    expected = expect(known, resolve(known, store.limits(), config.metric_kinds, end_us), config, None, marks)
-    items = np.arange(expected.owner.size)
-    read, _ = marks.read(
-        store, np.sort(expected.sid), sorted(set(expected.statistics(items))),
-        from_us=end_us - HISTORY_DAYS * DAY_US, to_us=end_us,
-    )  # fmt: skip
-    place = np.searchsorted(np.sort(expected.sid), expected.sid)
+    expected, _ = expected_at(store, config, end_us, names)
     near, far, origins = families(config.forecast.model)
     found: list[Judged] = []
     plan = Plan(
         end_us, max(config.run.horizon_us // DAY_US, 1), near, far, *recipes(origins),
         target=config.run.target_probability, judged=found,
     )  # fmt: skip
-    level = levels(expected.thresholds.get_column("threshold"))
-    rollups = Rollups(read.starts, read.bucket, read.values, store.step_us)
-    run(rollups, expected.arrays(items, place[expected.owner]), expected.item, level, plan)
+    shard = gather(store, expected, end_us, np.argsort(expected.sid, kind="stable"))
+    run(shard.rollups, shard.arrays, shard.owner, shard.level, plan)
     named = expected.series.select(KEYS).cast(pl.String).rows()
     out: dict[Key, tuple[Judged, int]] = {}
     for block in found:
-        for at, item in enumerate(block.items.tolist()):
+        for at, item in enumerate(shard.places[block.items].tolist()):
             host, metric, instance = named[expected.owner[item]]
             out[host, metric, instance, "below" if expected.below[item] else "above"] = block, at
     return out

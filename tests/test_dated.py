@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from capforecast import explain
 from capforecast.config import load
 from capforecast.dated import Dated, dated
 from capforecast.history import Rollups
@@ -180,3 +181,16 @@ def test_a_resize_of_a_percent_metric_is_no_change(tmp_path: Path) -> None:
     assert (row["pattern"], row["status"], row["capacity"]) == ("steady", "ok", 10.0)
     assert row["p_breach_90d"] == 0.0
     assert 50.0 < row["forecast_90d_p50"] < 58.0
+
+
+def test_an_explanation_knows_the_resize_too(tmp_path: Path) -> None:
+    """No shift among its drivers, and what was over 90 % of the old size is no crossing of today's threshold."""
+    level = 45.0 + np.arange(-120 * 24, 0) * 0.05 / 24
+    level[: -20 * 24] *= 2.2
+    row = night(tmp_path, PCT, level, "h,*,5,,,", "h,*,11,,,2026-05-12")
+    (one,) = explain("h", PCT, threshold="critical", store=tmp_path / "store", as_of=AS_OF)
+    assert level.max() > one.row["threshold"]
+    assert one.evidence.crossed_days == 0
+    assert one.split is not None
+    assert {part.driver: part.whole for part in one.split.parts}.get("level_shift", 0.0) == 0.0
+    assert one.split.slope == pytest.approx(row["growth_per_day"], rel=0.1)
