@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from capforecast.breach import Outlook, days_to, growth_needed, level_needed, probabilities
+from capforecast.breach import Outlook, days_to, growth_needed, level_needed, probabilities, seen_from
 from capforecast.calendar import date_of, last_of_month
 from capforecast.config import Config
 from capforecast.correction import Correction
@@ -40,6 +40,23 @@ AS_HIGH, LOOKED_AT = 0.05, 14
 """Days whose median is lower by no more than this share of all that was measured are as high; so many are looked at."""
 
 Key = tuple[str, str, str, str]
+"""Host, metric, instance and direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What rows are explained with.
+
+    Attributes
+    ----------
+    blocks : mapping of Key to (Judged, int)
+        What an item was judged by, and its place there.
+    planned : mapping of (Key, str) to float64 (D,)
+        Levels on each day ahead of the thresholds that will change, by item and name.
+    """
+
+    blocks: Mapping[Key, tuple[Judged, int]]
+    planned: Mapping[tuple[Key, str], Floats]
 
 
 def explain(
@@ -84,8 +101,8 @@ def explain(
         found = of_names(store, config, names, now_us=now_us, as_of_us=as_of_us)
         tables = found.tables
         rows = _chosen(tables, names, threshold, as_of_us)
-        judged = _judged(store, config, names, to_us(tables["series"].item(0, "as_of")))
-    return [replace(_explained(row, tables, judged, config), corrections=_told(found.corrections, row)) for row in rows]
+        basis = _basis(store, config, names, to_us(tables["series"].item(0, "as_of")))
+    return [replace(_explained(row, tables, basis, config), corrections=_told(found.corrections, row)) for row in rows]
 
 
 def _told(by_risk: Mapping[str, tuple[Correction, ...]], row: Mapping[str, Any]) -> tuple[Correction, ...]:
@@ -121,10 +138,8 @@ def _chosen(
     return ranked.sort("first", "place").drop("first", "place").to_dicts()
 
 
-def _judged(
-    store: Store, config: Config, names: Mapping[str, str | None], end_us: int
-) -> dict[Key, tuple[Judged, int]]:
-    """Return what each item of some series is judged by, and its place there, by name and direction."""
+def _basis(store: Store, config: Config, names: Mapping[str, str | None], end_us: int) -> _Basis:
+    """Return what some series are judged by as of a moment."""
     expected, _ = expected_at(store, config, end_us, names)
     near, far, origins = families(config.forecast.model)
     found: list[Judged] = []
@@ -135,17 +150,19 @@ def _judged(
     shard = gather(store, expected, end_us, np.argsort(expected.sid, kind="stable"))
     run(shard.rollups, shard.arrays, shard.owner, shard.level, plan)
     named = expected.series.select(KEYS).cast(pl.String).rows()
-    out: dict[Key, tuple[Judged, int]] = {}
-    for block in found:
-        for at, item in enumerate(shard.places[block.items].tolist()):
-            host, metric, instance = named[expected.owner[item]]
-            out[host, metric, instance, "below" if expected.below[item] else "above"] = block, at
-    return out
+    keys: list[Key] = [
+        (*named[series], "below" if below else "above")
+        for series, below in zip(expected.owner[shard.places], expected.below[shard.places], strict=True)
+    ]
+    threshold = expected.thresholds[shard.rows].get_column("threshold_name").cast(pl.String)
+    changing, days = expected.dated.days(shard.rows, shard.level, end_us, plan.horizon_days)
+    return _Basis(
+        {keys[item]: (block, at) for block in found for at, item in enumerate(block.items.tolist())},
+        {(keys[shard.owner[row]], threshold[row]): days[at] for at, row in enumerate(changing.tolist())},
+    )
 
 
-def _explained(
-    row: dict[str, Any], tables: Mapping[str, pl.DataFrame], judged: Mapping[Key, tuple[Judged, int]], config: Config
-) -> Explanation:
+def _explained(row: dict[str, Any], tables: Mapping[str, pl.DataFrame], basis: _Basis, config: Config) -> Explanation:
     """Put together what is known about one breach row."""
     one = {name: row[name] for name in (*KEYS, "direction")}
     quality = tables["series"].filter(**{name: row[name] for name in KEYS}).row(0, named=True)
@@ -153,7 +170,8 @@ def _explained(
     same = tables["breaches"].filter(**one)
     thresholds = dict(zip(same["threshold_name"], same["threshold"], strict=True))
     measured = {name: quality[name] for name in ("samples", "history_days", "gap_pct", "pattern", "fitted")}
-    found = judged.get((row["host"], row["metric"], row["instance"], row["direction"]))
+    key = (row["host"], row["metric"], row["instance"], row["direction"])
+    found = basis.blocks.get(key)
     if found is None:
         return Explanation(row, days, thresholds, Evidence(**measured, empty_days=0, longest_gap_days=0))
     block, at = found
@@ -176,6 +194,9 @@ def _explained(
     tests = tuple(tables["backtests"].filter(**one).to_dicts())
     evidence = replace(evidence, tests=tests, mixes=_mixes(block, at))
     future = Outlook(block.future.peaks[at : at + 1], block.future.weights[at : at + 1])
+    planned = basis.planned.get((key, row["threshold_name"]))
+    if planned is not None:
+        future = seen_from(future, np.zeros(1, np.int64), sign * np.append(row["threshold"], planned)[None, :])
     return Explanation(
         row, days, thresholds, evidence, _split(course, row, days, sign), _changes(future, row, config)
     )  # fmt: skip

@@ -194,3 +194,13 @@ def test_an_explanation_knows_the_resize_too(tmp_path: Path) -> None:
     assert one.split is not None
     assert {part.driver: part.whole for part in one.split.parts}.get("level_shift", 0.0) == 0.0
     assert one.split.slope == pytest.approx(row["growth_per_day"], rel=0.1)
+
+
+def test_an_explanation_looks_ahead_with_what_is_planned(tmp_path: Path) -> None:
+    """Its chances and the capacity that it names are those of the row, which knows that 2000 come."""
+    row = night(tmp_path, BYTES, FILL, "h,*,1000,,,", "h,*,,critical,90%,", "h,*,2000,,,2026-07-15")
+    (one,) = explain("h", BYTES, threshold="critical", store=tmp_path / "store", as_of=AS_OF)
+    assert one.changes is not None
+    assert one.changes.p_breach == {days: row[f"p_breach_{days}d"] for days in (7, 30, 90)}
+    assert one.changes.capacity_needed == pytest.approx(row["capacity_needed_90d"])
+    assert one.changes.keep_away is None
