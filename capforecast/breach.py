@@ -15,6 +15,9 @@ from capforecast.panel import DAY_US, Floats, Forecast, Ints
 BAND = (0.1, 0.5, 0.9)
 """Quantiles of dates and levels that are published."""
 
+NEEDED_DAYS = 90
+"""Days for which the capacity that is needed has to last."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -125,14 +128,17 @@ def seen_from(future: Outlook, owner: Ints, threshold: Floats) -> Outlook:
     return Outlook(np.where(np.isnan(peaks), np.nan, moved), future.weights[owner])
 
 
-def dated(future: Outlook, owner: Ints, threshold: Floats, target: float) -> tuple[Floats, Floats]:
+def dated(
+    future: Outlook, owner: Ints, threshold: Floats, target: float, days: int | None = None
+) -> tuple[Floats, Floats]:
     """Return probabilities and the level needed now of thresholds that change, float64 (R, D) and (R,).
 
     As `probabilities` and `level_needed` with the arguments of `seen_from`; the changes come on top of the
     level needed now.
     """
     seen = seen_from(future, owner, threshold)
-    return probabilities(seen, np.arange(owner.size), np.ascontiguousarray(threshold[:, 0])), level_needed(seen, target)
+    cumulative = probabilities(seen, np.arange(owner.size), np.ascontiguousarray(threshold[:, 0]))
+    return cumulative, level_needed(seen, target, days)
 
 
 def days_to(cumulative: Floats, probability: float) -> Floats:
@@ -163,10 +169,13 @@ def levels(near: Outlook | None, far: Outlook, coarse: np.ndarray | None = None)
     return out
 
 
-def level_needed(future: Outlook, target: float) -> Floats:
-    """Return the level that the futures exceed within the horizon with probability `target`, float64 (S,)."""
+def level_needed(future: Outlook, target: float, days: int | None = None) -> Floats:
+    """Return the level that the futures exceed with probability `target` within some days, float64 (S,).
+
+    Without `days`, and where the horizon is no farther, within the horizon.
+    """
     out = np.empty(future.peaks.shape[0])
-    path_maxima(future.peaks, future.weights, target, out)
+    path_maxima(np.ascontiguousarray(future.peaks[:, :, :days]), future.weights, target, out)
     return out
 
 

@@ -70,10 +70,11 @@ class Outcome:
 
     Levels are in the unit of the series. `enough` tells whether an item was forecast, and `age` how many days
     ago: 0 for a forecast of now. `known` counts the steps of the last sixty days that hold a value. `needed` is
-    the level that is met with the target's probability; `needed_dated` the same of a threshold that will change:
-    what it had to be now, with its changes on top. `mixes` are those of the near and the far forecast; `names`
-    numbers the members in them and in `scores`. `history` is the sustained peak of each day up to now.
-    `clean_ups` to `peak_hours` are as in `capforecast.pattern.Motion`, the ceiling NaN where there is none.
+    the level that is met within 90 days, or the horizon where it is shorter, with the target's probability;
+    `needed_dated` the same of a threshold that will change: what it had to be now, with its changes on top.
+    `mixes` are those of the near and the far forecast; `names` numbers the members in them and in `scores`.
+    `history` is the sustained peak of each day up to now. `clean_ups` to `peak_hours` are as in
+    `capforecast.pattern.Motion`, the ceiling NaN where there is none.
     """
 
     enough: np.ndarray

@@ -65,7 +65,8 @@ BREACHES = Table(
         Column(
             "capacity_needed_90d",
             "double",
-            "capacity needed now, planned changes on top, that keeps P(breach in 90 days) at 0.1",
+            "capacity needed now, planned changes on top, that keeps P(breach in 90 days) at run.target_probability "
+            "(0.1 unless it is set); NULL past the evidence",
             "unit",
         ),
         Column("add_needed_90d", "double", "capacity_needed_90d less capacity, never negative", "unit"),
@@ -194,7 +195,7 @@ TOTALS = Table(
             "add_needed_90d",
             "double",
             "what must be added to the total, of capacity where it is known, else of the threshold, to keep the "
-            "probability within 90 days at 0.1",
+            "probability within 90 days at run.target_probability (0.1 unless it is set); NULL past the evidence",
             "unit",
         ),
     ),

@@ -147,7 +147,7 @@ def _cross(  # noqa: PLR0913 - what thresholds are, and what they are laid again
         rows = changing[here]
         sign = items.sign[owner[rows]]
         levels = np.column_stack((threshold[rows], days[here])) * sign[:, None]
-        out.cumulative[rows], needed = breach.dated(future, position[owner[rows]], levels, target)
+        out.cumulative[rows], needed = breach.dated(future, position[owner[rows]], levels, target, breach.NEEDED_DAYS)
         out.needed_dated[rows] = needed * sign
 
 
@@ -216,8 +216,9 @@ def _move(block: _Block, kept: Kept, out: Outcome) -> None:
             np.where(sign > 0, a[mine], -b[mine]) for a, b in ((block.lower, block.upper), (block.upper, block.lower))
         )
         out.quantiles[keep] = np.clip(moved, low[:, None, None], high[:, None, None])
-        worst = np.where(sign > 0, record["quantiles"][:, -1, 2], record["quantiles"][:, -1, 0])
-        later = np.where(sign > 0, moved[:, -1, 2], moved[:, -1, 0])
+        last = min(breach.NEEDED_DAYS, moved.shape[1]) - 1
+        worst = np.where(sign > 0, record["quantiles"][:, last, 2], record["quantiles"][:, last, 0])
+        later = np.where(sign > 0, moved[:, last, 2], moved[:, last, 0])
         out.needed[keep] = np.clip(record["needed"] + later - worst, low, high)
         out.age[keep], out.known[keep] = age, record["known"]
         out.change_days[keep] = record["change_days"] + age
@@ -286,7 +287,7 @@ def _conclude(
     out.quantiles[keep] = np.where(sign[:, None, None] > 0, band, band[:, :, ::-1])
     if fine is not None:
         future = breach.joined(fine, future, coarse)
-    out.needed[keep] = breach.level_needed(future, plan.target) * sign
+    out.needed[keep] = breach.level_needed(future, plan.target, breach.NEEDED_DAYS) * sign
     return future
 
 

@@ -119,7 +119,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
         sink.beside(LESSONS, known.dumped(config))
         work = replace(work, lessons=known.numbered(expected))
     # What is not published is of few series: their sums are none of a service or a team.
-    totals = None if sink is inside else Totals(expected, stamp, work.plan.horizon_days)
+    totals = None if sink is inside else Totals(expected, stamp, work.plan.horizon_days, work.plan.target)
     found = work.found(sink, progress, totals)
     if totals is not None:
         with timings.stage("totals"):

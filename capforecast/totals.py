@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from capforecast.breach import Outlook, days_to, level_needed, levels, probabilities
+from capforecast.breach import NEEDED_DAYS, Outlook, days_to, level_needed, levels, probabilities
 from capforecast.expected import Expected
 from capforecast.expected import levels as floats
 from capforecast.forecast import forecast
@@ -85,10 +85,12 @@ class Totals:
         Its moment.
     days : int
         Days that are looked back on and ahead, D.
+    target : float
+        Accepted probability of a breach, for what must be added.
     """
 
-    def __init__(self, expected: Expected, stamp: Stamp, days: int):
-        self._stamp, self._horizon = stamp, days
+    def __init__(self, expected: Expected, stamp: Stamp, days: int, target: float):
+        self._stamp, self._horizon, self._target = stamp, days, target
         adds = np.array([adds_up(kind) for kind in expected.kinds])
         level = floats(expected.thresholds.get_column("threshold"))
         series = expected.owner[expected.item]
@@ -144,7 +146,8 @@ class Totals:
         chance[~told[:, None] | (np.arange(1, self._horizon + 1) > label.days[:, None])] = np.nan
         ahead = levels(None, future)
         ahead[np.isnan(chance)] = np.nan
-        needed = np.where(told & (label.days >= min(90, self._horizon)), level_needed(future, 0.1), np.nan)
+        enough = told & (label.days >= NEEDED_DAYS)
+        needed = np.where(enough, level_needed(future, self._target, NEEDED_DAYS), np.nan)
         whole = np.where(np.isnan(label.capacity), label.level, label.capacity)
         with np.errstate(invalid="ignore", divide="ignore"):
             add = np.where(label.level > 0, np.maximum(needed / label.level - 1.0, 0.0) * whole, np.nan)

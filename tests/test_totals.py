@@ -104,6 +104,26 @@ def test_sums_do_not_depend_on_threads_and_shards(store: Path, tmp_path: Path, t
     assert _totals(other).select(same).equals(_totals(store).select(same), null_equal=True)
 
 
+def test_what_must_be_added_lasts_ninety_days_with_the_target(tmp_path: Path) -> None:
+    """However far ahead is looked: of what grows steadily it is about the 0.9 quantile of day 90, at 0.5 the median."""
+    day = np.arange(250 * 24) / 24
+    grown = LEVEL * (1.0 + 0.004 * (day - day[-1]))
+    frames = [frame(f"h-{i}", "disk_used_bytes", grown + 0.01 * LEVEL * np.resize(noise(str(i)), day.size), "/")
+              for i in range(2)]  # fmt: skip
+    folder = stored(
+        tmp_path, *frames, limits="host,metric,capacity,threshold_name,threshold,team\n*,*,1.1e9,full,1.1e9,a\n"
+    )
+    for target, near in ((0.1, "p90"), (0.5, "p50")):
+        given = {"run.horizon": "250d", "run.target_probability": target, "run.learning": False, "run.threads": 1}
+        cf.run(folder, as_of=END, config=load(None, {**given, "limits.file": str(tmp_path / "limits.csv")}, environ={}))
+        (row,) = _totals(folder).filter(threshold_name="full").iter_rows(named=True)
+        assert row["threshold"] == pytest.approx(2.2e9)
+        assert row["add_needed_90d"] + 2.2e9 == pytest.approx(row[f"forecast_90d_{near}"], rel=0.005)
+        breaches = pl.read_parquet(folder / "reports" / "latest" / "breaches.parquet").filter(threshold_name="full")
+        for one in breaches.iter_rows(named=True):
+            assert one["capacity_needed_90d"] == pytest.approx(one[f"forecast_90d_{near}"], rel=0.005)
+
+
 def test_what_adds_up() -> None:
     assert {kind.name for kind in BUILT_IN if adds_up(kind)} == {"bytes", "rate", "count"}
 
