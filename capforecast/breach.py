@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capforecast.calendar import day_up_to
 from capforecast.kernels.grid import path_peaks
 from capforecast.kernels.passage import couple, passage, path_maxima
 from capforecast.kernels.quantiles import weighted_quantiles
@@ -145,6 +146,21 @@ def days_to(cumulative: Floats, probability: float) -> Floats:
     """Return the first day, counted from 1, by which the probability is reached; NaN beyond the horizon."""
     reached = cumulative >= probability - 1e-12
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1.0, np.nan)
+
+
+def date_by(cumulative: Floats, probability: float, as_of_us: int) -> Floats:
+    """Return the date by which the probability is reached, in days since the epoch; NaN beyond the horizon.
+
+    Parameters
+    ----------
+    cumulative : float64 (R, D)
+        Probability of a crossing by each day ahead.
+    probability : float
+        What is reached.
+    as_of_us : int
+        Where the days ahead begin; they are called by the dates of their middles, as in the table forecasts.
+    """
+    return day_up_to(as_of_us) + days_to(cumulative, probability)
 
 
 def levels(near: Outlook | None, far: Outlook, coarse: np.ndarray | None = None) -> Floats:

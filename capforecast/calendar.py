@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from capforecast.panel import Ints
+from capforecast.panel import DAY_US, Ints
 
 
 def weekday(days: Ints | int) -> Any:
@@ -25,3 +25,11 @@ def last_of_month(days: Ints | int) -> Any:
 def date_of(day: int) -> date:
     """Return the date of a day since the epoch."""
     return date(1970, 1, 1) + timedelta(days=int(day))
+
+
+def day_up_to(moment_us: int) -> int:
+    """Return the day since the epoch by whose date the day's length that ends at a moment is called: of its middle.
+
+    The days ahead of the moment follow it: the first ends a day later, and is called by the next date.
+    """
+    return (moment_us - DAY_US // 2) // DAY_US

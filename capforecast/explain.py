@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from capforecast.breach import Outlook, days_to, growth_needed, level_needed, probabilities, seen_from
-from capforecast.calendar import date_of, last_of_month
+from capforecast.breach import Outlook, date_by, days_to, growth_needed, level_needed, probabilities, seen_from
+from capforecast.calendar import date_of, day_up_to, last_of_month
 from capforecast.config import Config
 from capforecast.correction import Correction
 from capforecast.drivers import Course, Split, peaks_of_month, split
@@ -176,10 +176,7 @@ def _explained(row: dict[str, Any], tables: Mapping[str, pl.DataFrame], basis: _
         return Explanation(row, days, thresholds, Evidence(**measured, empty_days=0, longest_gap_days=0))
     block, at = found
     sign = -1.0 if row["direction"] == "below" else 1.0
-    as_of_us = to_us(row["as_of"])
-    # A day's window ends at as_of's time of day; it is called by the date of its middle, as in the table forecasts.
-    last_day = (as_of_us + DAY_US // 2) // DAY_US - 1
-    course = Course(block.values[at], block.step_us, block.daily[at], last_day, block.rule)
+    course = Course(block.values[at], block.step_us, block.daily[at], day_up_to(to_us(row["as_of"])), block.rule)
     empty, longest = _gaps(course)
     level = sign * row["threshold"]
     evidence = Evidence(
@@ -311,8 +308,7 @@ def _raised(future: Outlook, row: Mapping[str, Any], capacity: float) -> tuple[R
     """Tell what larger capacities would do, the threshold in proportion."""
     level = row["threshold"] * (1.0 + np.array(MORE_PCT) / 100.0)
     cumulative = _cumulative(future, level)
-    middle = to_us(row["as_of"]) / DAY_US - 0.5
-    dates = {p: np.floor(days_to(cumulative, p) + middle) for p in BAND[:2]}
+    dates = {p: date_by(cumulative, p, to_us(row["as_of"])) for p in BAND[:2]}
     return tuple(
         Raised(
             more, None if row["capacity"] is None else capacity * (1.0 + more / 100.0), float(level[i]),

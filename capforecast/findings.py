@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capforecast.breach import days_to
+from capforecast.breach import date_by
 from capforecast.expected import Expected, levels
 from capforecast.grades import grades, is_unknown, severity, status_code
 from capforecast.outcome import Outcome
@@ -191,9 +191,7 @@ def threshold_verdicts(
     cumulative = np.where(seen[:, None] & (ahead <= reach[:, None]), out.cumulative, np.nan)
     cumulative[over] = np.where(np.isnan(cumulative[over]), np.nan, 1.0)
     sure = np.nan_to_num(cumulative)
-    # A day ahead ends at as_of's time of day; it is called by the date of its middle, as in the table forecasts.
-    middle = terms.as_of_us / DAY_US - terms.day - 0.5
-    dates = {p: np.where(over, 0.0, np.floor(days_to(sure, p) + middle)) for p in BAND}
+    dates = {p: np.where(over, 0.0, date_by(sure, p, terms.as_of_us) - terms.day) for p in BAND}
     nothing = np.full(rows.size, np.nan)
     chance = {d: cumulative[:, d - 1] if d <= cumulative.shape[1] else nothing for d in SPANS}
     farthest = sure.max(axis=1, initial=0.0)

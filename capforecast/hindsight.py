@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capforecast.calendar import day_up_to
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.schema import OUTCOME_MEANINGS
 
@@ -94,12 +95,8 @@ def outcome_codes(said: Said, seen: Seen, as_of_us: int) -> Ints:
 
 
 def dates_of(crossed_us: Ints, as_of_us: int) -> Ints:
-    """Return the days since the epoch of crossings, as predicted dates are counted.
-
-    A day ahead ends at as_of's time of day and is called by the date of its middle.
-    """
-    ahead = (crossed_us - as_of_us) // DAY_US
-    return (as_of_us + ahead * DAY_US + DAY_US // 2) // DAY_US
+    """Return the days since the epoch of crossings, as predicted dates are counted."""
+    return day_up_to(as_of_us) + 1 + (crossed_us - as_of_us) // DAY_US
 
 
 def fell(peaks: Floats, threshold: Floats) -> np.ndarray:

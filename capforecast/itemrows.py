@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from capforecast.calendar import day_up_to
 from capforecast.expected import Expected
-from capforecast.panel import DAY_US, Floats, Ints
+from capforecast.panel import Floats, Ints
 from capforecast.schema import TABLES
 from capforecast.scores import Records
 from capforecast.tables import DIRECTIONS, KEYS, Stamp
@@ -38,8 +39,7 @@ def forecast_rows(expected: Expected, stamp: Stamp, start: int, daily: Floats) -
     levels_of[1:, :, days:] = np.moveaxis(daily[:, days:].reshape(items, days, 3), 2, 0)
     shown = ~np.isnan(levels_of[0])
     shown[:, days:] = ~np.isnan(levels_of[2, :, days:])
-    # A day's window ends at as_of's time of day; it is labelled by the date of its middle.
-    first = (stamp.as_of_us + DAY_US // 2) // DAY_US - days
+    first = day_up_to(stamp.as_of_us) + 1 - days
     day = np.broadcast_to(np.arange(first, first + 2 * days, dtype=np.int32), shown.shape)[shown]
     values = {name: _doubles(levels_of[i][shown]) for i, name in enumerate(("actual", "q10", "q50", "q90"))}
     named = _named(expected, start, start + items, ("unit", "statistic"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capforecast.calendar import last_of_month
+from capforecast.calendar import day_up_to, last_of_month
 from capforecast.kernels.teeth import month_ends
 from capforecast.panel import DAY_US, Floats, Ints, Panel
 
@@ -55,11 +55,8 @@ class Monthly:
 
 
 def last_days(end_us: int, days: int, ahead: int = 0) -> Ints:
-    """Return the columns of the days, so many up to a moment and more after it, that are the last of a month.
-
-    A day has the date of its middle.
-    """
-    dates = (end_us - DAY_US // 2) // DAY_US + np.arange(1 - days, ahead + 1)
+    """Return the columns of the days, so many up to a moment and more after it, that are the last of a month."""
+    dates = day_up_to(end_us) + np.arange(1 - days, ahead + 1)
     return np.flatnonzero(last_of_month(dates)).astype(np.int64)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from capforecast.breach import NEEDED_DAYS, Outlook, days_to, level_needed, levels, probabilities
+from capforecast.breach import BAND, NEEDED_DAYS, Outlook, date_by, level_needed, levels, probabilities
 from capforecast.expected import Expected
 from capforecast.expected import levels as floats
 from capforecast.forecast import forecast
@@ -159,14 +159,12 @@ class Totals:
             **{f"forecast_{span}d_p{p}": _on(ahead[:, :, i], span) for span in (30, 90) for i, p in ((1, 50), (2, 90))},
             "add_needed_90d": add,
         }
-        dates = {f"breach_date_p{round(100 * p)}": days_to(np.nan_to_num(chance), p) for p in (0.1, 0.5, 0.9)}
+        sure = np.nan_to_num(chance)
+        dates = {f"breach_date_p{round(100 * p)}": date_by(sure, p, self._stamp.as_of_us) for p in BAND}
         frame = label.named.with_columns(
             *self._stamp.columns(),
             *(pl.Series(name, values).fill_nan(None) for name, values in numbers.items()),
-            *(
-                (pl.Series(name, days).fill_nan(None).cast(pl.Int32) + self._stamp.day).cast(pl.Date).alias(name)
-                for name, days in dates.items()
-            ),
+            *(pl.Series(name, days).fill_nan(None).cast(pl.Int32).cast(pl.Date) for name, days in dates.items()),
             series=pl.Series(label.members),
             series_left_out=pl.col("asked").cast(pl.Int64) - pl.Series(label.members),
             history_days=pl.Series(np.where(seen, label.days, 0)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,22 @@ def test_what_must_be_added_lasts_ninety_days_with_the_target(tmp_path: Path) ->
         breaches = pl.read_parquet(folder / "reports" / "latest" / "breaches.parquet").filter(threshold_name="full")
         for one in breaches.iter_rows(named=True):
             assert one["capacity_needed_90d"] == pytest.approx(one[f"forecast_90d_{near}"], rel=0.005)
+
+
+@pytest.mark.parametrize(("hours", "ahead"), [(0, 40), (-10, 41)])
+def test_a_total_crosses_on_the_date_on_which_its_series_do(tmp_path: Path, hours: int, ahead: int) -> None:
+    """In the middle of the 41st day ahead, whose date is that of its own middle, before noon as after it."""
+    moment = END + timedelta(hours=hours)
+    level = LEVEL * (1.0 + 0.01 * (np.arange(HOURS) - HOURS - hours) / 24)
+    frames = [frame(host, "disk_used_bytes", level, "/") for host in ("a", "b")]
+    limits = "host,metric,capacity,threshold_name,threshold,team\n*,*,1.6e9,full,1.405e9,t\n"
+    folder = stored(tmp_path, *frames, limits=limits)
+    cf.run(folder, as_of=moment, config=_settings(folder, 1, 4096))
+    (total,) = _totals(folder).filter(threshold_name="full").iter_rows(named=True)
+    row = pl.read_parquet(folder / "reports" / "latest" / "breaches.parquet").filter(threshold_name="full")
+    wanted = moment.date() + timedelta(days=ahead)
+    assert set(row["breach_date_p50"]) == {wanted}
+    assert total["breach_date_p50"] == wanted
 
 
 def test_what_adds_up() -> None:
