@@ -21,7 +21,11 @@ from capforecast.times import format_duration
 from capforecast.warned import LIKELY, figures, verdicts
 
 SERIES = 512
-"""Series that are looked at together; what is learned from past windows is learned from these."""
+"""Series that are looked at together."""
+
+UNCORRECTED = (
+    "these probabilities are those of the paths alone; a run corrects its own by what it learned (run.learning)"
+)
 
 ORDER = ("host", "metric", "instance", "threshold_name", "direction", "cutoff", "horizon_s")
 Progress = Callable[[str, int, int | None], None]
@@ -82,6 +86,7 @@ def look_back(
     -----
     Limits are those that the store knows, dated as they are; what was entered later without a date counts as
     known. Levels are the held ones of the rollups, hourly for horizons up to two weeks and daily beyond.
+    Probabilities are those of the paths: what a run of each night would have learned is not in them.
     """
     asking = asking or Asking()
     if not 0.0 < warn_at <= 1.0:
@@ -106,6 +111,8 @@ def look_back(
             got=f"none as of nights since {format_duration(asking.since_us)} before the end of its data",
             where=str(store_path), do="Look further back with --since, or less far ahead with --horizon",
         )  # fmt: skip
+    if config.run.learning:
+        messages.append(UNCORRECTED)
     found = verdicts(_published(found), warn_at)
     return Lookback(found, figures(found), messages)
 
@@ -130,7 +137,6 @@ def _answered(known: Past, config: Config) -> pl.DataFrame:
     parts = []
     for (below, far), part in cases.partition_by("below", "far", as_dict=True, maintain_order=True).items():
         samples = known.samples[bool(below), bool(far)]
-        # As the nightly run would have said it, which takes the paths alone.
         parts.append(replay(part, samples, model=config.forecast.model, kinds=config.metric_kinds, learning=False))
     return pl.concat(parts) if parts else pl.DataFrame()
 

@@ -178,7 +178,7 @@ class RunSettings(Section):
     learning: bool = Field(
         default=True,
         description="correct probabilities by what past windows of the fleet taught, where that did better on windows "
-        "it had not seen",
+        "it had not seen: in run, and in replay of CASES",
     )
     shard_series: Whole = Field(default=1024, ge=1, le=1_000_000, description="series in memory at a time")
 
@@ -209,10 +209,6 @@ class ForecastSettings(Section):
     model: Annotated[str, AfterValidator(model_name)] = Field(
         default="pool",
         description="pool (the built-in combination), one of its members, or statsforecast:NAME",
-    )
-    learning: bool = Field(
-        default=True,
-        description="correct probabilities by what past windows of all series of a kind teach (so far in replay)",
     )
 
 

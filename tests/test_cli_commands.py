@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import polars as pl
@@ -441,8 +442,26 @@ def test_replay_answers_every_case_in_order(with_project: Path, tmp_path: Path) 
     assert call("replay", cases, "--input", "samples.csv", "--no-learning").stdout == result.stdout
 
 
+def test_one_setting_says_whether_to_learn(with_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the nightly run holds for cases as well, and the option for them comes first."""
+    cases = tmp_path / "cases.csv"
+    cases.write_text("case_id,host,metric,threshold,cutoff,horizon_s\n1,db-02,cpu_util_pct,0.5,2026-05-15,86400\n")
+    learned: list[int] = []
+
+    def taught(known: pl.DataFrame, answers: object, *_: object) -> tuple[object, None]:
+        learned.append(known.height)
+        return answers, None
+
+    monkeypatch.setattr(import_module("capforecast.replay"), "taught", taught)
+    for setting, options, counts in ((True, (), [1]), (False, (), []), (False, ("--learning",), [1])):
+        learned.clear()
+        monkeypatch.setenv("CAPFORECAST_RUN_LEARNING", str(setting).lower())
+        assert call("replay", cases, *options).exit_code == 0
+        assert learned == counts
+
+
 def test_learning_is_for_cases(with_project: Path) -> None:
-    """The nights of the store are told as the nightly run would have told them."""
+    """The nights of the store are told by the paths alone, and the command says so."""
     result = call("replay", "--no-learning")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "--learning must go with CASES" in result.stderr

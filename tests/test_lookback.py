@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 import capforecast
 from capforecast.config import load
 from capforecast.errors import ConfigError, DataError
-from capforecast.lookback import look_back
+from capforecast.lookback import UNCORRECTED, look_back
 from capforecast.pastcases import Reach, past
 from capforecast.questions import Asking, end_of_data, questions
 from capforecast.sources import REJECTS, ROWS, Batch
@@ -205,6 +205,7 @@ def test_daily_samples_and_a_finer_store(tmp_path: Path) -> None:
 def test_filling_disks_are_warned_of_and_a_quiet_fleet_is_not(fleet: Path) -> None:
     """Every disk that crossed within a week of a night was foreseen, and no processor was."""
     found = look_back(fleet, settings(fleet), WEEK)
+    assert found.messages == [UNCORRECTED]
     counts = {(metric, verdict): n for metric, verdict, n in found.cases.group_by("metric", "verdict").len().rows()}
     assert counts[("disk_used_pct", "warned")] >= 4
     assert ("disk_used_pct", "missed") not in counts

@@ -192,7 +192,8 @@ def replay_command(
 
     Without CASES the store is asked about its own past: would it have warned me? Its thresholds are
     forecast as of past nights and laid beside what came: crossings warned of, missed, false warnings,
-    lead time, Brier score and AUC by horizon and metric, and the cases that were most wrong.
+    lead time, Brier score and AUC by horizon and metric, and the cases that were most wrong. Their
+    probabilities are those of the paths alone, before a run corrects them by what it learned.
 
     \b
     Examples:
@@ -238,7 +239,7 @@ def _replay_cases(
     reading_options = [name for name in for_cases if name not in ("--input", "--map", "--learning")]
     if samples_path is None and reading_options:
         raise ConfigError(f"{reading_options[0]} must go with --input", got="none")
-    config = common.settings(forecast__model=model, forecast__learning=learning)
+    config = common.settings(forecast__model=model, run__learning=learning)
     frame, renamed, warning = read_cases(cases, mapping or {}, alone=samples_path is None)
     if warning is not None:
         common.say(f"Warning: {printable(warning)}")
@@ -250,7 +251,7 @@ def _replay_cases(
         else:
             options = read_options(config, mapping=mapping, **how)
             samples, unread = samples_for(samples_path, options, renamed, config.metric_kinds)
-        model, learns = config.forecast.model, config.forecast.learning
+        model, learns = config.forecast.model, config.run.learning
         found = replay(frame, samples, model=model, kinds=config.metric_kinds, learning=learns)
     _deliver(common, found.rename(renamed), output)
     _leave_after(str(samples_path), unread)
