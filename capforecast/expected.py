@@ -90,8 +90,9 @@ class Expected:
 
     def statistics(self, items: Ints) -> np.ndarray:
         """Return the rollup column that is forecast of each item."""
-        high = np.array(["max" if kind.statistic == "min" else kind.statistic for kind in self.kinds], object)
-        return np.where(self.below[items], "min", high[self.kind[self.owner[items]]])
+        names = np.array([[kind.rollup(below=below) for below in (False, True)] for kind in self.kinds], object)
+        chosen: np.ndarray = names[self.kind[self.owner[items]], self.below[items].astype(np.int64)]
+        return chosen
 
     def arrays(self, items: Ints, series: Ints) -> Items:
         """Return items as a shard sees them; `series` is the place of their series within the shard."""

@@ -30,7 +30,7 @@ class Kind:
     direction : str
         "above" when high values hurt, "below" when low ones do.
     statistic : str
-        Rollup column that is forecast: mean, max, p95, last or min.
+        Rollup column that is forecast where the kind's own direction is watched: mean, max, p95, last or min.
     patterns : tuple of str
         Globs on the lower-case metric name.
     units : tuple of str
@@ -63,6 +63,12 @@ class Kind:
             return self
         thresholds = tuple((name, value * scale) for name, value in self.thresholds)
         return replace(self, unit=unit, lower=self.lower * scale, upper=self.upper * scale, thresholds=thresholds)
+
+    def rollup(self, *, below: bool) -> str:
+        """Return the rollup that is forecast for thresholds of a direction; the extreme where it is not the usual."""
+        if below == (self.direction == "below"):
+            return self.statistic
+        return "min" if below else "max"
 
     @property
     def is_share(self) -> bool:

@@ -289,8 +289,10 @@ class KindSettings(Section):
     lower: Number | None = Field(default=None, description="smallest possible value")
     upper: Number | None = Field(default=None, description="largest possible value")
     direction: Direction = Field(default="above", description="above when high values hurt, below when low ones do")
-    statistic: Literal["mean", "max", "p95", "last", "min"] = Field(
-        default="mean", description="rollup that is forecast"
+    statistic: Literal["mean", "max", "p95", "last", "min"] | None = Field(
+        default=None,
+        description="rollup that is forecast; left out: min where low values hurt, else mean. A threshold of the other "
+        "direction sees the other extreme",
     )
     patterns: tuple[str, ...] = Field(default=(), description="globs on the lower-case metric name")
     units: tuple[str, ...] = Field(default=(), description="units that identify the kind where no pattern does")
@@ -317,7 +319,7 @@ class KindSettings(Section):
             name=self.name,
             unit=self.unit,
             direction=self.direction,
-            statistic=self.statistic,
+            statistic=self.statistic or ("min" if self.direction == "below" else "mean"),
             patterns=tuple(pattern.lower() for pattern in self.patterns),
             units=self.units,
             thresholds=tuple(self.thresholds.items()),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from capforecast.config import load
 from capforecast.expected import Expected, expect, lean, ranges
 from capforecast.limits import read, resolve
+from capforecast.settings import KindSettings
 from capforecast.timings import Timings
 
 
-def expected_of(limits_text: str, names: list[tuple[str, str, str]], path) -> Expected:
+def expected_of(limits_text: str, names: list[tuple[str, str, str]], path, *kinds: KindSettings) -> Expected:
     file = path / "limits.csv"
     file.write_text("host,metric,threshold_name,threshold,direction\n" + limits_text, encoding="utf-8")
     series = pl.DataFrame(sorted(names), schema=["host", "metric", "unit"], orient="row").with_columns(
@@ -21,7 +23,8 @@ def expected_of(limits_text: str, names: list[tuple[str, str, str]], path) -> Ex
     )
     moment = pl.lit(0).cast(pl.Datetime("us", "UTC"))
     series = series.with_columns(moment.alias("first_ts"), moment.alias("last_ts"))
-    return expect(series, resolve(series, read(file), (), 1), load(None, {}))
+    config = load(None, {}).model_copy(update={"kinds": kinds})
+    return expect(series, resolve(series, read(file), config.metric_kinds, 1), config)
 
 
 def test_items_and_thresholds_of_series(tmp_path) -> None:
@@ -44,6 +47,27 @@ def test_items_and_thresholds_of_series(tmp_path) -> None:
     items = found.arrays(np.array([1, 2]), np.array([0, 1]))
     assert items.sign.tolist() == [-1.0, -1.0]
     assert items.upper.tolist() == [100.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "above", "below"),
+    [
+        ({"direction": "below", "statistic": "mean"}, "max", "mean"),
+        ({"direction": "below", "statistic": "p95"}, "max", "p95"),
+        ({"direction": "below"}, "max", "min"),
+        ({"direction": "above", "statistic": "min"}, "min", "min"),
+        ({"direction": "above", "statistic": "last"}, "last", "min"),
+        ({"direction": "above"}, "mean", "min"),
+    ],
+)
+def test_the_statistic_of_a_kind_of_ones_own_is_forecast(
+    kind: dict[str, str], above: str, below: str, tmp_path
+) -> None:
+    """As it is set, where its own direction is watched; a threshold of the other one sees the other extreme."""
+    own = KindSettings(name="depth", patterns=("queue",), **kind)
+    found = expected_of("*,queue,high,9,above\n*,queue,low,1,below\n", [("a", "queue", "")], tmp_path, own)
+    assert found.below.tolist() == [False, True]
+    assert found.statistics(np.arange(2)).tolist() == [above, below]
 
 
 def test_names_that_repeat_are_kept_once() -> None:
