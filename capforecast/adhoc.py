@@ -18,7 +18,7 @@ from capforecast.times import parse_duration, parse_step
 
 MINIMUM_STEPS = 14
 HISTORY_DAYS = 60
-"""History that is used on steps below a day, unless ten of the longest season need more."""
+"""History that is used on steps below a day."""
 LONG_HISTORY_STEPS = 800
 MOST_STEPS = 20_000
 BLOCK_BYTES = 64_000_000
@@ -119,7 +119,7 @@ def _blocks(data: Grouped, ends: Ints, step_us: int, most: int) -> Iterator[tupl
     """Yield blocks of series that are long enough, of similar length, with their levels."""
     longest = LONG_HISTORY_STEPS
     if step_us < DAY_US:
-        longest = max(HISTORY_DAYS * DAY_US // step_us, 10)
+        longest = HISTORY_DAYS * DAY_US // step_us
     counts = np.diff(data.starts)
     order = np.lexsort((np.arange(counts.size), counts))
     order = order[counts[order] > 0]

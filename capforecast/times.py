@@ -55,7 +55,7 @@ def parse_step(text: str) -> int:
 
 
 def format_duration(us: int) -> str:
-    """Return a duration in its largest whole unit: ``90m``, ``48h``, ``30d`` (from two days on in days)."""
+    """Return a duration in the largest unit that it is whole in: ``90m``, ``36h``, ``1d``, ``30d``."""
     if us % DAY_US == 0:
         return f"{us // DAY_US}d"
     for unit, size in (("h", HOUR_US), ("m", MINUTE_US), ("s", SECOND_US)):

@@ -1,9 +1,9 @@
-"""Every durable write of the package, but for those of DuckDB, which `database` opens.
+"""Every durable write of a store, but for those of DuckDB, which `database` opens.
 
-Only this module (and `lock`, for its own file) opens files for writing, renames, removes and fsyncs, so this is the
-seam at which faults are injected. A file becomes visible under its name
-only when it is whole and on disk: temporary name in the same directory, write, fsync, rename, fsync of the
-directory.
+Of the store only this module (and `lock`, for its own file) opens files for writing, renames, removes and fsyncs, so
+this is the seam at which faults are injected. A file becomes visible under its name only when it is whole and on disk:
+temporary name in the same directory, write, fsync, rename, fsync of the directory. What is no part of a store is
+written elsewhere: compiled kernels, temporary copies, files that a command was told to write.
 A failed fsync is never repeated: the run fails, and what was published before stands.
 """
 
