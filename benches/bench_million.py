@@ -64,7 +64,7 @@ def batches(first: int, count: int) -> Iterator[Batch]:
 
 def make(path: Path, series: int) -> None:
     """Bring the samples into a store, one ingest for each block of series: no file is written twice."""
-    with Store.open_or_create(path, created_us=END_US) as store:
+    with Store.open(path, writable=True) if Store.exists(path) else Store.create(path, created_us=END_US) as store:
         done = set(store.ledger().get_column("ingest_id"))
         for first in range(0, series, BLOCK):
             name = f"block-{first // BLOCK}"

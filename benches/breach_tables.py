@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from warnings_scored import alerts, calibration_error, date_error
 
 from capforecast import event_scores
 
@@ -70,12 +71,12 @@ def _scores(answers: pl.DataFrame, weights: str | None) -> Row:
         "auc": event_scores.auc(hit, rank, weight),
         "skill": event_scores.brier_skill(hit, p, weight),
         "brier": event_scores.brier(hit, p, weight),
-        "ece": event_scores.calibration_error(hit, p, weight),
+        "ece": calibration_error(hit, p, weight),
     }
     for name, share in SHARES.items():
-        warned = event_scores.alerts(hit, rank, weight, lead, share)
+        warned = alerts(hit, rank, weight, lead, share)
         row |= {f"precision_{name}": warned.precision, f"recall_{name}": warned.recall, f"lead_{name}_s": warned.lead}
-    return row | {"date": event_scores.date_error(lead, after, horizon, weight)}
+    return row | {"date": date_error(lead, after, horizon, weight)}
 
 
 def ahead(horizon: int) -> str:

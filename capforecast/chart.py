@@ -20,18 +20,7 @@ from capforecast.strokes import Floats
 
 Window = tuple[date | None, date | None, date | None]
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
 _STROKE = 'fill="none" stroke="currentColor" stroke-linecap="round"'
-
-
-def sparkline(values: ArrayLike) -> str:
-    """Return one block character per value; a blank where it is NaN or infinite."""
-    levels = np.asarray(values, dtype=np.float64)
-    seen = np.isfinite(levels)
-    low, high = strokes.limits([levels], [])
-    flat = seen.any() and levels[seen].min() == levels[seen].max()
-    steps = np.where(seen, 0.5 if flat else strokes.share(levels, low, high), 0) * 7.999
-    return "".join(_BLOCKS[s] if ok else " " for s, ok in zip(steps.astype(int), seen, strict=True))
 
 
 def terminal(

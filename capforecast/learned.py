@@ -230,8 +230,3 @@ def bent(curves: Floats, days: Ints, chances: Floats) -> Floats:
     reshaped(np.ascontiguousarray(curves[known]), days, np.ascontiguousarray(chances[known]), part)
     out[known] = part
     return out
-
-
-def summary(learned: Learned) -> dict[str, Any]:
-    """Return everything about it but the trees, for a log or a table."""
-    return {name: value for name, value in learned.plain().items() if name not in ("trees", "inputs", "format")}

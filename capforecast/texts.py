@@ -5,7 +5,7 @@ What `capforecast.numbers` says of one number, `number_texts` and `probability_t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -130,8 +130,3 @@ def coded(texts: pl.Series) -> tuple[np.ndarray, list[str]]:
     filled = texts.cast(pl.String).fill_null("")
     words = filled.unique().sort()
     return filled.cast(pl.Enum(words)).to_physical().to_numpy().astype(np.int64), words.to_list()
-
-
-def joined_texts(parts: Iterable[pl.Series | str]) -> pl.Expr:
-    """Return the parts of each row as one text."""
-    return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in parts])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from capforecast.chart import sparkline, svg, terminal
+from capforecast.chart import svg, terminal
 from capforecast.numbers import date_range, number, probability
 
 UNITS = ("", "percent", "byte", "KiB", "GB", "byte/s", "s", "ms", "1/s", "count", "fraction", "widgets")
@@ -95,18 +95,6 @@ def test_probability_is_certain_only_when_it_is(p: float | None, text: str) -> N
 )
 def test_date_range_is_short_and_unambiguous(first: date | None, last: date | None, text: str) -> None:
     assert date_range(first, last) == text
-
-
-def test_sparkline_rises_with_its_values_and_leaves_gaps_blank() -> None:
-    assert sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
-    assert sparkline([1, np.nan, 8]) == "▁ █"
-    assert sparkline([5, 5]) == "▄▄"
-    assert sparkline([]) == ""
-
-
-@given(ANY)
-def test_sparkline_has_one_character_per_value(values: np.ndarray) -> None:
-    assert len(sparkline(values)) == values.size
 
 
 def _rising() -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from warnings_scored import alerts, calibration_error, date_error
 
 from capforecast import event_scores
 
@@ -50,15 +51,15 @@ def test_brier_and_its_skill() -> None:
 def test_calibration_error_is_taken_per_bin() -> None:
     """Bin .4-.5 says .45, .45 and half came: gap .1 of two; bin .9-1 says .9 and 1, one came: gap .9."""
     p = np.array([0.45, 0.45, 0.9, 1.0])
-    assert event_scores.calibration_error(HIT, p, ONE) == pytest.approx((0.1 + 0.9) / 4)
-    assert event_scores.calibration_error(HIT, HIT.astype(float), ONE) == 0.0
+    assert calibration_error(HIT, p, ONE) == pytest.approx((0.1 + 0.9) / 4)
+    assert calibration_error(HIT, HIT.astype(float), ONE) == 0.0
 
 
 def test_alerts_take_the_likeliest_up_to_a_share_of_the_weight() -> None:
     """Half of a weight of 8 holds the first case whole and half of the two that are tied behind it."""
     weight = np.array([1.0, 3.0, 3.0, 1.0])
     lead = np.array([5.0, np.nan, 9.0, np.nan])
-    made = event_scores.alerts(HIT, np.array([3.0, 2.0, 2.0, 1.0]), weight, lead, 0.5)
+    made = alerts(HIT, np.array([3.0, 2.0, 2.0, 1.0]), weight, lead, 0.5)
     # Of the six behind, three are warned of, half of them events: 1 + 1.5 of 4 are true.
     assert made.precision == pytest.approx(2.5 / 4)
     assert made.recall == pytest.approx(2.5 / 4)
@@ -67,7 +68,7 @@ def test_alerts_take_the_likeliest_up_to_a_share_of_the_weight() -> None:
 
 def test_alerts_without_an_event() -> None:
     """All warnings are false; nothing can be said of recall and lead time."""
-    made = event_scores.alerts(np.zeros(4, bool), ONE, ONE, np.full(4, np.nan), 0.05)
+    made = alerts(np.zeros(4, bool), ONE, ONE, np.full(4, np.nan), 0.05)
     assert made.precision == 0.0
     assert np.isnan(made.recall)
     assert np.isnan(made.lead)
@@ -76,4 +77,4 @@ def test_alerts_without_an_event() -> None:
 def test_date_error_counts_what_is_beyond_the_horizon_as_its_end() -> None:
     """Over ten days: said 4 came 2; came 6 but never said; said 3 but never came; neither said nor came."""
     lead, said = np.array([2.0, 6.0, np.nan, 50.0]), np.array([4.0, np.nan, 3.0, np.nan])
-    assert event_scores.date_error(lead, said, 10.0, ONE) == pytest.approx((0.2 + 0.4 + 0.7 + 0.0) / 4)
+    assert date_error(lead, said, 10.0, ONE) == pytest.approx((0.2 + 0.4 + 0.7 + 0.0) / 4)

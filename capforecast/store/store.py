@@ -109,15 +109,6 @@ class Store:
         """
         return cls._of(opening.open_existing(Path(path), writable=writable, wait_seconds=wait_seconds))
 
-    @classmethod
-    def open_or_create(
-        cls, path: Path | str, *, step_us: int = HOUR_US, created_us: int, wait_seconds: float = 0.0
-    ) -> Self:
-        """Open a store for writing, making it if there is none."""
-        if cls.exists(path):
-            return cls.open(path, writable=True, wait_seconds=wait_seconds)
-        return cls.create(path, step_us=step_us, created_us=created_us)
-
     def __enter__(self) -> Self:
         return self
 
