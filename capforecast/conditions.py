@@ -28,12 +28,11 @@ from typing import Any
 import polars as pl
 
 from capforecast.errors import ConfigError, UnknownNameError
-from capforecast.schema import Column, Table
+from capforecast.schema import CHANGES, Column, Table
 from capforecast.times import from_us, parse_moment
 
 LONGEST = 2000
 DEEPEST = 40
-CHANGES = ("new", "worse", "better", "cleared")
 EXAMPLE = "Write team = 'db' and p_breach_30d >= 0.5"
 _TOKEN = re.compile(
     r"""\s*(?:(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?P<sign><=|>=|<>|!=|==|[=<>(),])|(?P<word>[^\s'"<>=!(),]+))"""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from capforecast.errors import UnknownNameError
 from capforecast.schema_columns import (
+    CHANGES,
     DAYS_BUCKETS,
     LABELS,
     OUTCOME_MEANINGS,
@@ -21,9 +22,9 @@ from capforecast.schema_record import OUTCOMES, RECORD
 from capforecast.schema_tables import BACKTESTS, BREACHES, DICTIONARY, FORECASTS, RUN, SERIES, TOTALS
 
 __all__ = [
-    "BACKTESTS", "BREACHES", "DAYS_BUCKETS", "DICTIONARY", "FORECASTS", "LABELS", "OUTCOMES", "OUTCOME_MEANINGS",
-    "PATTERNS", "RECORD", "RUN", "SCHEMA_VERSION", "SERIES", "SEVERITIES", "STATUSES", "TABLES", "TOTALS", "Column",
-    "Table", "table",
+    "BACKTESTS", "BREACHES", "CHANGES", "DAYS_BUCKETS", "DICTIONARY", "FORECASTS", "LABELS", "OUTCOMES",
+    "OUTCOME_MEANINGS", "PATTERNS", "RECORD", "RUN", "SCHEMA_VERSION", "SERIES", "SEVERITIES", "STATUSES", "TABLES",
+    "TOTALS", "Column", "Table", "table",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 5

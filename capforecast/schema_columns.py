@@ -20,6 +20,8 @@ STATUSES = (
     "error",
 )
 SEVERITIES = ("critical", "high", "medium", "low", "none")
+CHANGES = ("new", "worse", "better", "cleared")
+"""What may have become of a breach row since the run before, besides `same`."""
 DAYS_BUCKETS = ("0-7", "8-30", "31-60", "61-90", ">90", "none")
 PATTERNS = ("steady", "daily", "weekly", "sawtooth", "stepped", "bursty", "flat", "leak", "month_end")
 OUTCOME_MEANINGS = {

@@ -18,18 +18,11 @@ from capforecast.findings import NEVER, SPANS
 from capforecast.grades import GRADES, is_unknown, reason_codes
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.schema import DAYS_BUCKETS, PATTERNS, SEVERITIES, STATUSES, TABLES, Table
+from capforecast.schema_polars import TYPES, types_of
 from capforecast.scores import Records
 from capforecast.texts import hex_texts, mapped, model_texts, worded
 from capforecast.times import format_duration
 
-TYPES: dict[str, pl.DataType] = {
-    "text": pl.String(),
-    "double": pl.Float64(),
-    "int64": pl.Int64(),
-    "bool": pl.Boolean(),
-    "date": pl.Date(),
-    "timestamp": pl.Datetime("us", "UTC"),
-}
 KEYS = ("host", "metric", "instance")
 DIRECTIONS = ("above", "below")
 
@@ -89,21 +82,20 @@ class Found:
 def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Return the table's columns in order and type; columns that are absent are NULL, NaN and inf become NULL."""
     columns = []
-    for column in table.columns:
-        dtype = TYPES[column.type]
-        if column.name not in frame.columns:
-            columns.append(pl.lit(None, dtype).alias(column.name))
+    for name, dtype in types_of(table).items():
+        if name not in frame.columns:
+            columns.append(pl.lit(None, dtype).alias(name))
             continue
-        value = pl.col(column.name).cast(dtype)
-        if column.type == "double":
+        value = pl.col(name).cast(dtype)
+        if dtype == pl.Float64:
             value = pl.when(value.is_finite()).then(value)
-        columns.append(value.alias(column.name))
+        columns.append(value.alias(name))
     return frame.select(columns)
 
 
 def empty(name: str) -> pl.DataFrame:
     """Return a published table without rows."""
-    return conform(pl.DataFrame(), TABLES[name]).clear()
+    return pl.DataFrame(schema=types_of(TABLES[name]))
 
 
 def dictionary_rows(stamp: Stamp) -> pl.DataFrame:

@@ -36,7 +36,8 @@ from capforecast.overview import (
     totalled,
 )
 from capforecast.report import RenderOptions, Tables
-from capforecast.schema import DAYS_BUCKETS, SEVERITIES, STATUSES, TABLES
+from capforecast.schema import CHANGES, DAYS_BUCKETS, SEVERITIES, STATUSES, TABLES
+from capforecast.schema_polars import types_of
 
 ROWS = 30_000
 """Most rows that are listed."""
@@ -44,7 +45,6 @@ WRITTEN_ROWS, WRITTEN_CHARTS = 300, 60
 """Rows that can be read without the script; the first ones with a chart and all that is known."""
 FEW_CHARTS = 300
 """Of a fleet with more rows than are listed, the first series alone are drawn: reading the others takes minutes."""
-CHANGES = ("new", "worse", "better", "cleared")
 COUNTED = (
     ("Days to the breach, by its median date", "days_bucket", DAYS_BUCKETS),
     ("Changed since the run before", "change_class", CHANGES),
@@ -106,11 +106,7 @@ def render(tables: Tables, options: RenderOptions) -> bytes:
 
 def _nothing(name: str) -> pl.LazyFrame:
     """Return a table that is not there, without rows."""
-    kinds = {
-        "text": pl.String(), "double": pl.Float64(), "int64": pl.Int64(), "bool": pl.Boolean(), "date": pl.Date(),
-        "timestamp": pl.Datetime("us", "UTC"),
-    }  # fmt: skip
-    return pl.LazyFrame(schema={column.name: kinds[column.type] for column in TABLES[name].columns})
+    return pl.LazyFrame(schema=types_of(TABLES[name]))
 
 
 def _shown(value: Any) -> Any:

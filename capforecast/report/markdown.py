@@ -11,9 +11,8 @@ import polars as pl
 from capforecast.errors import printable
 from capforecast.numbers import NOTHING, date_range, number, probability
 from capforecast.report import RenderOptions, Tables
-from capforecast.schema import DAYS_BUCKETS, STATUSES
+from capforecast.schema import CHANGES, DAYS_BUCKETS, STATUSES
 
-CHANGES = ("new", "worse", "better", "cleared")
 LISTED_CHANGES = 20
 HEADS = (
     "Severity", "Host", "Metric", "Instance", "Threshold", "Now", "Headroom", "P(30 d)", "Breach p10..p90",

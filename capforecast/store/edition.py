@@ -14,14 +14,6 @@ from capforecast.errors import ConfigError, SchemaError, UnknownNameError
 from capforecast.schema import TABLES, Table
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-POLARS: dict[str, pl.DataType] = {
-    "text": pl.String(),
-    "double": pl.Float64(),
-    "int64": pl.Int64(),
-    "bool": pl.Boolean(),
-    "date": pl.Date(),
-    "timestamp": pl.Datetime("us", "UTC"),
-}
 ARROW: dict[str, Any] = {
     "text": pa.string(),
     "double": pa.float64(),

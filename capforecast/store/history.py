@@ -18,7 +18,8 @@ import polars as pl
 
 from capforecast.errors import StoreError, UnknownNameError
 from capforecast.schema import TABLES
-from capforecast.store.edition import POLARS, file_name
+from capforecast.schema_polars import types_of
+from capforecast.store.edition import file_name
 from capforecast.store.layout import HISTORY, LATEST, read_manifest
 from capforecast.store.parquet import damaged, read
 from capforecast.store.refusals import telling
@@ -182,7 +183,7 @@ def read_table(folder: Path, name: str, sha256: str, columns: Sequence[str] | No
     StoreError
         The file is missing or is not what was published.
     """
-    types = {column.name: POLARS[column.type] for column in TABLES[name].columns}
+    types = types_of(TABLES[name])
     wanted = list(columns or types)
     frame = pl.DataFrame(pl.from_arrow(read(_checked(folder, name, sha256), wanted)))
     return frame.cast({column: types[column] for column in wanted})
