@@ -16,6 +16,9 @@ from capforecast.panel import DAY_US, Floats, Forecast, Ints
 BAND = (0.1, 0.5, 0.9)
 """Quantiles of dates and levels that are published."""
 
+SPANS = (7, 30, 90)
+"""Days ahead within which the probabilities of a crossing are published."""
+
 NEEDED_DAYS = 90
 """Days for which the capacity that is needed has to last."""
 

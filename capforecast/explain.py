@@ -11,14 +11,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from capforecast.breach import Outlook, date_by, days_to, growth_needed, level_needed, probabilities, seen_from
+from capforecast.breach import (
+    BAND,
+    SPANS,
+    Outlook,
+    date_by,
+    days_to,
+    growth_needed,
+    level_needed,
+    probabilities,
+    seen_from,
+)
 from capforecast.calendar import date_of, day_up_to, last_of_month
 from capforecast.config import Config
 from capforecast.correction import Correction
 from capforecast.drivers import Course, Split, peaks_of_month, split
 from capforecast.errors import DataError, UnknownNameError
 from capforecast.explanation import Changes, Crossing, Evidence, Explanation, Raised
-from capforecast.findings import BAND, SPANS
 from capforecast.gathered import gather
 from capforecast.grades import UNKNOWN
 from capforecast.inquiry import of_names

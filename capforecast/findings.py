@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capforecast.breach import date_by
+from capforecast.breach import BAND, SPANS, date_by
 from capforecast.expected import Expected, levels
 from capforecast.grades import grades, is_unknown, severity, status_code
 from capforecast.outcome import Outcome
@@ -55,9 +55,6 @@ LEAVES = 0.4
 FAR_OFF_DAYS, UNLIKELY = 720, 0.02
 """Growth that would not reach a threshold in so many days, with a probability below that, is none to speak of;
 between half and double of either, what the run before said stays."""
-
-BAND = (0.1, 0.5, 0.9)
-SPANS = (7, 30, 90)
 
 
 @dataclass(frozen=True, slots=True)

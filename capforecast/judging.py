@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from capforecast.breach import SPANS
 from capforecast.config import Config
 from capforecast.errors import StoreError
 from capforecast.happened import Due, happened
@@ -24,8 +25,6 @@ from capforecast.schema import OUTCOMES, RECORD
 from capforecast.sinks import Sink
 from capforecast.store import Store, scan_published
 from capforecast.tables import KEYS, Stamp, conform
-
-HORIZONS = (7, 30, 90)
 
 PART = 131_072
 """Breach rows of one run that are judged at most, about; of larger fleets a part in turn, by series."""
@@ -82,7 +81,7 @@ def judge(store: Store, config: Config, stamp: Stamp, sink: Sink) -> Judged:
     outcomes, record = recorded(before, nights, stamp)
     sink.write("outcomes", conform(outcomes, OUTCOMES).to_arrow())
     sink.write("record", conform(record, RECORD).to_arrow())
-    ends_us = [moment_us + HORIZONS[0] * DAY_US for moment_us in (*runs.get_column("as_of_us"), stamp.as_of_us)]
+    ends_us = [moment_us + SPANS[0] * DAY_US for moment_us in (*runs.get_column("as_of_us"), stamp.as_of_us)]
     return Judged(sentence(record, min(end_us for end_us in ends_us if end_us > stamp.as_of_us)), messages)
 
 
@@ -102,7 +101,7 @@ def _ledger_before(store: Store, runs: pl.DataFrame, messages: list[str]) -> Led
 def _due(runs: pl.DataFrame, since_us: int, as_of_us: int, messages: list[str]) -> list[Due]:
     """Return what fell due after `since_us`, up to as_of, by the time when it did."""
     found = []
-    for days in HORIZONS:
+    for days in SPANS:
         budget = CATCH_UP
         for run in runs.reverse().iter_rows(named=True):
             if not since_us < run["as_of_us"] + days * DAY_US <= as_of_us:

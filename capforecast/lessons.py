@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from capforecast.breach import SPANS
 from capforecast.history import Items, Rollups, grid, groups, natural_steps
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.learned import Learned, bent
@@ -20,9 +21,6 @@ from capforecast.outcome import Plan
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.shard import run
 from capforecast.windows import INPUTS, KNOWN_SHARE, Questions, Windows, described, numbered
-
-HORIZONS = (7, 30, 90)
-"""Days ahead for which something is learned."""
 
 ORIGINS = 8
 """Past days as of which the sample is forecast again."""
@@ -120,14 +118,14 @@ def taught(watched: Watched, curves: Curves) -> dict[tuple[int, int], Learned]:
     Returns
     -------
     dict
-        Of each kind and each of HORIZONS for which there are windows.
+        Of each kind and each of SPANS for which there are windows.
     """
     known = np.flatnonzero((~np.isnan(watched.daily)).any(axis=0))
     oldest = watched.daily.shape[1] - int(known[0]) - LEAST_DAYS if known.size else 0
-    if oldest <= HORIZONS[0]:
+    if oldest <= SPANS[0]:
         return {}
-    backs = np.unique(np.linspace(HORIZONS[0], oldest, ORIGINS).astype(np.int64))[::-1]
-    found: dict[int, list[tuple[Windows, Ints]]] = {days: [] for days in HORIZONS}
+    backs = np.unique(np.linspace(SPANS[0], oldest, ORIGINS).astype(np.int64))[::-1]
+    found: dict[int, list[tuple[Windows, Ints]]] = {days: [] for days in SPANS}
     for back in backs:
         _as_of(watched, int(back), curves, found)
     out = {}

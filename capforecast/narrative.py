@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from capforecast.backtests import ahead
+from capforecast.breach import SPANS
 from capforecast.calendar import date_of
 from capforecast.drivers import Split, percents
 from capforecast.errors import printable
@@ -73,7 +74,7 @@ def _verdict(explained: Explanation) -> Lines:
 
 def _chances(explained: Explanation) -> Lines:
     row = explained.row
-    known = [(days, row[f"p_breach_{days}d"]) for days in (7, 30, 90)]
+    known = [(days, row[f"p_breach_{days}d"]) for days in SPANS]
     said = [f"{probability(p)} within {days} days" for days, p in known if p is not None]
     past = _crossings(explained.evidence, row)
     if not said:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from capforecast.times import DAY_US, HOUR_US, MINUTE_US, WEEK_US
+
+__all__ = ["DAY_US", "HOUR_US", "MINUTE_US", "WEEK_US", "Floats", "Forecast", "Ints", "Panel"]
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-MINUTE_US = 60_000_000
-HOUR_US = 60 * MINUTE_US
-DAY_US = 24 * HOUR_US
-WEEK_US = 7 * DAY_US
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from capforecast.breach import SPANS
 from capforecast.changes import Before
 from capforecast.expected import levels
-from capforecast.findings import BREACHED_HOLDS, COMING_HOLDS, NEVER, SPANS, TREND_HOLDS
+from capforecast.findings import BREACHED_HOLDS, COMING_HOLDS, NEVER, TREND_HOLDS
 from capforecast.grades import severity, status_code
 from capforecast.panel import Ints
 from capforecast.tables import Found, risks

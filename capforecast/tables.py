@@ -13,8 +13,9 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from capforecast.breach import SPANS
 from capforecast.expected import Expected, levels
-from capforecast.findings import NEVER, SPANS
+from capforecast.findings import NEVER
 from capforecast.grades import GRADES, is_unknown, reason_codes
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.schema import DAYS_BUCKETS, PATTERNS, SEVERITIES, STATUSES, TABLES, Table

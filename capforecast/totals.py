@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from capforecast.breach import BAND, NEEDED_DAYS, Outlook, date_by, level_needed, levels, probabilities
+from capforecast.breach import BAND, NEEDED_DAYS, SPANS, Outlook, date_by, level_needed, levels, probabilities
 from capforecast.expected import Expected
 from capforecast.expected import levels as floats
 from capforecast.forecast import forecast
@@ -34,7 +34,6 @@ LEAST_DAYS = 14
 """A total of fewer days is not forecast."""
 KNOWN, OLD = 0.9, 0.8
 """Share of the days that must be known of a member; share of the series that must be as old as the days are many."""
-SPANS = (7, 30, 90)
 NAMES = ("metric", "unit", "threshold_name")
 ADDED = ("bytes", "rate", "count")
 

@@ -16,10 +16,10 @@ from capforecast.sources.content import shown
 from capforecast.sources.moments import Clock, Moments, check_zone, clock_for, kind_of, localised, read
 from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import assemble
+from capforecast.times import DAY_US
 
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SAMPLE = 1000
-_DAY_US = 86_400_000_000
 _LAST_US = 9_200_000_000_000_000_000
 
 
@@ -156,7 +156,7 @@ class _ArrowCells:
             return read(self._plain(array), self.clock)
         if pa.types.is_date(array.type):
             days = array.cast(pa.date32(), safe=False).cast(pa.int32())
-            us, naive = pl.Series(pl.from_arrow(days)).cast(pl.Int64) * _DAY_US, True
+            us, naive = pl.Series(pl.from_arrow(days)).cast(pl.Int64) * DAY_US, True
         else:
             count = pl.Series(pl.from_arrow(array.cast(pa.int64())))
             per_second = _PER_SECOND[array.type.unit]

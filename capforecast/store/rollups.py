@@ -17,8 +17,8 @@ from capforecast.kernels.rollup import rollup
 from capforecast.store.parquet import ROW_GROUP, Part, arrow, numbers, read, write_part
 from capforecast.store.pieces import Columns, Piece
 from capforecast.store.spans import Span
+from capforecast.times import DAY_US
 
-DAY_US = 86_400_000_000
 GROUP_SERIES = 1024
 """Row groups begin at multiples of so many series, or of a half, a quarter ... of it where rows are many."""
 GROUP_LEAST = 8_192

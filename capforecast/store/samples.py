@@ -14,6 +14,7 @@ from capforecast.store.identify import SeriesIndex
 from capforecast.store.parquet import Part, arrow, numbers, read, read_groups, write_part
 from capforecast.store.pieces import Columns
 from capforecast.store.spans import Span, day_name
+from capforecast.times import DAY_US
 
 NAMES = ("host", "metric", "instance")
 COLUMNS = (*NAMES, "ts", "value")
@@ -60,7 +61,7 @@ def write_samples(
         codes = np.repeat(_codes(short), lengths)
         arrays.append(pa.DictionaryArray.from_arrays(arrow(codes), short.dictionary))
     arrays += [arrow(ts).view(pa.timestamp("us", "UTC")), arrow(value)]
-    days = int(np.unique(ts // 86_400_000_000).size)
+    days = int(np.unique(ts // DAY_US).size)
     part = Part("samples", part_path(span, block, commit), block, span.first, span.last, days)
     return write_part(
         store,
