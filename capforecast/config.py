@@ -64,6 +64,7 @@ class Config(Section):
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _base: str | None = PrivateAttr(default=None)
+    _file: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _distinct_kinds(self) -> Self:
@@ -80,6 +81,11 @@ class Config(Section):
     def origin(self, key: str) -> str:
         """Return where a setting (``run.horizon``) comes from: default, a file, a variable or option."""
         return self._origins.get(key, "default")
+
+    @property
+    def own_paths(self) -> tuple[str, ...]:
+        """Where store, limits and settings are: a directory of samples may hold them, but they are none."""
+        return (self.store.path, self.limits.file, *([self._file] if self._file is not None else []))
 
     def sha256(self) -> str:
         """Return a hash of all settings that can change a result.
@@ -149,6 +155,7 @@ def load(
         raise ConfigError(must, got="; ".join(problems), where=where)
     config._origins = origins
     config._base = str(base)
+    config._file = None if path is None else str(Path(path).absolute())
     return config
 
 

@@ -25,11 +25,11 @@ from capforecast.shards import Progress
 from capforecast.store import AHEAD_US, Published, Store, published_tables
 from capforecast.survey import survey
 from capforecast.tables import Stamp, conform, dictionary_rows
-from capforecast.taking import PartlyTakenError, Taken, ingest_sources, take
+from capforecast.taking import PartlyTakenError, Taken, files_of, ingest_sources, take
 from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment
 from capforecast.timings import Timings
 
-__all__ = ["PartlyTakenError", "RunResult", "forecast_frame", "ingest_sources", "nightly", "replay"]
+__all__ = ["PartlyTakenError", "RunResult", "files_of", "forecast_frame", "ingest_sources", "nightly", "replay"]
 
 
 @dataclass(frozen=True, slots=True)

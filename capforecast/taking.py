@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -20,7 +21,7 @@ from capforecast.shards import Progress
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import head
 from capforecast.sources.recognise import choose, resolve
-from capforecast.store import Ingested, Store
+from capforecast.store import MANIFEST, Ingested, Store
 from capforecast.times import parse_duration, parse_moment
 
 _AS_SET = (
@@ -98,7 +99,7 @@ def ingest_sources(
     """
     path = Path(store_path)
     moment = now_us if as_of_us is None else as_of_us
-    files = [name for location in locations for name in resolve(location, options)]
+    files = [name for location in locations for name in files_of(location, config)]
     opened = (
         Store.open(path, writable=True, wait_seconds=wait_seconds)
         if Store.exists(path)
@@ -150,6 +151,24 @@ def take(store: Store, config: Config, as_of_us: int, progress: Progress | None)
     return taken
 
 
+def files_of(location: str, config: Config) -> list[str]:
+    """Return the files that a location means; a directory's are without stores, limits and settings.
+
+    Raises
+    ------
+    SourceError
+        There is no such file, the directory has none, or it is a store.
+    """
+    mine = {os.path.realpath(path) for path in config.own_paths}
+    names = {os.path.basename(path) for path in mine}
+
+    def own(path: str) -> bool:
+        named = os.path.basename(path) in names and os.path.realpath(path) in mine
+        return named or os.path.isfile(os.path.join(path, MANIFEST))
+
+    return resolve(location, own)
+
+
 def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int) -> Iterator[Ingested | str]:
     """Take a configured source in; yield what became of each file, object or query, or why it failed."""
     if names_server(settings.location):
@@ -160,7 +179,7 @@ def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int
         yield from fetched(store, settings, options, config, as_of_us)
         return
     try:
-        files = resolve(settings.location, options)
+        files = files_of(settings.location, config)
     except SourceError as error:
         yield f"{settings.location}: {error}"
         return

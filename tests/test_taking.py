@@ -12,7 +12,7 @@ from source_files import START_S, START_US
 from capforecast.config import load
 from capforecast.errors import ConfigError
 from capforecast.store import Store
-from capforecast.taking import Taken, take
+from capforecast.taking import Taken, files_of, take
 from capforecast.times import DAY_US
 
 
@@ -95,3 +95,28 @@ def test_settings_that_cannot_hold_end_the_run(setting: str, tmp_path: Path) -> 
     (tmp_path / "a.csv").write_text(rows_of("a").replace(",", ";").replace(";value", ";load"))
     with pytest.raises(ConfigError):
         night(tmp_path, f'[[sources]]\nlocation = "{tmp_path}/a.csv"\n{setting}\n')
+
+
+def test_a_directory_of_samples_may_hold_the_store_the_limits_and_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(rows_of("a"))
+    (tmp_path / "limits.csv").write_text("host,metric,capacity,valid_from\na,cpu_util_pct,4,2026-01-01\n")
+    other = tmp_path / "sub" / "another"
+    Store.create(other, created_us=START_US).close()
+    (other / "samples.csv").write_text(rows_of("b"))
+    settings = f'[store]\npath = "store"\n[[sources]]\nlocation = "."\n[[sources]]\nlocation = "{other}"\n'
+    taken = night(tmp_path, settings)
+    assert (taken.rows["in"], taken.rows["accepted"]) == (1, 1)
+    (failure,) = taken.failed
+    assert "got a store of capforecast" in failure
+    with Store.open(tmp_path / "store") as store:
+        assert store.watermark_us() == START_US
+
+
+def test_a_file_of_the_settings_counts_where_it_is_named_and_one_of_its_name_elsewhere_does(tmp_path: Path) -> None:
+    for name in ("limits.csv", "sub/limits.csv", "sub/capforecast.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(rows_of("a"))
+    (tmp_path / "capforecast.toml").write_text("")
+    config = load(tmp_path / "capforecast.toml", environ={})
+    assert files_of(str(tmp_path), config) == [str(tmp_path / "sub" / n) for n in ("capforecast.toml", "limits.csv")]
+    assert files_of(str(tmp_path / "limits.csv"), config) == [str(tmp_path / "limits.csv")]

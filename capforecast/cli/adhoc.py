@@ -122,7 +122,7 @@ def _forecast_file(
     config = common.settings(forecast__model=model)
     horizon, step = horizon or config.run.horizon, step or "1h"
     check_steps(horizon, step)
-    samples, unread = read_samples(path, read_options(config, **how), config.metric_kinds)
+    samples, unread = read_samples(path, read_options(config, **how), config)
     if instance is not None:
         samples = samples.filter(instance=instance)
     found = forecast_frame(
@@ -250,7 +250,7 @@ def _replay_cases(
             samples = stored_samples(config.store.path, frame)
         else:
             options = read_options(config, mapping=mapping, **how)
-            samples, unread = samples_for(samples_path, options, renamed, config.metric_kinds)
+            samples, unread = samples_for(samples_path, options, renamed, config)
         model, learns = config.forecast.model, config.run.learning
         found = replay(frame, samples, model=model, kinds=config.metric_kinds, learning=learns)
     _deliver(common, found.rename(renamed), output)

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from capforecast.cli.files import read_samples
 from capforecast.cli.options import CASE_COLUMNS
+from capforecast.config import Config
 from capforecast.errors import ConfigError, SchemaError, SourceError
-from capforecast.kinds import Kind
 from capforecast.settings import CANONICAL
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import STDIN
@@ -62,7 +62,7 @@ def read_cases(path: str, mapping: Mapping[str, str], *, alone: bool) -> tuple[p
 
 
 def samples_for(
-    location: str, options: ReadOptions, renamed: Collection[str], kinds: tuple[Kind, ...]
+    location: str, options: ReadOptions, renamed: Collection[str], config: Config
 ) -> tuple[pl.DataFrame, int]:
     """Return the samples of a location, counters as their rates, and how many rows could not be read.
 
@@ -71,12 +71,12 @@ def samples_for(
     mapping = {name: column for name, column in options.mapping.items() if name in CANONICAL}
     own = {name: column for name, column in mapping.items() if name not in renamed}
     try:
-        return read_samples(location, replace(options, mapping=mapping), kinds)
+        return read_samples(location, replace(options, mapping=mapping), config)
     except SchemaError as error:
         if location == STDIN or own == mapping:
             raise
         try:
-            return read_samples(location, replace(options, mapping=own), kinds)
+            return read_samples(location, replace(options, mapping=own), config)
         except SchemaError:
             raise error from None
 

@@ -12,7 +12,7 @@ from capforecast.errors import ConfigError, DataError, SchemaError, SourceError
 if TYPE_CHECKING:
     import polars as pl
 
-    from capforecast.kinds import Kind
+    from capforecast.config import Config
     from capforecast.sources import ReadOptions
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
@@ -109,7 +109,7 @@ def csv_text(frame: pl.DataFrame) -> str:
     return frame.with_columns(guarded()).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
 
 
-def read_samples(location: str, options: ReadOptions, kinds: tuple[Kind, ...] = ()) -> tuple[pl.DataFrame, int]:
+def read_samples(location: str, options: ReadOptions, config: Config) -> tuple[pl.DataFrame, int]:
     """Return the samples of a file or directory, counters as their rates, and how many rows could not be read.
 
     Parameters
@@ -118,8 +118,8 @@ def read_samples(location: str, options: ReadOptions, kinds: tuple[Kind, ...] = 
         File or directory.
     options : ReadOptions
         How it is read.
-    kinds : tuple of Kind
-        Metric kinds of the settings: they say what is a counter where they have a nature, else the source does.
+    config : Config
+        Its metric kinds say what is a counter where they have a nature, else the source does.
 
     Raises
     ------
@@ -129,14 +129,15 @@ def read_samples(location: str, options: ReadOptions, kinds: tuple[Kind, ...] = 
     import polars as pl
 
     from capforecast.ingest import natures
+    from capforecast.run import files_of
     from capforecast.sources import ROWS
-    from capforecast.sources.recognise import read, resolve
+    from capforecast.sources.recognise import read
     from capforecast.store import with_rates
 
-    batches = [batch for name in resolve(location, options) for batch in read(name, options)]
+    batches = [batch for name in files_of(location, config) for batch in read(name, options)]
     natured = [batch.rows.select(*ROWS, batch.nature.cast(pl.String)) for batch in batches]
     rows = pl.concat([pl.DataFrame(schema={**ROWS, "nature": pl.String()}), *natured])
-    told = natures(rows["metric"].drop_nulls().unique().to_list(), kinds)
+    told = natures(rows["metric"].drop_nulls().unique().to_list(), config.metric_kinds)
     said = pl.col("metric").replace_strict(told, default=None, return_dtype=pl.String)
     rows = rows.with_columns(ts=pl.col("ts").cast(pl.Datetime("us", "UTC")), nature=pl.coalesce(said, "nature"))
     return with_rates(rows), sum(batch.rejects.height for batch in batches)

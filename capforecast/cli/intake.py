@@ -8,9 +8,8 @@ from typing import Any
 
 from capforecast.config import Config
 from capforecast.errors import CapforecastError, DamagedError, DataError, SchemaError, SourceError
-from capforecast.run import PartlyTakenError, ingest_sources
+from capforecast.run import PartlyTakenError, files_of, ingest_sources
 from capforecast.sources import ReadOptions
-from capforecast.sources.recognise import resolve
 from capforecast.store import Ingested
 
 _COUNTED = ("rows_in", "accepted", "duplicate", "quarantined", "warnings")
@@ -54,7 +53,7 @@ def take(
     files = []
     for location in locations:
         try:
-            files += resolve(location, options)
+            files += files_of(location, config)
         except SourceError as error:
             taken.failed.append(_named(location, error))
     for done, name in enumerate(files):

@@ -6,7 +6,7 @@ Locations are literal: ``a[1].csv`` is the file of that name and ``*`` never sta
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from capforecast import registry
 from capforecast.address import names_server
@@ -18,25 +18,37 @@ from capforecast.sources.dialect import foreign, not_recognised
 from capforecast.sources.text import recognised_encoding
 
 
-def resolve(location: str, options: ReadOptions | None = None) -> list[str]:
+def resolve(location: str, own: Callable[[str], bool] = lambda path: False) -> list[str]:
     """Return the files a location means, sorted by name.
 
     A directory means every file in it and below; names that begin with ``.`` or ``_`` are left out (the
     sign of temporary and describing files), and links to directories are not followed. A server is itself, and so are
     objects of a storage.
 
+    Parameters
+    ----------
+    location : str
+        A path, taken literally, or what names a server or objects.
+    own : callable
+        Tells of the path of a file or directory whether this program made it for itself: such ones are no samples.
+
     Raises
     ------
     SourceError
-        There is no such file, or the directory has none.
+        There is no such file, the directory has none, or it is the program's own.
     """
     if location == STDIN or names_server(location) or names_storage(location):
         return [location]
+    if os.path.isdir(location) and own(location):
+        raise SourceError(
+            "a source must hold samples as they come", got="a store of capforecast", where=location,
+            do="Name the files whose samples are in it",
+        )  # fmt: skip
     try:
         if not os.path.isdir(location):
             os.stat(location)
             return [location]
-        found = sorted(_files(location))
+        found = sorted(_files(location, own))
     except (OSError, ValueError) as error:
         raise SourceError(
             "a source must be a file or a directory",
@@ -49,7 +61,7 @@ def resolve(location: str, options: ReadOptions | None = None) -> list[str]:
             "a directory given as a source must hold files",
             got="none",
             where=location,
-            do="Names that begin with . or _ do not count",
+            do="Names that begin with . or _, stores, and the files of the settings do not count",
         )
     return found
 
@@ -116,13 +128,15 @@ def _check_text(location: str) -> None:
         ) from error
 
 
-def _files(folder: str) -> Iterator[str]:
+def _files(folder: str, own: Callable[[str], bool]) -> Iterator[str]:
     def fail(error: OSError) -> None:
         raise error
 
     for place, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        folders[:] = [
+            name for name in folders if not name.startswith((".", "_")) and not own(os.path.join(place, name))
+        ]
         for name in names:
             path = os.path.join(place, name)
-            if not name.startswith((".", "_")) and os.path.isfile(path):
+            if not name.startswith((".", "_")) and os.path.isfile(path) and not own(path):
                 yield path

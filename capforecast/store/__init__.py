@@ -8,6 +8,7 @@ kill can leave, `append` for an ingest, `publish` for a report.
 from capforecast.store.counters import as_rates, with_rates
 from capforecast.store.history import published_tables, read_published, scan_published
 from capforecast.store.keeping import KeptForecasts, Piece, read_kept
+from capforecast.store.layout import MANIFEST
 from capforecast.store.ledger import Ingested
 from capforecast.store.publish import AHEAD_US, Published
 from capforecast.store.rollups import Rollups, no_rollups, shards
@@ -15,6 +16,7 @@ from capforecast.store.store import Store
 
 __all__ = [
     "AHEAD_US",
+    "MANIFEST",
     "Ingested",
     "KeptForecasts",
     "Piece",
