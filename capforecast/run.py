@@ -18,6 +18,7 @@ from capforecast.glance import glance
 from capforecast.judging import judge
 from capforecast.limits import read as read_limits
 from capforecast.previous import breaches_before, memory_before
+from capforecast.rejected import Rejected
 from capforecast.replay import replay
 from capforecast.report import RenderOptions
 from capforecast.schema import RUN, SCHEMA_VERSION, SEVERITIES, TABLES
@@ -46,8 +47,8 @@ class RunResult:
         The published tables, each read when it is first asked for.
     published : Published
         Where they are.
-    rows_quarantined : int
-        Rows that this run's ingests rejected.
+    rejected : Rejected
+        Rows that this run's ingests rejected, by reason.
     sources_failed : tuple of str
         Configured sources that could not be read, with the reason.
     messages : tuple of str
@@ -64,12 +65,17 @@ class RunResult:
     as_of_us: int
     tables: Mapping[str, pl.DataFrame]
     published: Published
-    rows_quarantined: int = 0
+    rejected: Rejected = field(default_factory=Rejected)
     sources_failed: tuple[str, ...] = ()
     messages: tuple[str, ...] = ()
     silent: str = ""
     most_urgent: int = len(SEVERITIES)
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def rows_quarantined(self) -> int:
+        """Rows that this run's ingests rejected."""
+        return self.rejected.rows
 
     def __repr__(self) -> str:
         state = "published" if self.published.changed else "published before"
@@ -159,7 +165,7 @@ def nightly(
     silent = aged or _silent(found.counts, moment)
     notes = [note for note in (silent, _placed(moment, now_us, latest=published.latest)) if note]
     return RunResult(
-        stamp.run_id, moment, tables, published, taken.rows["quarantined"], tuple(taken.failed),
+        stamp.run_id, moment, tables, published, taken.rejected, tuple(taken.failed),
         (*notes, *taken.warnings, *damage, *lost, *past.messages, *found.messages), silent,
         found.counts["most_urgent"], timings.seconds(),
     )  # fmt: skip

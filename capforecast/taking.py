@@ -16,6 +16,7 @@ from capforecast.errors import DamagedError, DataError, SchemaError, SourceError
 from capforecast.fetching import fetched
 from capforecast.ingest import content_of, contents_taken, ingest
 from capforecast.pulling import pulled
+from capforecast.rejected import Rejected
 from capforecast.settings import SourceSettings
 from capforecast.shards import Progress
 from capforecast.sources import ReadOptions
@@ -35,13 +36,15 @@ class PartlyTakenError(SourceError):
 
     Attributes
     ----------
+    failed : tuple of str
+        What could not be, and why.
     taken : list of (location, Ingested)
         What was.
     """
 
     def __init__(self, must: str, failed: Sequence[str], taken: list[tuple[str, Ingested]]):
         super().__init__(must, got=" | ".join(failed))
-        self.taken = taken
+        self.failed, self.taken = tuple(failed), taken
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class Taken:
     ----------
     rows : dict of int
         Rows in, accepted, duplicate and quarantined.
+    rejected : Rejected
+        Why rows are in quarantine.
     failed : list of str
         Sources that could not be read, with the reason.
     warnings : dict
@@ -61,6 +66,7 @@ class Taken:
     rows: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("in", "accepted", "duplicate", "quarantined"), 0)
     )
+    rejected: Rejected = field(default_factory=Rejected)
     failed: list[str] = field(default_factory=list)
     warnings: dict[str, None] = field(default_factory=dict)
 
@@ -71,6 +77,7 @@ class Taken:
         self.rows["accepted"] += one.accepted
         self.rows["duplicate"] += one.duplicate
         self.rows["quarantined"] += one.quarantined
+        self.rejected.add(one.source, one.reasons, one.lines)
 
 
 def ingest_sources(

@@ -134,7 +134,8 @@ def test_rows_in_quarantine_are_counted_on_stderr_also_with_quiet(tmp_path: Path
     (tmp_path / "capforecast.toml").write_text('[[sources]]\nlocation = "bad.csv"\n', encoding="utf-8")
     result = call("run", "--config", tmp_path / "capforecast.toml", "--as-of", AS_OF, "--quiet")
     folder = tmp_path / "capforecast-store" / "quarantine"
-    said = f"Warning: 1 row quarantined, with reasons in {folder}\n"
+    why = f'1 x "time is not an ISO 8601 time", first at {bad}:3026'
+    said = f"Warning: 1 row quarantined ({why}), with reasons in {folder}\n"
     assert (result.exit_code, result.stdout, result.stderr) == (4, "", said)
     assert folder.is_dir()
 
@@ -149,11 +150,41 @@ def test_a_source_that_cannot_be_read_stops_no_other(tmp_path: Path) -> None:
     facts = json.loads(result.stdout)
     assert [(one["source"], one["accepted"]) for one in facts["sources"]] == [(str(good), 3024)]
     assert len(facts["failed_sources"]) == 2
-    assert result.stderr.startswith("Warning: 2 sources could not be read (")
-    assert [result.stderr.count(name) for name in ("gone.csv", "damaged.csv.gz", "\n")] == [1, 1, 1]
+    first, *each = result.stderr.splitlines()
+    assert first == "Warning: 2 sources could not be read, told below"
+    assert [(line[:2], name in line) for line, name in zip(each, ("gone.csv", "damaged.csv.gz"), strict=True)] == [
+        ("  ", True)
+    ] * 2
     none = call("ingest", tmp_path / "gone.csv", damaged, *store, "--quiet")
     assert (none.exit_code, none.stdout) == (1, "")
-    assert none.stderr.startswith("Error: 2 sources could not be read (")
+    assert none.stderr.startswith("Error: 2 sources could not be read, told below\n")
+
+
+def test_of_many_sources_that_fail_some_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    """Each on a line of its own, however many a directory has."""
+    names = [f"{number:02d}.txt" for number in range(13)]
+    for name in names:
+        (tmp_path / name).write_text("words that are no table\n", encoding="utf-8")
+    result = call("ingest", tmp_path, "--store", tmp_path / "store")
+    first, *each = result.stderr.splitlines()
+    assert (result.exit_code, first) == (1, "Error: 13 sources could not be read, told below")
+    assert [name in line for name, line in zip(names, each, strict=False)] == [True] * 10 + [False]
+    assert each[-1] == "  3 more"
+
+
+def test_the_most_frequent_reason_is_told_with_its_first_place(tmp_path: Path) -> None:
+    """Nobody has to open the quarantine to learn what it is about; programs get all reasons."""
+    header = "host,metric,ts,value"
+    (tmp_path / "a.csv").write_text(
+        f"{header}\nb,cpu_pct,2026-05-01T00:00:00Z,1\nb,cpu_pct,never,1\n", encoding="utf-8"
+    )
+    rows = [f"a,cpu_pct,2026-05-01T0{hour}:00:00Z,{'x' if hour % 2 else hour}" for hour in range(6)]
+    (tmp_path / "b.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    result = call("ingest", tmp_path, "--store", tmp_path / "store", "--json")
+    why = f'3 x "value is not a number", first at {tmp_path}/b.csv:3; 1 for 1 other reason'
+    assert result.stderr == f"Warning: 4 rows quarantined ({why}), with reasons in {tmp_path}/store/quarantine\n"
+    told = [one["reasons"] for one in json.loads(result.stdout)["sources"]]
+    assert told == [{"time is not an ISO 8601 time": 1}, {"value is not a number": 3}]
 
 
 def test_an_ingest_that_the_store_stops_tells_what_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,8 +213,9 @@ def test_ingest_counts_every_row_and_is_exit_4_with_quarantine(tmp_path: Path) -
     result = call("ingest", "-", "--map", "host=vm", "--store", store, "--json", stdin=text)
     assert result.exit_code == 4
     assert json.loads(result.stdout)["sources"] == [
-        {"source": "-", "rows_in": 2, "accepted": 1, "duplicate": 0, "quarantined": 1, "warnings": []}
-    ]
+        {"source": "-", "rows_in": 2, "accepted": 1, "duplicate": 0, "quarantined": 1,
+         "reasons": {"time is not an ISO 8601 time": 1}, "warnings": []}
+    ]  # fmt: skip
     good = tmp_path / "good.csv"
     good.write_text("host,metric,ts,value\na,cpu_pct,2026-05-01T00:00:00Z,1\n", encoding="utf-8")
     result = call("ingest", good, "--store", store)

@@ -8,11 +8,12 @@ from typing import Any
 
 from capforecast.config import Config
 from capforecast.errors import CapforecastError, DamagedError, DataError, SchemaError, SourceError
+from capforecast.rejected import Rejected
 from capforecast.run import PartlyTakenError, files_of, ingest_sources
 from capforecast.sources import ReadOptions
 from capforecast.store import Ingested
 
-_COUNTED = ("rows_in", "accepted", "duplicate", "quarantined", "warnings")
+_COUNTED = ("rows_in", "accepted", "duplicate", "quarantined", "reasons", "warnings")
 
 
 @dataclass(slots=True)
@@ -22,7 +23,9 @@ class Taken:
     Attributes
     ----------
     counts : list of dict
-        source, rows_in, accepted, duplicate, quarantined and warnings of each file that was taken.
+        source, rows_in, accepted, duplicate, quarantined, reasons and warnings of each file that was taken.
+    rejected : Rejected
+        Why rows are in quarantine.
     failed : list of str
         Why a location or a file was not.
     stopped : CapforecastError, optional
@@ -30,12 +33,15 @@ class Taken:
     """
 
     counts: list[dict[str, Any]] = field(default_factory=list)
+    rejected: Rejected = field(default_factory=Rejected)
     failed: list[str] = field(default_factory=list)
     stopped: CapforecastError | None = None
 
     def add(self, found: Iterable[tuple[str, Ingested]]) -> None:
         """Count what was taken."""
-        self.counts += [{"source": place, **{key: getattr(one, key) for key in _COUNTED}} for place, one in found]
+        for place, one in found:
+            self.counts.append({"source": place, **{key: getattr(one, key) for key in _COUNTED}})
+            self.rejected.add(place, one.reasons, one.lines)
 
 
 def take(
@@ -63,7 +69,7 @@ def take(
                 config.store.path, [name], options, config, as_of_us=as_of_us, now_us=now_us, wait_seconds=wait_seconds
             )
         except PartlyTakenError as error:
-            taken.failed.append(_named(name, error))
+            taken.failed += error.failed
             taken.add(error.taken)
         except (SourceError, SchemaError, DataError, DamagedError) as error:
             taken.failed.append(_named(name, error))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from capforecast.cli.lost import tell_lost
 from capforecast.cli.options import MODEL, RUN_HORIZON, Common, Names, common, common_but_as_of, given
 from capforecast.cli.output import columns, leave, print_json, progress
 from capforecast.cli.source_options import read_options, reading
@@ -177,7 +177,7 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
         for warning in dict.fromkeys(warning for count in taken.counts for warning in count["warnings"]):
             click.echo(f"Note: {printable(warning)}", err=True)
     word = "Warning" if taken.counts else "Error"
-    _tell_lost(config.store.path, sum(count["quarantined"] for count in taken.counts), taken.failed, word)
+    tell_lost(config.store.path, taken.rejected, taken.failed, word)
     if taken.stopped is not None:
         raise taken.stopped
     if not taken.counts:
@@ -252,18 +252,6 @@ def _exit_code(result: RunResult, fail_on: str | None) -> int:
     return PARTLY if result.rows_quarantined or result.sources_failed else PUBLISHED
 
 
-def _tell_lost(store: str, quarantined: int, failed: Sequence[str], word: str = "Warning") -> None:
-    """Say on stderr in one line, also with --quiet, why the exit code is 4."""
-    told = []
-    if failed:
-        told.append(f"{len(failed)} source{'s' * (len(failed) > 1)} could not be read ({' | '.join(failed)})")
-    if quarantined:
-        folder = Path(store) / "quarantine"
-        told.append(f"{quarantined} row{'s' * (quarantined > 1)} quarantined, with reasons in {folder}")
-    if told:
-        click.echo(printable(f"{word}: {'; '.join(told)}".replace("\n", " ")), err=True)
-
-
 def _show_run(
     common: Common, store: str, result: RunResult, extra: dict[str, object] | None = None, table: bool = False
 ) -> None:
@@ -276,11 +264,12 @@ def _show_run(
         tell(f"Warning: {printable(message)}")
     stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.seconds.items())
     common.detail(f"Seconds, summed over threads: {stages}")
-    _tell_lost(store, result.rows_quarantined, result.sources_failed)
+    tell_lost(store, result.rejected, result.sources_failed)
     if common.json:
         seconds = {"seconds": {stage: round(value, 3) for stage, value in result.seconds.items()}}
         print_json({**(extra or {}), **facts, "published": published, "messages": result.messages,
-                    "failed_sources": result.sources_failed, **(seconds if common.verbose else {})})  # fmt: skip
+                    "failed_sources": result.sources_failed,
+                    "quarantined_reasons": result.rejected.reasons, **(seconds if common.verbose else {})})  # fmt: skip
         return
     if common.quiet:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +18,7 @@ from capforecast.store.catalog import Catalog
 from capforecast.store.conversion import Conversion
 from capforecast.store.counters import Natures, rolled_again
 from capforecast.store.identify import KEY, SeriesIndex
-from capforecast.store.intake import Batch, Intake
+from capforecast.store.intake import REJECTS, Batch, Intake
 from capforecast.store.parquet import Part, read, write_part
 from capforecast.units import known
 
@@ -51,6 +51,8 @@ class Ingested:
         First and last time of the rows that were not quarantined.
     reasons : dict
         Quarantined rows by reason.
+    lines : dict
+        By reason, the first line that it was met on; empty for an ingest that the ledger knew.
     warnings : tuple of str
         One sentence for each series whose rows name units that cannot be converted into each other, then of
         units that are not known and of percents beyond 100.
@@ -68,6 +70,7 @@ class Ingested:
     last_us: int | None
     reasons: dict[str, int]
     warnings: tuple[str, ...] = ()
+    lines: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def _known(catalog: Catalog, request: Request) -> Ingested | None:
             do="Ingest other content under another ingest_id",
         )  # fmt: skip
     texts = {"reasons": json.loads(row["reasons"]), "warnings": tuple(json.loads(row["warnings"]))}
-    return Ingested(**{name: texts.get(name, row[name]) for name in Ingested.__dataclass_fields__})
+    return Ingested(**{name: texts.get(name, row[name]) for name in Ingested.__dataclass_fields__ if name in row})
 
 
 def _quarantine(place: Workplace, request: Request, intake: Intake, parts: list[Part]) -> tuple[list[Part], list[Part]]:
@@ -231,10 +234,8 @@ def _warnings(intake: Intake) -> tuple[str, ...]:
 def _result(
     request: Request, intake: Intake, done: list[Done], seen: pl.DataFrame, warnings: tuple[str, ...]
 ) -> Ingested:
-    reasons: dict[str, int] = {}
-    for frame in intake.rejects:
-        for reason, rows in frame["reason"].value_counts(sort=False).iter_rows():
-            reasons[reason] = reasons.get(reason, 0) + rows
+    rejects = pl.concat([pl.DataFrame(schema=REJECTS), *intake.rejects]).group_by("reason")
+    why = rejects.agg(pl.len().alias("rows"), pl.col("line").min()).sort("reason")
     result = Ingested(
         request.ingest_id,
         request.source,
@@ -242,12 +243,13 @@ def _result(
         accepted=int(seen["samples"].sum()),
         duplicate=sum(one.duplicate for one in done),
         conflict=sum(one.conflict for one in done),
-        quarantined=sum(reasons.values()),
+        quarantined=int(why["rows"].sum()),
         series_new=int((~seen["known"]).sum()),
         first_us=intake.first_us,
         last_us=intake.last_us,
-        reasons=dict(sorted(reasons.items())),
+        reasons=dict(why.select("reason", "rows").iter_rows()),
         warnings=warnings,
+        lines=dict(why.select("reason", "line").drop_nulls().iter_rows()),
     )
     if result.rows_in != result.accepted + result.duplicate + result.quarantined:
         raise StoreError(
