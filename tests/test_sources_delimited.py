@@ -120,6 +120,22 @@ def test_bad_lines_are_rejects_with_line_reason_and_text(tmp_path: Path) -> None
     assert [lines[n - 1] for n in found.rejects["line"]] == found.rejects["raw"].to_list()
 
 
+def test_decimal_commas_are_told_apart_from_other_text_and_never_read(tmp_path: Path) -> None:
+    """A column of them is one of values, so that no metric of a wide table is left out without a word."""
+    reason = "has a decimal comma, where a point is needed"
+    rows = [["a", "cpu", str(START_S + i), cell] for i, cell in enumerate(("3,5", "-1.234,5", "4", "1,2,3", "n/a"))]
+    found = load(write(tmp_path / "long.csv", table(delimiter=";", rows=[TABLE[0], *rows])))
+    assert found.rows["value"].to_list() == [4.0]
+    numberless = "value is not a number"
+    assert found.rejects.select("line", "reason").rows() == [
+        (2, f"value {reason}"), (3, f"value {reason}"), (5, numberless), (6, numberless)
+    ]  # fmt: skip
+    wide = write(tmp_path / "wide.csv", f"ts;cpu;mem;note\n{START_S};3,5;7;x\n{START_S + 60};4,5;8;y\n")
+    found = load(wide)
+    assert found.rows.select("metric", "value").rows() == [("mem", 7.0), ("mem", 8.0)]
+    assert found.rejects["reason"].to_list() == [f"'cpu' {reason}"] * 2
+
+
 def test_not_a_number_and_infinity_stay_in_the_rows(tmp_path: Path) -> None:
     cells = ["NaN", "nan", "inf", "-Infinity", "1e400"]
     rows = [["a", "cpu", str(START_S + i), cell] for i, cell in enumerate(cells)]

@@ -25,13 +25,15 @@ from capforecast.sources.content import shown, stem
 from capforecast.sources.naming import ALIASES, NOT_METRICS, ROLES, metric_name, plain
 
 _SYSSTAT = ("CPU", "DEV", "IFACE", "FILESYSTEM", "TTY", "INTR", "FCHOST", "BAT", "BUS")
+_NUMBERS = ("number", "decimal_comma")
+"""Kinds of the cells of values; the rows of the latter are rejects that say so."""
 _NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
 _LISTED = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, and what its first cells are (number, time, text, empty or other)."""
+    """One column: its name, and what its first cells are: number, decimal_comma, time, text, empty or other."""
 
     name: str
     kind: str
@@ -204,7 +206,7 @@ def _kind(
         if options.layout != "long":
             roles.pop("value", None)
         return options.layout
-    numbers = [i for i in free if columns[i].kind == "number"]
+    numbers = [i for i in free if columns[i].kind in _NUMBERS]
     if "value" not in roles and "metric" in roles:
         if len(numbers) != 1:
             raise _missing("value", columns, location)
@@ -288,7 +290,7 @@ def _wide(
     found: dict[str, Metric] = {}
     headers = {column.name for column in columns}
     for i, column in enumerate(columns):
-        if i in roles.values() or column.kind not in ("number", "empty") or plain(column.name) in NOT_METRICS:
+        if i in roles.values() or column.kind not in (*_NUMBERS, "empty") or plain(column.name) in NOT_METRICS:
             continue
         name, unit = sysstat_metric(column.name, headers) if sysstat else metric_name(column.name)
         if name in found:

@@ -38,6 +38,8 @@ _ISO = (
     r"(?:(?:[Tt]|\s+)([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
     r"\s*([Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)?$"
 )
+DECIMAL_COMMA = r"^[-+]?(?:\d+|\d{1,3}(?:[. ]\d{3})+),\d+$"
+"""Numbers as they are written where the comma is the decimal sign: they are told apart, and never read."""
 _MONTH_DAYS = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _SAMPLE = 1000
 
@@ -78,14 +80,17 @@ class Clock:
 
 
 def kind_of(cells: pl.Series) -> str:
-    """Return what text cells are: "number", "time", "text" or "empty" (most of the filled ones decide)."""
+    """Return what text cells are: number, time, decimal_comma, text or empty (most of the filled ones decide)."""
     filled = cells.head(_SAMPLE).str.strip_chars()
     filled = filled.filter((filled != "").fill_null(False))
     if not len(filled):
         return "empty"
-    if filled.cast(pl.Float64, strict=False).is_not_null().sum() * 2 >= len(filled):
+    numbers = filled.cast(pl.Float64, strict=False).is_not_null()
+    if numbers.sum() * 2 >= len(filled):
         return "number"
-    return "time" if filled.str.contains(_ISO).sum() * 2 >= len(filled) else "text"
+    if filled.str.contains(_ISO).sum() * 2 >= len(filled):
+        return "time"
+    return "decimal_comma" if (numbers | filled.str.contains(DECIMAL_COMMA)).sum() * 2 >= len(filled) else "text"
 
 
 def clock_for(cells: pl.Series, options: ReadOptions, where: str) -> Clock:

@@ -15,7 +15,7 @@ import polars as pl
 
 from capforecast.sources import REJECTS, ROWS, Batch, ReadOptions
 from capforecast.sources.columns import Layout, Metric
-from capforecast.sources.moments import Moments
+from capforecast.sources.moments import DECIMAL_COMMA, Moments
 
 Bad = list[tuple[int, str, str]]
 
@@ -176,7 +176,7 @@ def _long(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
         .when(empty)
         .then(pl.lit("value is empty"))
         .when(pl.col("value").is_null())
-        .then(pl.lit("value is not a number"))
+        .then("value " + _no_number(cells, metric))
         .otherwise(none)
     ).to_series()
     wrong = reasons.is_not_null()
@@ -235,5 +235,14 @@ def _step_times(count: int, width: int, options: ReadOptions) -> npt.NDArray[np.
 
 
 def _unreadable(cells: Cells, metric: Metric, wrong: pl.Series) -> Bad:
-    reason = f"{metric.header!r} is not a number"
-    return [(int(cells.lines[i]), reason, cells.raw(i)) for i in wrong.arg_true().to_list()]
+    if not wrong.any():
+        return []
+    why = _no_number(cells, metric)
+    return [(int(cells.lines[i]), f"{metric.header!r} {why[i]}", cells.raw(i)) for i in wrong.arg_true().to_list()]
+
+
+def _no_number(cells: Cells, metric: Metric) -> pl.Series:
+    """Return of each row what is wrong with its value if it is no number."""
+    comma = cells.text(metric.index).str.contains(DECIMAL_COMMA).fill_null(False)
+    reasons = {True: "has a decimal comma, where a point is needed", False: "is not a number"}
+    return comma.replace_strict(reasons, return_dtype=pl.String)
