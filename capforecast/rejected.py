@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import polars as pl
+
+
+def by_reason(rejects: pl.DataFrame) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many rows (columns reason and line) each reason has, and its first line where lines are known."""
+    why = rejects.group_by("reason").agg(pl.len().alias("rows"), pl.col("line").min()).sort("reason")
+    return dict(why.select("reason", "rows").iter_rows()), dict(why.select("reason", "line").drop_nulls().iter_rows())
+
 
 @dataclass(slots=True)
 class Rejected:

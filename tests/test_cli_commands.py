@@ -408,6 +408,21 @@ def test_forecast_of_a_file_without_output_is_csv_on_stdout(tmp_path: Path) -> N
     assert result.stderr == ""
 
 
+def test_forecast_of_a_file_says_why_rows_could_not_be_read(tmp_path: Path) -> None:
+    """With exit 4 beside the forecast of the others; where no row could be, it is the error."""
+    source = tmp_path / "de.csv"
+    text = wave("a").write_csv(separator=";")
+    source.write_text(text + "a;cpu_util_pct;2026-06-01T00:00:00Z;3,5\n", encoding="utf-8")
+    why = f'(1 x "value has a decimal comma, where a point is needed", first at {source}:482)'
+    result = call("forecast", source, "--horizon", "1h")
+    assert (result.exit_code, result.stderr) == (4, f"Warning: {source}: 1 row could not be read {why}\n")
+    source.write_text("host;metric;ts;value\na;cpu_util_pct;2026-06-01T00:00:00Z;3,5\n", encoding="utf-8")
+    result = call("forecast", source, "--horizon", "1h")
+    why = why.replace(":482", ":2")
+    said = f"Error: some row must be readable; got none of 1 {why}; in {source}\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", said)
+
+
 def test_forecast_of_standard_input(with_project: Path) -> None:
     """A dash is a file; times in JSON end in Z, on stdout and in a file."""
     text = Path("samples.csv").read_text(encoding="utf-8")

@@ -29,6 +29,8 @@ from capforecast.errors import ConfigError, printable
 if TYPE_CHECKING:
     import polars as pl
 
+    from capforecast.rejected import Rejected
+
 PUBLISHED, PARTLY = 0, 4
 FOR_FILES = ("step", "quantiles", "output", "mapping", "source_format", "tz", "delimiter", "encoding")
 FOR_HOSTS = ("html", "png", "svg")
@@ -243,7 +245,7 @@ def _replay_cases(
     frame, renamed, warning = read_cases(cases, mapping or {}, alone=samples_path is None)
     if warning is not None:
         common.say(f"Warning: {printable(warning)}")
-    unread = 0
+    unread = None
     with progress(common) as report:
         report("read", 0, None)
         if samples_path is None:
@@ -257,11 +259,13 @@ def _replay_cases(
     _leave_after(str(samples_path), unread)
 
 
-def _leave_after(path: str, unread: int) -> None:
+def _leave_after(path: str, unread: Rejected | None) -> None:
     """End the command; say, also with --quiet, why the exit code is 4."""
-    if unread:
-        click.echo(f"Warning: {printable(path)}: {unread} rows could not be read", err=True)
-    leave(PARTLY if unread else PUBLISHED)
+    if unread is None or not unread.rows:
+        leave(PUBLISHED)
+    rows = f"{unread.rows} row{'s' * (unread.rows > 1)}"
+    click.echo(f"Warning: {printable(path)}: {rows} could not be read ({printable(str(unread))})", err=True)
+    leave(PARTLY)
 
 
 def _deliver(common: Common, found: pl.DataFrame, output: str | None) -> None:

@@ -13,6 +13,7 @@ from capforecast.cli.files import read_samples
 from capforecast.cli.options import CASE_COLUMNS
 from capforecast.config import Config
 from capforecast.errors import ConfigError, SchemaError, SourceError
+from capforecast.rejected import Rejected
 from capforecast.settings import CANONICAL
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import STDIN
@@ -63,8 +64,8 @@ def read_cases(path: str, mapping: Mapping[str, str], *, alone: bool) -> tuple[p
 
 def samples_for(
     location: str, options: ReadOptions, renamed: Collection[str], config: Config
-) -> tuple[pl.DataFrame, int]:
-    """Return the samples of a location, counters as their rates, and how many rows could not be read.
+) -> tuple[pl.DataFrame, Rejected]:
+    """Return the samples of a location, counters as their rates, and which rows could not be read.
 
     Columns that the cases call otherwise may, but need not, be called so in the samples too.
     """

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from capforecast.config import Config
+    from capforecast.rejected import Rejected
     from capforecast.sources import ReadOptions
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
@@ -109,8 +110,8 @@ def csv_text(frame: pl.DataFrame) -> str:
     return frame.with_columns(guarded()).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
 
 
-def read_samples(location: str, options: ReadOptions, config: Config) -> tuple[pl.DataFrame, int]:
-    """Return the samples of a file or directory, counters as their rates, and how many rows could not be read.
+def read_samples(location: str, options: ReadOptions, config: Config) -> tuple[pl.DataFrame, Rejected]:
+    """Return the samples of a file or directory, counters as their rates, and which rows could not be read.
 
     Parameters
     ----------
@@ -125,22 +126,30 @@ def read_samples(location: str, options: ReadOptions, config: Config) -> tuple[p
     ------
     SourceError, SchemaError
         No source recognises the location, or it cannot be read.
+    DataError
+        None of its rows can be read.
     """
     import polars as pl
 
     from capforecast.ingest import natures
+    from capforecast.rejected import Rejected, by_reason
     from capforecast.run import files_of
     from capforecast.sources import ROWS
     from capforecast.sources.recognise import read
     from capforecast.store import with_rates
 
-    batches = [batch for name in files_of(location, config) for batch in read(name, options)]
-    natured = [batch.rows.select(*ROWS, batch.nature.cast(pl.String)) for batch in batches]
+    natured, rejected = [], Rejected()
+    for name in files_of(location, config):
+        for batch in read(name, options):
+            natured.append(batch.rows.select(*ROWS, batch.nature.cast(pl.String)))
+            rejected.add(name, *by_reason(batch.rejects))
     rows = pl.concat([pl.DataFrame(schema={**ROWS, "nature": pl.String()}), *natured])
+    if rows.is_empty() and rejected.rows:
+        raise DataError("some row must be readable", got=f"none of {rejected.rows} ({rejected})", where=location)
     told = natures(rows["metric"].drop_nulls().unique().to_list(), config.metric_kinds)
     said = pl.col("metric").replace_strict(told, default=None, return_dtype=pl.String)
     rows = rows.with_columns(ts=pl.col("ts").cast(pl.Datetime("us", "UTC")), nature=pl.coalesce(said, "nature"))
-    return with_rates(rows), sum(batch.rejects.height for batch in batches)
+    return with_rates(rows), rejected
 
 
 def stored_samples(store_path: str, cases: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from capforecast.errors import StoreError
+from capforecast.rejected import by_reason
 from capforecast.store import durable
 from capforecast.store.append import Done, Workplace, fresh_days, merge_rollups, merge_samples, total, unique
 from capforecast.store.catalog import Catalog
@@ -234,8 +235,7 @@ def _warnings(intake: Intake) -> tuple[str, ...]:
 def _result(
     request: Request, intake: Intake, done: list[Done], seen: pl.DataFrame, warnings: tuple[str, ...]
 ) -> Ingested:
-    rejects = pl.concat([pl.DataFrame(schema=REJECTS), *intake.rejects]).group_by("reason")
-    why = rejects.agg(pl.len().alias("rows"), pl.col("line").min()).sort("reason")
+    reasons, lines = by_reason(pl.concat([pl.DataFrame(schema=REJECTS), *intake.rejects]))
     result = Ingested(
         request.ingest_id,
         request.source,
@@ -243,13 +243,13 @@ def _result(
         accepted=int(seen["samples"].sum()),
         duplicate=sum(one.duplicate for one in done),
         conflict=sum(one.conflict for one in done),
-        quarantined=int(why["rows"].sum()),
+        quarantined=sum(reasons.values()),
         series_new=int((~seen["known"]).sum()),
         first_us=intake.first_us,
         last_us=intake.last_us,
-        reasons=dict(why.select("reason", "rows").iter_rows()),
+        reasons=reasons,
         warnings=warnings,
-        lines=dict(why.select("reason", "line").drop_nulls().iter_rows()),
+        lines=lines,
     )
     if result.rows_in != result.accepted + result.duplicate + result.quarantined:
         raise StoreError(
