@@ -90,7 +90,10 @@ def write(publication, *frames):
 
 
 def left(store):
-    return [path for path in (store.path / "reports").rglob("*") if path.name.endswith(".tmp")]
+    """Return what nobody reads: temporary files, days without a run."""
+    reports = store.path / "reports"
+    days = [day for day in (reports / "history").iterdir() if not any(day.iterdir())]
+    return [*days, *(path for path in reports.rglob("*") if path.name.endswith(".tmp"))]
 
 
 def test_what_is_not_published_leaves_nothing(store):
@@ -111,7 +114,12 @@ def test_what_is_not_published_leaves_nothing(store):
     assert left(store) == []
     with pytest.raises(StoreError, match="Run `capforecast run`"):
         store.published()
-    assert store.publish(IDENTITY, {"breaches": good}, {}).generation == 1
+    store.publication(IDENTITY)  # Killed before it ends.
+    assert len(left(store)) == 1
+    store.close()
+    with Store.open(store.path, writable=True) as again:
+        assert left(again) == []
+        assert again.publish(IDENTITY, {"breaches": good}, {}).generation == 1
 
 
 @pytest.mark.parametrize("after", [0, 3000])

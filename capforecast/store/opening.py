@@ -100,6 +100,7 @@ def sweep(path: Path, catalog: Catalog) -> None:
         durable.remove(path / leftover)
     for stray in stray_history(path, set(catalog.history())):
         durable.remove(path / stray)
+        durable.remove_empty((path / stray).parent)
     for pattern in (f".{layout.MANIFEST}.*.tmp", f"{layout.LATEST}/.*.tmp", f"{layout.HISTORY}/*/*/.*.tmp"):
         for temporary in sorted(path.glob(pattern)):
             durable.remove(temporary)

@@ -63,6 +63,7 @@ class Publication:
         if self._keeping is not None:
             self._keeping.abandon()
         durable.remove(self._folder)
+        durable.remove_empty(self._folder.parent)
 
     def write(self, table: str, rows: pa.Table) -> None:
         """Append rows to a table.
