@@ -334,12 +334,13 @@ def test_init_names_the_store_it_is_given(tmp_path: Path, monkeypatch: pytest.Mo
         assert load(tmp_path / "new" / "capforecast.toml", environ={}).store.path == expected
 
 
-def test_init_replaces_nothing_without_force(tmp_path: Path) -> None:
+def test_init_replaces_nothing_without_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of the user's is named and kept."""
     (tmp_path / "limits.csv").write_text("mine", encoding="utf-8")
-    result = call("init", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    result = call("init")
     assert result.exit_code == 2
-    assert "limits.csv" in result.stderr
+    assert f"got limits.csv; in {tmp_path}. Add --force" in result.stderr
     assert (tmp_path / "limits.csv").read_text(encoding="utf-8") == "mine"
     assert not (tmp_path / "capforecast.toml").exists()
     assert call("init", str(tmp_path), "--force", "--json").exit_code == 0

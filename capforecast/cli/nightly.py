@@ -110,7 +110,7 @@ def init_command(
         raise ConfigError(
             "init must not replace files",
             got=" and ".join(there),
-            where=directory,
+            where=str(folder.absolute()),
             do="Add --force to replace them",
         )
     source, known = found_at(origin[1], shown, _now_us()) if origin is not None else (None, "")
