@@ -39,6 +39,23 @@ class Names:
         counts = np.bincount(self._codes["host"], minlength=len(self._values["host"]))
         self._by_host, self._offsets = order, np.concatenate([[0], np.cumsum(counts)])
 
+    def any(self, host: str, metric: str, instance: str) -> bool:
+        """Tell whether any row matches all three globs."""
+        globs = [(name, glob) for name, glob in zip(SERIES, (host, metric, instance), strict=True) if glob != "*"]
+        # Every name that is known has a row: only two globs can miss each other.
+        found = [self._match(name, glob) for name, glob in globs]
+        if any(codes is not None and not codes.size for codes in found):
+            return False
+        return bool(self.rows) and (len(globs) < 2 or bool(self.match(host, metric, instance).size))
+
+    def is_host(self, name: str) -> bool:
+        """Tell whether a row has this very host."""
+        return name in self._lookup["host"]
+
+    def metrics(self) -> list[str]:
+        """Return the metrics, each once."""
+        return self._values["metric"]
+
     def match(self, host: str, metric: str, instance: str) -> Rows:
         """Return the rows, ascending, whose names match all three globs."""
         found = {name: self._match(name, glob) for name, glob in zip(SERIES, (host, metric, instance), strict=True)}

@@ -15,6 +15,7 @@ from capforecast.correction import Correction
 from capforecast.dated import dated
 from capforecast.expected import Expected, expect
 from capforecast.findings import NEVER
+from capforecast.ineffective import sentences
 from capforecast.limits import resolve
 from capforecast.marks import Marks
 from capforecast.previous import Memory
@@ -175,7 +176,9 @@ def expected_at(
         host, metric and instance of the series that are wanted, by their present names; one that is None or left
         out stands for all.
     """
-    series = store.series().filter(pl.col("first_ts").dt.epoch("us") < as_of_us)
+    series = store.series()
+    idle = [] if names else sentences(series, store.limits(), config, as_of_us)
+    series = series.filter(pl.col("first_ts").dt.epoch("us") < as_of_us)
     # A renamed host is found by its old name, so marks are made before any series is left out.
     marks = Marks.of(series, config)
     series = marks.current(series)
@@ -185,7 +188,7 @@ def expected_at(
     limits = resolve(series, store.limits(), config.metric_kinds, as_of_us)
     end_us = as_of_us + config.run.horizon_us
     changes = dated(series, store.limits(), config.metric_kinds, limits, as_of_us, end_us)
-    return expect(series, limits, config, changes, marks), [*limits.sentences(series), *changes.begin]
+    return expect(series, limits, config, changes, marks), [*limits.sentences(series), *changes.begin, *idle]
 
 
 def _counts(found: Found) -> Counts:
