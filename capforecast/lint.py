@@ -12,7 +12,9 @@ import polars as pl
 from capforecast import suspicions
 from capforecast.config import Config
 from capforecast.expected import levels
+from capforecast.ineffective import NATURE_HOLDS, otherwise, unmatched
 from capforecast.limits import Resolved, resolve
+from capforecast.misfits import FAR, apart, misfits, nothing
 from capforecast.panel import DAY_US, HOUR_US, MINUTE_US, Floats
 from capforecast.store import Store, shards
 from capforecast.suspicions import Course
@@ -65,6 +67,10 @@ CODES = {
     "flat": "a series that moved does not move any more",
     "step": "samples come more often, or less, than they did",
     "capacity": "a level is above its capacity, or the two are in different units",
+    "threshold": "a level and its threshold are of different magnitudes",
+    "order": "a threshold lies beyond one that is worse",
+    "unmatched": "a line matches no series",
+    "nature": "a series is stored with another nature than the settings say",
     "renamed": "a host ends where another one like it begins",
 }
 """Sorts of findings, in the order they are told."""
@@ -82,7 +88,9 @@ SAID = {
 """What is said of a series."""
 
 
-def lint(store: Store, config: Config, as_of_us: int) -> list[Finding]:
+def lint(
+    store: Store, config: Config, as_of_us: int, *, limits: pl.DataFrame | None = None, whole: bool = True
+) -> list[Finding]:
     """Return what looks wrong, by sort and then by name; at most `NAMED` of a sort are named.
 
     Parameters
@@ -90,22 +98,34 @@ def lint(store: Store, config: Config, as_of_us: int) -> list[Finding]:
     store : Store
         Open store; it is read shard by shard, the newest `DAYS` days of each series.
     config : Config
-        Kinds of metrics, limits are those of the store; hosts renamed there are no candidates.
+        Kinds of metrics; hosts renamed there are no candidates.
     as_of_us : int
         The clock.
+    limits : DataFrame, optional
+        Lines of limits.csv; those that the store took with its last run where they are left out.
+    whole : bool
+        Are the series all that limits and settings are about?
     """
     series = store.series()
+    lines = store.limits() if limits is None else limits
     found = [*_clocks(series, as_of_us), *_units(series)]
-    limits = resolve(series, store.limits(), config.metric_kinds, as_of_us)
+    if whole:
+        found += (Finding("unmatched", "", "", "", one) for one in unmatched(series, lines, config, as_of_us))
+    natured = dict(otherwise(series, config))
+    found += (Finding("nature", "", metric, "", f"{what}: {NATURE_HOLDS}") for metric, what in natured.items())
+    resolved = resolve(series, lines, config.metric_kinds, as_of_us)
     order = np.argsort(series.get_column("sid").to_numpy(), kind="stable")
-    level = np.full(series.height, np.nan)
+    levels = nothing(series.height)
     for start, stop in shards(series.get_column("sid").to_numpy()[order].astype(np.int32), SHARD):
         some = np.sort(order[start:stop])
         part = series[some]
-        looked = _Part(part, _course(store, part), _whole(part, limits, some))
-        found += looked.findings()
-        level[some] = suspicions.highest(looked.course)
-    found += _renamed(series.with_columns(level=pl.Series(level)), config, as_of_us)
+        looked = _Part(part, _course(store, part), _whole(part, resolved, some))
+        # Of a counter that the settings know is told above what it waits for.
+        found += (one for one in looked.findings() if one.code != "counter" or one.metric not in natured)
+        levels.low[some], levels.high[some] = suspicions.lowest(looked.course), suspicions.highest(looked.course)
+        levels.middle[some] = suspicions.middle(looked.course)
+    found += (Finding(code, *name, what) for code, name, what in misfits(series, lines, resolved, levels, as_of_us))
+    found += _renamed(series.with_columns(level=pl.Series(levels.high)), config, as_of_us)
     return _shortened(found)
 
 
@@ -143,21 +163,20 @@ class _Part:
         counting = suspicions.counts_up(self.course) & (_like(metric, _COUNTER_NAMES) | self._restarts())
         high, step = suspicions.highest(self.course), suspicions.changed_step(self.course)
         with np.errstate(invalid="ignore", divide="ignore"):
-            above, below = high / self.whole, self.whole / high
+            above = high / self.whole
             rules = (
                 ("beyond_100", percent & (above > 1.000001), high),
                 ("counter", gauge & ~percent & counting, high),
                 ("cache", memory & suspicions.stays_full(self.course, self.whole), high),
                 ("flat", suspicions.went_flat(self.course), high),
                 ("step", step >= 1.5, step),
-                ("capacity", ~percent & (above > 1.000001), above),
-                ("capacity", ~percent & (below > 500.0), below),
+                ("capacity", ~percent & (above > 1.000001) & (above < FAR), above),
             )
         for code, which, value in rules:
             for s in np.flatnonzero(which).tolist():
                 host, metric_, instance, unit = self.series.select("host", "metric", "instance", "unit").row(s)
                 message = SAID[code].format(
-                    value=value[s], high=high[s], whole=self.whole[s], unit=unit, hint=_apart(value[s])
+                    value=value[s], high=high[s], whole=self.whole[s], unit=unit, hint=apart(value[s])
                 )
                 yield Finding(code, host, metric_, instance, message)
 
@@ -167,17 +186,6 @@ class _Part:
         down = np.append(0, np.cumsum(np.append(False, last[1:] < 0.1 * last[:-1])))
         first = np.minimum(starts[:-1] + 1, last.size)
         return (down[np.maximum(starts[1:], first)] - down[first]) > 0 if last.size else np.zeros(starts.size - 1, bool)
-
-
-def _apart(ratio: float) -> str:
-    """Say what the ratio of two sizes that should be alike reminds of."""
-    for power, names in ((1, "KiB and kB"), (2, "MiB and MB"), (3, "GiB and GB"), (4, "TiB and TB")):
-        if abs(ratio / 1.024**power - 1) < 0.004:
-            return f"they differ as {names} do"
-        for base in (1000.0, 1024.0):
-            if 0.2 < ratio / base**power < 1.0001:
-                return f"about a factor of {base**power:.3g}: one of them is likely to be in another unit"
-    return "correct limits.csv, or the unit of either"
 
 
 def _like(metric: pl.Series, patterns: tuple[str, ...]) -> np.ndarray:

@@ -46,6 +46,21 @@ def highest(course: Course) -> Floats:
     return _each(course, course.high, np.maximum)
 
 
+def lowest(course: Course) -> Floats:
+    """Return the lowest value of each series, float64 (S,); NaN without any."""
+    return _each(course, course.low, np.minimum)
+
+
+def middle(course: Course) -> Floats:
+    """Return the median of each series' newest values of rollups, float64 (S,); NaN without any."""
+    count = np.diff(course.starts)
+    owner = np.repeat(np.arange(count.size), count)
+    ranked = course.last[np.lexsort((course.last, owner))]
+    out = np.full(count.size, np.nan)
+    out[count > 0] = ranked[(course.starts[:-1] + count // 2)[count > 0]]
+    return out
+
+
 def counts_up(course: Course) -> np.ndarray:
     """Tell which series only rise, in most steps, but for drops to less than a tenth, bool (S,).
 
@@ -104,7 +119,7 @@ def stays_full(course: Course, whole: Floats) -> np.ndarray:
         100 of percents, the capacity of others; NaN where it is not known.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        least = 100.0 * _each(course, course.low, np.minimum) / whole
+        least = 100.0 * lowest(course) / whole
         most = 100.0 * highest(course) / whole
         enough = np.diff(course.starts) >= LEAST
         stays: np.ndarray = enough & (least >= FULL) & (most <= 100.0) & (most - least <= 8.0) & (most > least)

@@ -114,3 +114,79 @@ def test_files_are_looked_at_without_taking_them(tmp_path, value, code, word):
     assert not (tmp_path / "store").exists()
     told = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)["findings"]
     assert [one["code"] for one in told] == [word] * (code > 0)
+
+
+HEADER = "host,metric,instance,capacity,threshold_name,threshold,direction,lead_time_days,valid_from\n"
+
+
+def told(path, *codes):
+    return [(one.code, one.host, one.message) for one in looked(path) if one.code in codes]
+
+
+def test_capacities_and_thresholds_of_another_magnitude_are_told_once_for_each_line_and_metric(tmp_path):
+    path = stored(
+        tmp_path / "s",
+        *(frame(f"gb-{i}", "disk_used_bytes", 500.0 + noise(f"g{i}")) for i in range(3)),
+        frame("big", "disk_used_bytes", 1.45e12 + 1e9 * noise("big")),
+        frame("new", "disk_used_bytes", 3e4 + 0 * noise("new")),
+        frame("fine", "disk_used_bytes", 2e9 + 1e8 * noise("f")),
+        frame("idle", "cpu_util_pct", np.zeros(HOURS)), *(quiet(f"web-{i}") for i in range(2)),
+        frame("lossy", "packet_loss_pct", np.where(AXIS % 97 == 0, 8.0, 0.0)),
+        frame("free", "disk_free_bytes", 5e11 + 1e9 * noise("free")),
+        limits=HEADER + "gb-*,disk_used_bytes,,1e12,,,,,\n"
+        "big,disk_used_bytes,,2000,,,,,\nnew,disk_used_bytes,,1e12,,,,,\n"
+        "fine,disk_used_bytes,,,critical,1e12,,,\n*,cpu_util_pct,,,critical,0.9,,,\n*,packet_loss_pct,,,critical,1,,,\n"
+        "free,disk_free_bytes,,,warning,2e9,below,,\nfree,disk_free_bytes,,,critical,10,below,,\n",
+    )  # fmt: skip
+    found = told(path, "capacity", "threshold")
+    assert [one[:2] for one in found] == [
+        ("capacity", "big"), ("capacity", "gb-0"), ("threshold", "free"), ("threshold", "web-0"),
+    ]  # fmt: skip
+    said = {host: message for _, host, message in found}
+    assert said["gb-0"].startswith("limits.csv:2: the capacity of this and 2 more series is 1e+12, and levels reach 50")
+    assert "about a factor of 1e+09" in said["gb-0"]
+    assert said["big"].startswith("limits.csv:3: the capacity of this is 2000")
+    assert said["free"].startswith("limits.csv:9: ")
+    assert said["web-0"].startswith("limits.csv:6: the threshold of this and 1 more series is 0.9, and levels reach 4")
+
+
+def test_thresholds_that_are_met_later_than_worse_ones_are_told(tmp_path):
+    path = stored(
+        tmp_path / "s", quiet("a"), quiet("b"), frame("c", "disk_free_bytes", 5e11 + 1e9 * noise("c")),
+        limits=HEADER + "a,cpu_util_pct,,,warning,95,,,\nb,cpu_util_pct,,,warning,90,,,\n"
+        "c,disk_free_bytes,,,warning,1e10,below,,\nc,disk_free_bytes,,,critical,2e10,below,,\n",
+    )  # fmt: skip
+    assert told(path, *CODES) == [
+        (
+            "order", "a",
+            "limits.csv:2: warning at 95 of this lies beyond critical at 90 (kind:percent), direction above",
+        ),
+        (
+            "order", "c",
+            "limits.csv:4: warning at 1e+10 of this lies beyond critical at 2e+10 (limits.csv:5), direction below",
+        ),
+    ]  # fmt: skip
+
+
+def test_limits_are_those_of_the_file_where_there_is_one(tmp_path):
+    """What was corrected is not told again, what is mistyped is told before a run takes it."""
+    path = stored(tmp_path / "s", quiet("a"), limits=HEADER + "x,*,,,critical,90,,,\n")
+    file = tmp_path / "limits.csv"
+    arguments = ["lint", "--store", str(path), "--as-of", END.isoformat()]
+    for text, code in (("a,*,,,critical,90,,,\n", 0), ("b,*,,,critical,90,,,\n", 4)):
+        file.write_text(HEADER + text, encoding="utf-8")
+        settings = tmp_path / "capforecast.toml"
+        settings.write_text("", encoding="utf-8")
+        result = CliRunner().invoke(main, [*arguments, "--config", str(settings)])
+        assert (result.exit_code, "limits.csv:2 (b,*,*)" in result.stdout) == (code, code > 0)
+    file.unlink()
+    assert "limits.csv:2 (x,*,*)" in CliRunner().invoke(main, [*arguments, "--config", str(settings)]).stdout
+
+
+def test_files_that_hold_a_part_of_the_fleet_say_nothing_of_lines_for_the_rest(tmp_path):
+    quiet("a").write_parquet(tmp_path / "s.parquet")
+    (tmp_path / "limits.csv").write_text(HEADER + "b,*,,,critical,90,,,\n", encoding="utf-8")
+    (tmp_path / "capforecast.toml").write_text("", encoding="utf-8")
+    arguments = ["lint", str(tmp_path / "s.parquet"), "--config", str(tmp_path / "capforecast.toml")]
+    result = CliRunner().invoke(main, [*arguments, "--as-of", END.isoformat()])
+    assert (result.exit_code, result.stdout) == (0, "nothing looks wrong\n")

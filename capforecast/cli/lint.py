@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from typing import TYPE_CHECKING, Any
@@ -28,14 +29,17 @@ def lint_command(common: Common, sources: tuple[str, ...], **how: Any) -> None:
     """Say what looks wrong in the store or in files.
 
     Units that do not fit, counters taken as levels, caches counted as memory, percents beyond 100, levels above
-    their capacity, series that went flat or changed their step, clocks that are ahead, hosts that were
-    renamed. Nothing is changed; of each sort 20 are named. The exit code is 4 when anything was found, else 0.
+    their capacity, capacities and thresholds of another magnitude than the levels, thresholds in the wrong order,
+    lines of limits.csv and the settings that match no series, series that went flat or changed their step, clocks
+    that are ahead, hosts that were renamed. Nothing is changed; of each sort 20 are named. The exit code is 4 when
+    anything was found, else 0.
 
     \b
     Examples:
       capforecast lint
       capforecast lint metrics.csv.gz --json
     """  # noqa: D301
+    from capforecast.limits import read
     from capforecast.lint import lint
     from capforecast.store import Store
 
@@ -45,8 +49,10 @@ def lint_command(common: Common, sources: tuple[str, ...], **how: Any) -> None:
     if sources:
         found = _of_files(config, sources, read_options(config, **how), as_of_us)
     else:
+        # What stands in the file is what the next run takes; the last one may have taken another.
+        limits = read(config.limits.file) if os.path.exists(config.limits.file) else None
         with Store.open(config.store.path) as store:
-            found = lint(store, config, as_of_us)
+            found = lint(store, config, as_of_us, limits=limits)
     if common.json:
         print_json({"findings": [one.row() for one in found]})
     elif found or not common.quiet:
@@ -66,9 +72,9 @@ def _of_files(config: Config, sources: tuple[str, ...], options: Any, as_of_us: 
     with tempfile.TemporaryDirectory(prefix="capforecast-lint-") as folder:
         path = Path(folder) / "store"
         ingest_sources(path, sources, options, config, now_us=as_of_us)
-        with Store.open(path, writable=True) as store:
-            store.set_limits(read(config.limits.file, missing_ok=True), config.limits.file, "0" * 64)
-            return lint(store, config, as_of_us)
+        with Store.open(path) as store:
+            limits = read(config.limits.file, missing_ok=True)
+            return lint(store, config, as_of_us, limits=limits, whole=False)
 
 
 def _line(one: Finding) -> str:
