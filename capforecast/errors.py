@@ -55,6 +55,10 @@ class CapforecastError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def about(self, location: str) -> str:
+        """Return the message with the location in it, once."""
+        return self.message if printable(location) in self.message else f"{printable(location)}: {self.message}"
+
 
 class ConfigError(CapforecastError, ValueError):
     """A setting, option or file of settings is wrong."""

@@ -78,7 +78,7 @@ def fetched(
         storage: Storage = registry.load("storage", place.storage)(bucket_of(settings))
         found = storage.listed()
     except SourceError as error:
-        yield _with(place.location, error)
+        yield error.about(place.location)
         return
     known = frozenset() if anew else contents_taken(store)
     failed = 0
@@ -97,7 +97,7 @@ def fetched(
         except (SourceError, SchemaError, DataError, DamagedError) as error:
             failed += 1
             if failed <= TOLD or isinstance(error, UnreachableError):
-                yield _with(location, error)
+                yield error.about(location)
             if isinstance(error, UnreachableError):
                 return
     if failed > TOLD:
@@ -145,7 +145,3 @@ def _named(path: str, location: str) -> Iterator[None]:
     except (SourceError, SchemaError, DataError) as error:
         got, where = (None if text is None else str(text).replace(path, location) for text in (error.got, error.where))
         raise type(error)(error.must, got=got, where=where, do=error.do) from error
-
-
-def _with(location: str, error: Exception) -> str:
-    return str(error) if location in str(error) else f"{location}: {error}"

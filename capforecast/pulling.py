@@ -70,7 +70,7 @@ def pulled(store: Store, settings: SourceSettings, config: Config, as_of_us: int
             yield ingest(store, name, asked, ReadOptions(), config, as_of_us=as_of_us)
         except (SourceError, SchemaError, DataError) as error:
             place = f"{settings.location}#{query.metric}"
-            yield str(error) if place in str(error) else f"{place}: {error}"
+            yield error.about(place)
 
 
 def query_name(settings: SourceSettings, query: QuerySettings, config: Config) -> str:

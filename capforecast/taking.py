@@ -188,7 +188,7 @@ def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int
     try:
         files = files_of(settings.location, config)
     except SourceError as error:
-        yield f"{settings.location}: {error}"
+        yield error.about(settings.location)
         return
     known: set[str | None] = set(contents_taken(store))
     for name in files:
@@ -198,7 +198,7 @@ def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int
                 yield _ingest_file(store, name, options, config, as_of_us)
                 known.add(content)
         except (SourceError, SchemaError, DataError, DamagedError) as error:
-            yield f"{settings.location}: {error}"
+            yield error.about(name)
 
 
 def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int) -> Ingested:

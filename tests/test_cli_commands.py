@@ -170,6 +170,7 @@ def test_of_many_sources_that_fail_some_are_told_and_the_others_counted(tmp_path
     assert (result.exit_code, first) == (1, "Error: 13 sources could not be read, told below")
     assert [name in line for name, line in zip(names, each, strict=False)] == [True] * 10 + [False]
     assert each[-1] == "  3 more"
+    assert result.stderr.count("Readable are CSV") == 1
 
 
 def test_the_most_frequent_reason_is_told_with_its_first_place(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def take(
         try:
             files += files_of(location, config)
         except SourceError as error:
-            taken.failed.append(_named(location, error))
+            taken.failed.append(error.about(location))
     for done, name in enumerate(files):
         progress("ingest", done, len(files))
         try:
@@ -72,7 +72,7 @@ def take(
             taken.failed += error.failed
             taken.add(error.taken)
         except (SourceError, SchemaError, DataError, DamagedError) as error:
-            taken.failed.append(_named(name, error))
+            taken.failed.append(error.about(name))
         except CapforecastError as error:
             taken.stopped = error
             break
@@ -80,8 +80,3 @@ def take(
             taken.add(found)
     progress("ingest", len(files), len(files))
     return taken
-
-
-def _named(location: str, error: CapforecastError) -> str:
-    """Return the message of an error with the location in it, once."""
-    return str(error) if location in str(error) else f"{location}: {error}"

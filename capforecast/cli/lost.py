@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,16 @@ def tell_lost(store: str, rejected: Rejected, failed: Sequence[str], word: str =
     click.echo(f"{word}: {'; '.join(told)}", err=True)
     if len(failed) > 1:
         more = [f"{len(failed) - TOLD} more"] if len(failed) > TOLD else []
-        click.echo("\n".join(f"  {_line(one)}" for one in [*failed[:TOLD], *more]), err=True)
+        click.echo("\n".join(f"  {_line(one)}" for one in [*_shortened(failed[:TOLD]), *more]), err=True)
+
+
+def _shortened(failed: Sequence[str]) -> Iterator[str]:
+    """Yield failures, each advice with the first that gives it."""
+    given = set()
+    for one in failed:
+        what, _, advice = one.partition(". ")
+        yield what if advice in given else one
+        given |= {advice} - {""}
 
 
 def _line(text: str) -> str:
