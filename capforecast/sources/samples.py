@@ -18,6 +18,8 @@ from capforecast.sources.columns import Layout, Metric
 from capforecast.sources.moments import DECIMAL_COMMA, Moments
 
 Bad = list[tuple[int, str, str]]
+REJECT_ROWS = 12
+"""Rows that take as much memory as one reject, whose text is kept."""
 
 
 class Cells(Protocol):
@@ -101,11 +103,13 @@ def rejected(bad: Bad) -> pl.DataFrame:
 
 
 def joined(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
-    """Put small batches together and cut large ones, so that none has more than `most` rows."""
+    """Put small batches together and cut large ones, so that none has more than `most` rows, or as many rejects
+    as take their place.
+    """
     waiting: list[Batch] = []
     count = 0
     for batch in batches:
-        size = batch.rows.height + batch.rejects.height
+        size = batch.rows.height + REJECT_ROWS * batch.rejects.height
         if waiting and count + size > most:
             yield _together(waiting)
             waiting, count = [], 0
@@ -114,7 +118,7 @@ def joined(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
             batch = Batch(batch.rows.slice(most), batch.rejects)
         if size:
             waiting.append(batch)
-            count += batch.rows.height + batch.rejects.height
+            count += batch.rows.height + REJECT_ROWS * batch.rejects.height
     if waiting:
         yield _together(waiting)
 

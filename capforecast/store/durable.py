@@ -150,6 +150,22 @@ def ready(path: Path, data: Any, *, private: bool = True) -> Replacement:
     return Replacement(temporary, path)
 
 
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a private file to write; it gets its name, as with `atomic_write`, when the block ends.
+
+    Raises
+    ------
+    StoreError
+        The operating system refused; the file of that name is as it was.
+    """
+    with together() as replaced:
+        with _beside(path) as temporary, new_file(temporary, PRIVATE_FILE) as file:
+            yield file
+            settle(file)
+        replaced.append(Replacement(temporary, path))
+
+
 def ready_link(source: Path, path: Path) -> Replacement:
     """Give a durable file a temporary second name; a copy where the file system has no links.
 

@@ -16,13 +16,13 @@ from capforecast.store import conversion, durable, spans
 from capforecast.store.conversion import Conversion
 from capforecast.store.identify import KEY, SeriesIndex, identify
 from capforecast.store.pieces import Columns, Piece, stable_order
+from capforecast.store.quarantine import Rejects
 from capforecast.times import DAY_US, format_moment
 
 HUGE = 1e280
 """From here on values are not converted into smaller units."""
 WHOLE = 100.0 * (1 + 1e-9)
 """A percent beyond this is flagged; a sum of shares may round a little above 100."""
-REJECTS = pl.Schema({"line": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 
 
 def as_text(columns: Sequence[str]) -> pl.Expr:
@@ -60,12 +60,12 @@ class Intake:
         Where batches go when there are several.
     retained_us : int
         Older rows belong to samples that were pruned.
-    pieces : list of Piece
-        The good rows, columns id, ts, value.
-    rejects : list of DataFrame
-        Rows for quarantine.
     units : Conversion
         In which unit each series is kept, and in which ones its rows came.
+    rejects : Rejects
+        Rows for quarantine.
+    pieces : list of Piece
+        The good rows, columns id, ts, value.
     beyond : set of int
         Series of percents with rows beyond 100.
     natures : dict
@@ -80,8 +80,8 @@ class Intake:
     staging: Path
     retained_us: int
     units: Conversion
+    rejects: Rejects = field(init=False)
     pieces: list[Piece] = field(default_factory=list)
-    rejects: list[pl.DataFrame] = field(default_factory=list)
     beyond: set[int] = field(default_factory=set)
     natures: dict[int, set[str]] = field(default_factory=dict)
     batches: int = 0
@@ -89,6 +89,9 @@ class Intake:
     rows_good: int = 0
     first_us: int | None = None
     last_us: int | None = None
+
+    def __post_init__(self) -> None:
+        self.rejects = Rejects(self.staging)
 
     @property
     def spilled(self) -> bool:
@@ -99,8 +102,7 @@ class Intake:
         """Take in all batches."""
         for batch in batches:
             self.rows_in += batch.rows.height + batch.rejects.height
-            if batch.rejects.height:
-                self.rejects.append(batch.rejects.select(list(REJECTS)).cast(REJECTS))
+            self.rejects.add(batch.rejects)
             rows = self._retained(batch.rows)
             if rows.height:
                 self._add(rows)
@@ -145,7 +147,7 @@ class Intake:
 
     def _reject(self, rows: pl.DataFrame, reason: str) -> None:
         raw = as_text([*KEY, "unit", "ts", "value"])
-        self.rejects.append(rows.select("line", reason=pl.lit(reason), raw=raw).cast(REJECTS))
+        self.rejects.add(rows.select("line", reason=pl.lit(reason), raw=raw))
 
     def _named(self, rows: pl.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
         """Return the series of distinct names, by what their values are multiplied, and the name of each row.

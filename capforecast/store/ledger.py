@@ -9,21 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 
 from capforecast.errors import StoreError
-from capforecast.rejected import by_reason
 from capforecast.store import durable
 from capforecast.store.append import Done, Workplace, fresh_days, merge_rollups, merge_samples, total, unique
 from capforecast.store.catalog import Catalog
 from capforecast.store.conversion import Conversion
 from capforecast.store.counters import Natures, rolled_again
 from capforecast.store.identify import KEY, SeriesIndex
-from capforecast.store.intake import REJECTS, Batch, Intake
-from capforecast.store.parquet import Part, read, write_part
+from capforecast.store.intake import Batch, Intake
+from capforecast.store.parquet import Part
+from capforecast.store.quarantine import write_quarantine
 from capforecast.units import known
-
-_QUARANTINE = pa.schema([("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())])
 
 _TOLD = 20
 """Most series that warnings name."""
@@ -137,7 +134,8 @@ def take_in(
         added, removed = merge_rollups(place, rolled, catalog.parts("rollups"), again)
         added += sampled
         removed += gone
-        kept, dropped = _quarantine(place, request, intake, catalog.parts("quarantine"))
+        kept = write_quarantine(store, request.source, request.sha256, number, intake.rejects)
+        dropped = [part for part in catalog.parts("quarantine") if part.owner == request.sha256]
         seen = _seen(intake, done, series, natures)
         result = _result(request, intake, done, seen, _warnings(intake))
         catalog.record_parts(added + kept, removed + dropped)
@@ -161,27 +159,6 @@ def _known(catalog: Catalog, request: Request) -> Ingested | None:
         )  # fmt: skip
     texts = {"reasons": json.loads(row["reasons"]), "warnings": tuple(json.loads(row["warnings"]))}
     return Ingested(**{name: texts.get(name, row[name]) for name in Ingested.__dataclass_fields__ if name in row})
-
-
-def _quarantine(place: Workplace, request: Request, intake: Intake, parts: list[Part]) -> tuple[list[Part], list[Part]]:
-    before = [part for part in parts if part.owner == request.sha256]
-    if not intake.rejects:
-        return [], before
-    rejects = pl.concat(intake.rejects).sort("line", maintain_order=True)
-    table = rejects.select(pl.lit(request.source).alias("source"), "line", "reason", "raw").to_arrow()
-    path = f"quarantine/{request.sha256[:32]}.c{place.commit:08d}.parquet"
-    part = Part("quarantine", path, 0, -1, -1, 0, owner=request.sha256)
-    return [write_part(place.store, part, table.cast(_QUARANTINE))], before
-
-
-def read_quarantine(store: Path, parts: list[Part], sha256: str | None) -> pl.DataFrame:
-    """Return quarantined rows of one source, or of all."""
-    frames = [pl.DataFrame(schema={"source": pl.String, "line": pl.Int64, "reason": pl.String, "raw": pl.String})]
-    for part in parts:
-        if sha256 in (None, part.owner):
-            frame = pl.DataFrame(pl.from_arrow(read(store / part.path, _QUARANTINE.names)))
-            frames.append(frame.cast(frames[0].schema))
-    return pl.concat(frames)
 
 
 def _seen(intake: Intake, done: list[Done], series: pl.DataFrame, natures: Natures) -> pl.DataFrame:
@@ -235,7 +212,7 @@ def _warnings(intake: Intake) -> tuple[str, ...]:
 def _result(
     request: Request, intake: Intake, done: list[Done], seen: pl.DataFrame, warnings: tuple[str, ...]
 ) -> Ingested:
-    reasons, lines = by_reason(pl.concat([pl.DataFrame(schema=REJECTS), *intake.rejects]))
+    reasons, lines = (dict(sorted(one.items())) for one in (intake.rejects.reasons, intake.rejects.lines))
     result = Ingested(
         request.ingest_id,
         request.source,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -92,6 +92,52 @@ def write_part(store: Path, part: Part, table: pa.Table, **options: Any) -> Part
     durable.make_directory(path.parent)
     durable.atomic_write(path, data)
     return replace(part, rows=table.num_rows, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def write_tables(store: Path, part: Part, schema: pa.Schema, tables: Iterable[pa.Table]) -> Part:
+    """Write the file of a part as `write_part` does, from tables of a row group each, which are in memory in turn."""
+    path, rows = store / part.path, 0
+    durable.make_directory(path.parent)
+    with durable.atomic_file(path) as file:
+        sink = _Sealing(file)
+        with pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True) as writer:
+            for table in tables:
+                writer.write_table(table, ROW_GROUP)
+                rows += table.num_rows
+            sink.hold()
+        sink.seal()
+    return replace(part, rows=rows, bytes=sink.bytes, sha256=sink.sha256.hexdigest())
+
+
+class _Sealing:
+    """A file that is hashed while a Parquet writer writes it, and whose end is held back until it is sealed."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._held = file, b""
+        self._holds = False
+        self.bytes, self.sha256 = 0, hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        if self._holds:
+            self._held += bytes(data)
+        else:
+            self.sha256.update(data)
+            self.bytes += self._file.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: it is flushed when it is settled."""
+
+    def hold(self) -> None:
+        """Keep what comes from now on, with which the footer ends, in memory."""
+        self._holds = True
+
+    def seal(self) -> None:
+        """Write what was held back, with a checksum of the footer."""
+        self._holds = False
+        self.write(sealed(self._held))
 
 
 def sealed(data: bytes) -> bytes:

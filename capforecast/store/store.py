@@ -21,9 +21,10 @@ from capforecast.store.edition import fitted_tables
 from capforecast.store.history import read_published
 from capforecast.store.identify import KEY
 from capforecast.store.intake import Batch
-from capforecast.store.ledger import Ingested, Request, read_quarantine, take_in
+from capforecast.store.ledger import Ingested, Request, take_in
 from capforecast.store.publication import Publication
 from capforecast.store.publish import Published
+from capforecast.store.quarantine import read_quarantine
 from capforecast.store.reading import Reader
 from capforecast.store.repair import repair
 from capforecast.store.retention import prune_history, prune_samples
