@@ -176,7 +176,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
+DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
+"""Refuses an object in which a key stands twice: which of the two is meant cannot be told."""
 
 
 def _documents(location: str, encoding: str | None) -> Iterator[Any]:
@@ -213,7 +214,7 @@ def _documents(location: str, encoding: str | None) -> Iterator[Any]:
 
 def _line(text: bytes) -> Any:
     try:
-        return _DECODER.decode(text.decode())
+        return DECODER.decode(text.decode())
     except (ValueError, RecursionError):
         return _Unreadable(text.decode(errors="replace"))
 
@@ -222,7 +223,7 @@ def _one_after_the_other(text: str, location: str) -> Iterator[Any]:
     place = 0
     while place < len(text):
         try:
-            found, place = _DECODER.raw_decode(text, place)
+            found, place = DECODER.raw_decode(text, place)
         except (ValueError, RecursionError) as error:
             at = error.pos if isinstance(error, json.JSONDecodeError) else place
             raise SourceError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from capforecast.sources import ROWS, Batch, ReadOptions
 from capforecast.sources.columns import Column, Layout, recognise
 from capforecast.sources.content import shown
 from capforecast.sources.dialect import not_recognised
+from capforecast.sources.documents import DECODER
 from capforecast.sources.moments import Clock, Moments, clock_for, kind_of, read
 from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import Bad, TextCells, assemble, joined, rejected
@@ -141,20 +141,10 @@ def _parts(block: Block) -> Iterator[list[tuple[int, str]]]:
             yield numbered
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
-
-
 def _object(text: str) -> dict[str, Any] | str:
     """Return the object of a line, or why it has none."""
     try:
-        found = _DECODER.decode(text)
+        found = DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         return "a key stands twice" if "stands twice" in str(error) else "the line is not valid JSON"
     if not isinstance(found, dict):

@@ -79,7 +79,7 @@ class _Lines:
             collected.reject(line, found, text)
             return
         metric, labels, value, time = found
-        family, nature = self._nature(metric, labels)
+        family, nature = self._nature(metric)
         if nature == "bucket":
             collected.reject(line, "a bucket of a histogram is no value of its own (_sum and _count are)", text)
             return
@@ -93,7 +93,7 @@ class _Lines:
             said[metric] = text
             self._known.clear()
 
-    def _nature(self, metric: str, labels: dict[str, str]) -> tuple[str, str | None]:
+    def _nature(self, metric: str) -> tuple[str, str | None]:
         family = metric
         if metric not in self._types:
             cut = next((metric[: -len(s)] for s in _SUFFIXES if metric.endswith(s)), "")
