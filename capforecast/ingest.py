@@ -26,6 +26,8 @@ NAME_BYTES = 1024
 RAW_CHARS = 2000
 """Longest text of a rejected row that is kept in quarantine."""
 FUTURE = "timestamp in the future"
+PART_ROWS = 500_000
+"""Rows of a batch that are checked at a time where some are not acceptable."""
 _NAMES = ("host", "metric", "instance", "unit")
 
 
@@ -157,7 +159,7 @@ def _checked(
     total = 0
     for batch in batches:
         total += batch.rows.height + batch.rejects.height
-        yield check(batch, latest_us, kinds)
+        yield from _in_parts(batch, latest_us, kinds)
         if progress is not None:
             progress(total)
     if not total:
@@ -167,6 +169,21 @@ def _checked(
             where=location,
             do="Check that it is the right one and not empty; name its format with --format",
         )
+
+
+def _in_parts(batch: Batch, latest_us: int, kinds: tuple[Kind, ...]) -> Iterator[Batch]:
+    """Check a batch; many rows that are rejected come as batches of their own, so that they need not be held."""
+    rows = batch.rows
+    if rows.height <= PART_ROWS or _numbers_are_fine(rows, latest_us):
+        yield check(batch, latest_us, kinds)
+        return
+    yield Batch(rows.clear(), batch.rejects)
+    good = []
+    for first in range(0, rows.height, PART_ROWS):
+        one = check(Batch(rows.slice(first, PART_ROWS), batch.rejects.clear()), latest_us, kinds)
+        yield Batch(rows.clear(), one.rejects)
+        good.append(one.rows)
+    yield Batch(pl.concat(good, how="diagonal"), batch.rejects.clear())
 
 
 def check(batch: Batch, latest_us: int, kinds: tuple[Kind, ...] = ()) -> Batch:

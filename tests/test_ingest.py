@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 
 import polars as pl
 import pytest
@@ -99,6 +100,20 @@ def test_every_unacceptable_row_is_quarantined_with_its_line_reason_and_text(sto
     assert found["raw"][16] == "a,cpu_pct,,percent,-1,1.0"
     assert store.series().height == 3
     assert store.verify() == []
+
+
+def test_a_batch_that_is_checked_in_parts_gives_the_same(store, file, tmp_path, monkeypatch):
+    """Also where settings say of some rows alone what they are."""
+    rows = [row for row, _ in CASES] + [Row("a", START + k, float(k), metric=f"m{k % 3}") for k in range(20)]
+    told = [batch(rows, [(99, "too few columns", "a,b")])]
+    kinds = [KindSettings(name="m", patterns=("m1",), nature="counter")]
+    whole = run(store, file, *told, kinds=kinds)
+    monkeypatch.setattr(sys.modules[check.__module__], "PART_ROWS", 4)
+    with Store.create(tmp_path / "other", created_us=AS_OF) as other:
+        assert run(other, file, *told, kinds=kinds) == whole
+        assert other.quarantine().equals(store.quarantine())
+        assert other.series().equals(store.series())
+        assert (other.series()["nature"] == "counter").sum() == 1
 
 
 @settings(max_examples=30, deadline=None)

@@ -18,8 +18,8 @@ from capforecast.sources.columns import Layout, Metric
 from capforecast.sources.moments import DECIMAL_COMMA, Moments
 
 Bad = list[tuple[int, str, str]]
-REJECT_ROWS = 12
-"""Rows that take as much memory as one reject, whose text is kept."""
+REJECT_ROWS = 50
+"""What one reject counts in rows when batches are joined: its text, of up to a few thousand signs, is kept."""
 
 
 class Cells(Protocol):
