@@ -227,7 +227,8 @@ class IngestSettings(Section):
         default=None,
         ge=0,
         examples=[400],
-        description="days that raw samples are kept; left out: for ever; 0: not at all",
+        description="days that raw samples are kept at least: files go whole, and one holds a day of many samples, but "
+        "a month or a year of few; left out: for ever",
     )
 
     @property
