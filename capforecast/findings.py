@@ -119,11 +119,14 @@ def item_states(
     state = np.zeros(items.size, STATE)
     state["status"] = status
     state["grade"], state["reasons"] = grades(status, history, out)
-    state["pattern"] = told(out.pattern, expected.storage[series], out.clean_ups)
+    quiet = is_unknown(status)
+    # What comes before a silence is not how the series moves now, and the silence itself would read as a level that
+    # it keeps.
+    state["pattern"] = np.where(quiet, -1, told(out.pattern, expected.storage[series], out.clean_ups))
     state["peak_hours"], state["ceiling"] = out.peak_hours, out.ceiling
     state["step_us"], state["last_us"], state["samples"] = out.step_us, last_us, counts[0]
     state["hidden"] = counts[1]
-    state["last_change"] = _day(terms.day - out.change_days)
+    state["last_change"] = np.where(quiet, NEVER, _day(terms.day - out.change_days))
     state["fitted"] = np.where(out.enough, terms.day - out.age, NEVER)
     state["history_days"] = np.round(history, 3)
     state["gap_pct"] = np.where(out.step_us > 0, 100.0 * out.gap, np.nan)
@@ -132,7 +135,7 @@ def item_states(
     state["skill_vs_naive"], state["coverage_80"] = out.skill, out.coverage
     state["peak"], state["mixes"] = out.history[:, -1], out.mixes
     for place, day in enumerate((30, 90)):
-        said = ~is_unknown(status) & (state["history_days"] + 0.5 >= day)
+        said = ~quiet & (state["history_days"] + 0.5 >= day)
         known = out.quantiles[:, day - 1, 1:] if day <= out.quantiles.shape[1] else np.full((items.size, 2), np.nan)
         state["ahead"][:, place] = np.where(said[:, None], known, np.nan)
     return state

@@ -414,6 +414,28 @@ def test_short_and_vanished_series_say_so(tmp_path: Path) -> None:
     assert gone["gap_pct"] is None
 
 
+def test_a_silence_is_no_level_that_a_series_keeps(tmp_path: Path) -> None:
+    """A disk that grew in a line and went silent has no pattern and no jump: of a stale series nothing is said."""
+    end_us = 1_775_001_600_000_000
+    hours = np.arange(24 * 60)
+    samples = pl.DataFrame(
+        {
+            "host": "db-1", "metric": "disk_used_pct", "value": 20.0 + 0.02 * hours,
+            "ts": end_us - (hours[::-1] + 1) * 3_600_000_000,
+        }
+    ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))  # fmt: skip
+    store = tmp_path / "store"
+    take(store, samples, "s", load(None, {}), end_us)
+    then, silent = (
+        nightly(store, load(None, {}), now_us=end_us + days * DAY_US, as_of_us=end_us + days * DAY_US).tables
+        for days in (0, 70)
+    )
+    shape = [tables["series"].select("status", "pattern", "last_change").row(0) for tables in (then, silent)]
+
+    assert shape == [("ok", "steady", None), ("stale", None, None)]
+    assert silent["breaches"].get_column("pattern").unique().to_list() == [None]
+
+
 @pytest.mark.parametrize("hour", [0, 2, 23])
 def test_the_date_is_that_of_the_crossing(tmp_path: Path, hour: int) -> None:
     """10 GB a day reach the threshold at noon of the tenth day: that day is the date, whenever the night runs."""
