@@ -20,12 +20,19 @@ from tests.tables import AS_OF, breach_tables
 
 AS_OF_US = int(AS_OF.timestamp()) * 1_000_000
 CHANGES = ("new", "same", "worse", "cleared", "same", "better")
+SLIPPED = (None, 2, -12, None, None, 5)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one published run of twelve rows."""
-    rows = [{"host": f"h-{i:02d}", "team": ("db", "web")[i % 2], "change_class": CHANGES[i % 6]} for i in range(12)]
+    rows = [
+        {
+            "host": f"h-{i:02d}", "team": ("db", "web")[i % 2], "change_class": CHANGES[i % 6],
+            "days_slipped": SLIPPED[i % 6],
+        }
+        for i in range(12)
+    ]  # fmt: skip
     path = tmp_path_factory.mktemp("report") / "store"
     identity = {"run_id": "r-1", "run_date": date(2026, 3, 1), "as_of_us": AS_OF_US, "run_us": AS_OF_US}
     with Store.create(path, created_us=AS_OF_US) as opened:
@@ -75,6 +82,25 @@ def test_what_people_read_says_that_it_is_not_all(store: Path, name: str) -> Non
     assert "where team = 'web'" in page
     none = report(store, "--where", "team = 'none'").stdout
     assert none == "0 rows (where team = 'none').\n"
+
+
+@pytest.mark.parametrize(("width", "lines"), [(80, 2), (200, 1)])
+def test_the_table_says_what_changed(store: Path, monkeypatch: pytest.MonkeyPatch, width: int, lines: int) -> None:
+    """New, worse, better or cleared, and by how many days, in the room there is; without changes there is no column."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    table = report(store, "--changed-only").stdout.split("\n\n")[0].splitlines()
+    start, stop = (table[0].index(head) for head in ("change", "host"))
+    changes = [line[start:stop].strip() for line in table[lines::lines]]
+
+    assert changes == ["new", "worse -12 d", "cleared", "better +5 d"] * 2
+    assert max(map(len, table)) <= width
+    assert "change" not in report(store, "--where", "change_class = same").stdout.splitlines()[0].split()
+
+
+def test_a_row_without_severity_says_why(store: Path) -> None:
+    """Its status stands in brackets, so that nobody takes it for a severity."""
+    first = {line.split()[0] for line in report(store).stdout.split("\n\n")[0].splitlines()[1:] if line[0] != " "}
+    assert first == {"critical", "high", "medium", "(ok)", "(too_short)"}
 
 
 def test_any_table_can_be_asked(store: Path) -> None:

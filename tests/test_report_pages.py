@@ -45,7 +45,7 @@ def test_table_at_160_columns_has_one_line_per_row() -> None:
         "critical",
         "high",
         "medium",
-        "ok",
+        "(ok)",
     ]
 
 

@@ -63,7 +63,9 @@ def report_command(
 ) -> None:
     """Render a published run again.
 
-    One row per series and threshold, the most urgent first.
+    One row per series and threshold, the most urgent first. In the table for the terminal a status in
+    brackets stands for no severity, and worse -12 d for a median date that came 12 days nearer since the
+    run before.
 
     A CONDITION compares columns of the table (capforecast schema names them) with values: = != < <= > >=,
     in (..), like 'db-%', glob db-*, is null, joined by and, or, not and brackets. Rows without a value

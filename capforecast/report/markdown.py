@@ -56,7 +56,7 @@ def _line(cells: Iterable[str]) -> str:
 def _cells(row: Mapping[str, Any]) -> Iterator[str]:
     unit = row["unit"] or ""
     severity = row["severity"] or "none"
-    yield _text(row["status"] or NOTHING) if severity == "none" else f"**{_text(severity)}**"
+    yield f"({_text(row['status'] or NOTHING)})" if severity == "none" else f"**{_text(severity)}**"
     yield from (_text(row[name] or "") for name in ("host", "metric", "instance"))
     yield _text(f"{number(row['threshold'], unit)} {row['threshold_name'] or ''}".strip())
     yield from (_text(number(row[column], unit)) for column in ("current", "headroom"))

@@ -23,9 +23,9 @@ REASONS = 5
 INDENT = "   "
 NAMES = ("host", "metric", "instance")
 NUMBERS = ("threshold", "now", "headroom", "p30", "breach p10..p90", "start by", "grade")
-HEADS = ("severity", *NAMES, *NUMBERS)
+HEADS = ("severity", "change", *NAMES, *NUMBERS)
 # Widths that no text may exceed, and what the names need before a row is written in one line.
-MOST = {"severity": 11, "threshold": 24, "now": 10, "headroom": 10}
+MOST = {"severity": 11, "change": 13, "threshold": 24, "now": 10, "headroom": 10}
 NAMES_ROOM = 50
 RIGHT = {"now", "headroom", "p30"}
 STYLES = {
@@ -62,8 +62,9 @@ def _texts(row: Mapping[str, Any]) -> dict[str, str]:
     threshold = number(row["threshold"], unit)
     return {
         "style": severity,
-        # A row without urgency says instead why: ok, too_short, stale ...
-        "severity": _plain((row["status"] or NOTHING) if severity == "none" else severity),
+        # A row without a severity says instead why, in brackets: ok, too_short, stale ...
+        "severity": _plain(f"({row['status'] or NOTHING})" if severity == "none" else severity),
+        "change": _change(row["change_class"], row["days_slipped"]),
         **{name: _plain(row[name] or "") for name in NAMES},
         "threshold": _plain(f"{threshold} {row['threshold_name'] or ''}".strip()),
         "now": number(row["current"], unit),
@@ -73,6 +74,13 @@ def _texts(row: Mapping[str, Any]) -> dict[str, str]:
         "start by": _plain(row["start_by_date"] or NOTHING),
         "grade": _plain(row["grade"] or NOTHING),
     }
+
+
+def _change(change: str | None, slipped: int | None) -> str:
+    """Return how a row changed since the run before, and by how many days its median date moved."""
+    if change in (None, "same"):
+        return ""
+    return _plain(f"{change} {slipped:+d} d" if slipped else change)
 
 
 def _table(rows: list[dict[str, str]], width: int, colour: bool) -> Iterator[str]:
@@ -90,17 +98,19 @@ def _table(rows: list[dict[str, str]], width: int, colour: bool) -> Iterator[str
 
 def _layout(rows: list[dict[str, str]], width: int) -> tuple[tuple[tuple[str, ...], ...], dict[str, int], str]:
     """Return the columns of each line of a row, the width of every column, and the gap between two."""
-    widths = {head: max(cell_len(head), *(cell_len(row[head]) for row in rows)) for head in HEADS}
-    widths |= {head: min(widths[head], most) for head, most in MOST.items()}
+    heads = tuple(head for head in HEADS if head != "change" or any(row["change"] for row in rows))
+    widths = {head: max(cell_len(head), *(cell_len(row[head]) for row in rows)) for head in heads}
+    widths |= {head: min(widths[head], most) for head, most in MOST.items() if head in heads}
     names = {name: widths[name] for name in NAMES}
-    room = width - sum(widths[head] + 2 for head in HEADS if head not in NAMES) - 2 * (len(NAMES) - 1)
+    room = width - sum(widths[head] + 2 for head in heads if head not in NAMES) - 2 * (len(NAMES) - 1)
     if room >= min(sum(names.values()), NAMES_ROOM):
-        return (HEADS,), widths | _shared(names, room), "  "
+        return (heads,), widths | _shared(names, room), "  "
     gap = " " if width < 100 else "  "
-    names = _shared(names, width - widths["severity"] - len(NAMES) * len(gap))
+    first = heads[: -len(NUMBERS)]
+    names = _shared(names, width + len(gap) - sum(len(gap) + widths[head] * (head not in NAMES) for head in first))
     spare = width - len(INDENT) - sum(widths[head] + len(gap) for head in NUMBERS[1:])
     threshold = max(min(widths["threshold"], spare), 8)
-    return (("severity", *NAMES), NUMBERS), widths | names | {"threshold": threshold}, gap
+    return (first, NUMBERS), widths | names | {"threshold": threshold}, gap
 
 
 def _shared(natural: dict[str, int], room: int) -> dict[str, int]:
