@@ -64,15 +64,12 @@ def _reason() -> pl.Expr:
     """Return what is expected of one series and threshold, when, why and how sure that is."""
     status, below = pl.col("status"), pl.col("direction") == "below"
     name = _joined("the ", pl.col("threshold_name"), " threshold of ", pl.col("limit"))
-    lowest = pl.when(below).then(pl.lit("lowest")).otherwise(pl.lit("peak"))
-    plain = pl.col("peak").is_null() | (pl.col("highest") == pl.col("level"))
-    more = _joined(pl.col("level"), " (", lowest, " of the last day ", pl.col("highest"), ")")
-    now = pl.when(plain).then("level").otherwise(more)
+    now = _now(below)
     belief = _joined(
         _hours(below), _ceiling(), " Pattern ", pl.col("pattern").fill_null("None"), ", grade ", pl.col("grade"), "."
     )
-    flat = pl.when(status == "no_trend").then(pl.lit("It shows no trend towards"))
-    calm = flat.otherwise(pl.lit("It is not expected to cross"))
+    flat = pl.when(status == "no_trend").then(pl.lit("it shows no trend towards"))
+    calm = flat.otherwise(pl.lit("it is not expected to cross"))
     unlikely = pl.lit(" it is still watched: a little less likely than even, it may cross ")
     chance = _joined(": ", pl.col("within"), " within ", pl.col("reach"), " days.")
     return (
@@ -94,8 +91,27 @@ def _reason() -> pl.Expr:
         )
         .when(pl.col("reach") < 1)
         .then(_joined("At ", now, "; ", name, " is not crossed, and the history is too short to look ahead."))
-        .otherwise(_joined("At ", now, ". ", calm, " ", name, chance, _beyond(), _growth(below), belief))
+        .otherwise(_joined("At ", now, " ", calm, " ", name, chance, _beyond(), _growth(below), belief))
     )  # fmt: skip
+
+
+def _now(below: pl.Expr) -> pl.Expr:
+    """Return the newest level, with the peak of the last day where that is worse.
+
+    What counts is held for several steps, so that the newest level may be worse than the peak: that is told where it
+    is over a threshold that is not crossed.
+    """
+    peak, lowest = pl.col("peak"), pl.when(below).then(pl.lit("lowest")).otherwise(pl.lit("peak"))
+    worse = pl.when(below).then(peak < pl.col("current")).otherwise(peak > pl.col("current"))
+    apart = peak.is_not_null() & (pl.col("highest") != pl.col("level"))
+    short = (pl.col("headroom") < 0) & (pl.col("status") != "breached")
+    return (
+        pl.when(apart & worse)
+        .then(_joined(pl.col("level"), " (", lowest, " of the last day ", pl.col("highest"), ")"))
+        .when(apart & short)
+        .then(_joined(pl.col("level"), " (only briefly: it held ", pl.col("highest"), " on the last day)"))
+        .otherwise("level")
+    )
 
 
 def _joined(*parts: pl.Expr | str) -> pl.Expr:

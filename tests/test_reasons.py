@@ -72,7 +72,7 @@ SENTENCES: list[tuple[dict[str, object], str]] = [
     ),
     (
         {"pattern": "sawtooth", "ceiling": 71.5, "peak_hour": 2, "hours": 5},
-        "At 61.2 % (peak of the last day 70 %). It is not expected to cross the critical threshold of 90 %: 2 %"
+        "At 61.2 % (peak of the last day 70 %) it is not expected to cross the critical threshold of 90 %: 2 %"
         " within 90 days. Clean-ups keep it under 71.5 %. Pattern sawtooth, grade A.",
     ),
     (
@@ -93,23 +93,38 @@ SENTENCES: list[tuple[dict[str, object], str]] = [
         "At 61.2 % it is expected to cross the critical threshold of 90 % on 2026-04-01. Pattern daily, grade A.",
     ),
     (
+        {"current": 86.0, "peak": 85.9, "headroom": 4.0},
+        "At 86 % it is not expected to cross the critical threshold of 90 %: 2 % within 90 days."
+        " Pattern daily, grade A.",
+    ),
+    (
+        {"current": 91.0, "peak": 85.9, "headroom": -1.0},
+        "At 91 % (only briefly: it held 85.9 % on the last day) it is not expected to cross the critical threshold of"
+        " 90 %: 2 % within 90 days. Pattern daily, grade A.",
+    ),
+    (
+        {"direction": "below", "threshold": 8.0, "current": 12.0, "peak": 12.5, "headroom": 4.0, "unit": "byte"},
+        "At 12 B it is not expected to cross the critical threshold of 8 B: 2 % within 90 days."
+        " Pattern daily, grade A.",
+    ),
+    (
         {"reach": 0, "peak": None},
         "At 61.2 %; the critical threshold of 90 % is not crossed, and the history is too short to look ahead.",
     ),
     (
         {"status": "no_trend", "p_reach": 0.004},
-        "At 61.2 % (peak of the last day 70 %). It shows no trend towards the critical threshold of 90 %:"
+        "At 61.2 % (peak of the last day 70 %) it shows no trend towards the critical threshold of 90 %:"
         " <1 % within 90 days. Pattern daily, grade A.",
     ),
     (
         {"reach": 12, "growth_per_day": 0.5, "grade": "C", "p_reach": 0.0},
-        "At 61.2 % (peak of the last day 70 %). It is not expected to cross the critical threshold of 90 %:"
+        "At 61.2 % (peak of the last day 70 %) it is not expected to cross the critical threshold of 90 %:"
         " 0 % within 12 days. The history allows to look no further; growing on as now, it would cross around"
         " 2026-04-10. Its daily peaks grow by 0.5 points a day. Pattern daily, grade C.",
     ),
     (
         {"reach": 12, "growth_per_day": 0.01, "unit": None, "threshold": 95.0},
-        "At 61.2 (peak of the last day 70). It is not expected to cross the critical threshold of 95:"
+        "At 61.2 (peak of the last day 70) it is not expected to cross the critical threshold of 95:"
         " 2 % within 12 days. Pattern daily, grade A.",
     ),
 ]  # fmt: skip
