@@ -168,7 +168,7 @@ def peaks_of_month(course: Course) -> bool:
     return month_stands_out(_scaled(y)[0], days, course.step_days)
 
 
-def split(course: Course, target_day: int, target: float, sign: float = 1.0) -> Split:
+def split(course: Course, target_day: int, target: float, sign: float = 1.0, before: float = 0.0) -> Split:
     """Split the rise from where a history began, over now, to a level on a day to come.
 
     Parameters
@@ -181,6 +181,8 @@ def split(course: Course, target_day: int, target: float, sign: float = 1.0) -> 
         Level on it, high hurts.
     sign : float
         1 where high values hurt, -1 where low ones do: the split is in the unit of the series.
+    before : float
+        Share of a day by which the level is met before the end of that day.
 
     Notes
     -----
@@ -194,7 +196,7 @@ def split(course: Course, target_day: int, target: float, sign: float = 1.0) -> 
     sawtooth, are how the series behaves and none, and of two that undo each other neither is in force.
     Seasons are in only where they take much of what is not level. Of a, the part d = (sustained peak -
     mean) of the median day without its share of the trend is split off: the base is B = a - d. For a target
-    L on day u the parts, so far and to come, are ::
+    L at u, the day less `before`, the parts, so far and to come, are ::
 
         trend   trend(n)            trend(u) - trend(n), along the last piece
         shifts  c_j                 0
@@ -208,7 +210,7 @@ def split(course: Course, target_day: int, target: float, sign: float = 1.0) -> 
     """
     y, days = course.window()
     y, factor = _scaled(y, abs(target) * 1e-9)
-    ahead = (target_day - course.last_day) / course.step_days
+    ahead = (target_day - course.last_day - before) / course.step_days
     # Differences from the level now keep a constant history exactly constant.
     fit = fitted(y - y[-1], days, course.step_days)
     daily = _daily_part(course, factor, fit.slope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -212,9 +213,10 @@ def _split(course: Course, row: Mapping[str, Any], days: pl.DataFrame, sign: flo
     """Split the rise to the threshold on its median date, else to the peak that is expected next."""
     if row["status"] == "breached":
         return split(course, course.last_day, float(course.window()[0][-1]), sign)
-    if row["breach_date_p50"] is not None:
-        return split(course, max(_number(row["breach_date_p50"]), course.last_day), sign * row["threshold"], sign)
     ahead = days.filter(pl.col("q50").is_not_null())
+    if row["breach_date_p50"] is not None:
+        day, level = max(_number(row["breach_date_p50"]), course.last_day), sign * row["threshold"]
+        return split(course, day, level, sign, _before(course, ahead, day, level, sign))
     if ahead.is_empty():
         return None
     numbers = ahead.get_column("day").cast(pl.Int32).to_numpy().astype(np.int64)
@@ -226,6 +228,15 @@ def _split(course: Course, row: Mapping[str, Any], days: pl.DataFrame, sign: flo
     spread = np.ptp(course.peaks[~np.isnan(course.peaks)]) if (~np.isnan(course.peaks)).any() else 0.0
     near = np.flatnonzero(medians >= medians.max() - AS_HIGH * spread)[:LOOKED_AT]
     return min((split(course, int(numbers[i]), float(medians[i]), sign) for i in near), key=_left_over)
+
+
+def _before(course: Course, ahead: pl.DataFrame, day: int, level: float, sign: float) -> float:
+    """Return by what share of a day the median, in a line from day to day, meets a level before the end of a day."""
+    known = dict(zip(ahead.get_column("day").to_list(), ahead.get_column("q50").to_list(), strict=True))
+    known = {_number(date): sign * median for date, median in known.items()}
+    known.setdefault(course.last_day, float(course.window()[0][-1]))
+    first, last = known.get(day - 1, math.nan), known.get(day, math.nan)
+    return (last - level) / (last - first) if course.step_days == 1 and first < level <= last else 0.0
 
 
 def _left_over(one: Split) -> float:

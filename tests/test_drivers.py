@@ -170,6 +170,18 @@ def test_the_trend_to_come_is_that_of_the_newest_piece() -> None:
     assert falling.shares() == split(course, LAST + 20, -20.0).shares()
 
 
+def test_a_line_has_no_rest_where_it_meets_the_threshold_within_a_day() -> None:
+    """A level that is met 0.4 days before the end of a day leaves nothing over; taken for its end it would."""
+    t, _ = clock()
+    course = hourly(50 + 0.5 * t, (1, 1))
+    target = float(course.peaks[-1]) + 0.5 * (20 - 0.4)
+    met, day = (split(course, LAST + 20, target, before=before) for before in (0.4, 0.0))
+
+    assert met.target_day == day.target_day == LAST + 20
+    assert met.parts[-1].whole == pytest.approx(0.0, abs=1e-9)
+    assert day.parts[-1].whole == pytest.approx(-0.5 * 0.4)
+
+
 def test_a_constant_level_has_parts_that_are_exactly_nothing() -> None:
     """And so no shares."""
     found = split(hourly(np.full(24 * DAYS, 40960000000.3)), LAST + 9, 40960000000.3)

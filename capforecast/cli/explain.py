@@ -45,9 +45,9 @@ def explain_command(
     grade in words, and what growth or capacity would change the date.
 
     The rise leads from the level at which the looked-back days began (at most 120 of them, the level of the
-    trend without seasons) over the peak of the last day to the threshold on its median date, or to the
-    highest median peak where no crossing is foreseen. It is split exactly into trend, dated level
-    shifts, daily, weekly and month-end seasons and the rest, so far and to come; the rest is what is
+    trend without seasons) over the peak of the last day to where the median meets the threshold on its
+    date, or to the highest median peak where no crossing is foreseen. It is split exactly into trend, dated
+    level shifts, daily, weekly and month-end seasons and the rest, so far and to come; the rest is what is
     left over, and makes all parts sum to the rise. Shares are whole percents of it, rounded by largest
     remainders so that they sum to 100; amounts are rounded for reading, --json has all digits.
 
