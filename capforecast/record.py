@@ -271,7 +271,7 @@ class _Events:
 
 
 def sentence(record: pl.DataFrame, first_due_us: int) -> str:
-    """Say in one sentence how the warnings of the last 30 nights did, for 30 days ahead if such fell due.
+    """Say in one sentence how the warnings of the last 30 nights did: of 30 days ahead, else of 7, else of 90.
 
     Parameters
     ----------
@@ -283,14 +283,19 @@ def sentence(record: pl.DataFrame, first_due_us: int) -> str:
     rolling = record.filter(pl.col("period") == ROLLING)
     if rolling.is_empty():
         return f"No prediction has fallen due yet; the next will on {from_us(first_due_us):%Y-%m-%d}."
-    days = next(days for days in (30, 7, 90) if days in rolling.get_column("horizon_days").to_list())
-    row = rolling.row(by_predicate=pl.col("horizon_days") == days, named=True)
+    known = {row["horizon_days"]: row for row in rolling.to_dicts()}
+    fell_due = [days for days in (30, 7, 90) if days in known]
+    # A horizon of which there is nothing to tell gives way to one that had a warning or a crossing.
+    days = next((days for days in fell_due if known[days]["warnings"] or known[days]["crossings"]), fell_due[0])
+    row = known[days]
     one_in = record.filter(pl.col("horizon_days") == days).get_column("one_in").head(2).max()
     part = f" (one series in {one_in} is judged)" if isinstance(one_in, int) and one_in > 1 else ""
     averted = f" and {row['warnings_averted']} averted" if row["warnings_averted"] else ""
     due = f"for the next {days} days that fell due in the last {NIGHTS} nights"
     crossings, missed = row["crossings"], row["crossings_missed"]
-    warned = f"; {missed} of {_number(crossings, 'crossing')} had not been warned of" if crossings else ""
+    # A crossing counts when no prediction of it is open any more: there may be fewer than true warnings.
+    closed = f"{_number(crossings, 'crossing')} whose last prediction has fallen due"
+    warned = f"; of {closed} {missed or 'none'} {'were' if missed > 1 else 'was'} missed" if crossings else ""
     told = (
         f"Of {_number(row['warnings'], 'warning')} {due} {row['warnings_true']} came true{averted}"
         if row["warnings"]

@@ -260,8 +260,10 @@ def test_status_says_how_past_predictions_did(with_project: Path, tmp_path: Path
     assert (rolling["period"], month["period"], month["horizon_days"]) == ("last_30d", "2026-05", 7)
     assert month["predictions"] == sum(one["predictions"] for one in month["reliability"]) > 0
     at = text.index(record["sentence"])
-    assert text[at + 1].split()[:4] == ["due", "in", "ahead", "predictions"]
-    assert text[at + 2].split()[:4] == ["2026-05", "7", "d", str(month["predictions"])]
+    known = month["predictions"] - month["predictions_averted"] - month["predictions_unknown"]
+    assert known == month["predictions_known"] == sum(one["predictions_known"] for one in month["reliability"])
+    assert text[at + 1].split()[:5] == ["due", "in", "ahead", "predictions", "known"]
+    assert text[at + 2].split()[:5] == ["2026-05", "7", "d", f"{month['predictions']:,}", f"{known:,}"]
     assert record["sentence"] in call("report", "--store", store, "--format", "html").stdout
     assert record["sentence"] in call("report", "--store", store, "--format", "md").stdout.replace("\\", "")
     (store / "reports/latest/run.parquet").unlink()

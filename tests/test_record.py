@@ -223,24 +223,33 @@ def rolling(days: int = 30, **counts: int) -> pl.DataFrame:
         (
             rolling(warnings=41, warnings_true=33, warnings_averted=0, crossings=36, crossings_missed=3),
             "Of 41 warnings for the next 30 days that fell due in the last 30 nights 33 came true; "
-            "3 of 36 crossings had not been warned of.",
+            "of 36 crossings whose last prediction has fallen due 3 were missed.",
         ),
         (
             rolling(7, warnings=1, warnings_true=0, warnings_averted=1, crossings=1, crossings_missed=0),
             "Of 1 warning for the next 7 days that fell due in the last 30 nights 0 came true and 1 averted; "
-            "0 of 1 crossing had not been warned of.",
+            "of 1 crossing whose last prediction has fallen due none was missed.",
         ),
         (
             rolling(warnings=2, warnings_true=2, warnings_averted=0),
             "Of 2 warnings for the next 30 days that fell due in the last 30 nights 2 came true.",
         ),
         (
-            pl.concat([rolling(7, warnings=9, warnings_true=9), rolling()]),
+            pl.concat([rolling(7, warnings=9, warnings_true=9, warnings_averted=0), rolling()]),
+            "Of 9 warnings for the next 7 days that fell due in the last 30 nights 9 came true.",
+        ),
+        (
+            pl.concat([rolling(7), rolling(crossings=2, crossings_missed=1)]),
+            "There was no warning for the next 30 days that fell due in the last 30 nights; "
+            "of 2 crossings whose last prediction has fallen due 1 was missed.",
+        ),
+        (
+            pl.concat([rolling(7), rolling()]),
             "There was no warning for the next 30 days that fell due in the last 30 nights.",
         ),
         (frame_of("record", []), "No prediction has fallen due yet; the next will on 2026-02-16."),
     ],
 )
 def test_one_sentence(record: pl.DataFrame, expected: str) -> None:
-    """It tells of a month ahead if such predictions fell due, else of a week; and when there is nothing to tell."""
+    """It tells of a month ahead, else of a week, if such predictions fell due and there is something to tell."""
     assert sentence(record, FIRST_US) == expected

@@ -12,6 +12,7 @@ SHOWN = (
     ("due in", "period", "{}"),
     ("ahead", "horizon_days", "{} d"),
     ("predictions", "predictions", "{:,}"),
+    ("known", "predictions_known", "{:,}"),
     ("warnings", "warnings", "{:,}"),
     ("true", "warnings_true", "{:,}"),
     ("averted", "warnings_averted", "{:,}"),
@@ -24,7 +25,7 @@ SHOWN = (
     ("skill", "brier_skill", "{:+.2f}"),
     ("ECE", "ece", "{:.3f}"),
 )
-"""Heading, column of the table record and format."""
+"""Heading, column of the table record and format; known are those that scores count, neither averted nor unknown."""
 
 DISPENSABLE = ("ECE", "skill", "averted", "lead", "recall", "Brier")
 """Headings that are left out where lines would be too long, in this order."""
@@ -55,11 +56,19 @@ def _months(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for row in rows:
         if row["p_range"] == "all":
-            out.append({**{name: value for name, value in row.items() if name != "p_range"}, "reliability": []})
+            whole = {name: value for name, value in row.items() if name != "p_range"}
+            out.append({**whole, "predictions_known": _known(row), "reliability": []})
         else:
             names = ("p_range", "predictions", "p_mean", "breached_share")
-            out[-1]["reliability"].append({name: row[name] for name in names})
+            out[-1]["reliability"].append({**{name: row[name] for name in names}, "predictions_known": _known(row)})
     return out
+
+
+def _known(row: Mapping[str, Any]) -> int | None:
+    """Return how many predictions scores count; None in a row that counts none."""
+    if row["predictions"] is None:
+        return None
+    return int(row["predictions"] - row["predictions_averted"] - row["predictions_unknown"])
 
 
 def record_lines(record: Mapping[str, Any], width: int) -> Iterator[str]:
