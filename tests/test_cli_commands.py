@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 import capforecast
 from capforecast.cli import main
+from capforecast.cli.files import csv_text, jsonl_text
 from capforecast.errors import LockedError
 from capforecast.schema import BREACHES, TABLES
 
@@ -221,7 +222,7 @@ def test_ingest_counts_every_row_and_is_exit_4_with_quarantine(tmp_path: Path) -
     good.write_text("host,metric,ts,value\na,cpu_pct,2026-05-01T00:00:00Z,1\n", encoding="utf-8")
     result = call("ingest", good, "--store", store)
     assert result.exit_code == 0
-    assert result.stdout == f"{good}: 1 rows in: 0 accepted, 1 duplicate, 0 quarantined\n"
+    assert result.stdout == f"{good}: 1 row in: 0 accepted, 1 duplicate, 0 quarantined\n"
 
 
 def test_a_store_that_another_holds_is_exit_75(tmp_path: Path, project: Path) -> None:
@@ -320,6 +321,28 @@ def test_forecast_of_a_host_is_a_chart_and_a_sentence_per_threshold(with_project
     assert {row["host"] for row in tables["breaches"]} == {"db-02"}
 
 
+@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "forecast db-02 disk_used_bytes",
+        "backtest",
+        "replay --since 7d --horizon 7d",
+        "schema breaches",
+        "schema record",
+    ],
+)
+def test_no_line_is_wider_than_the_terminal(
+    with_project: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, width: int
+) -> None:
+    """Sentences, footers and meanings are folded; names of columns and tables stay whole."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    result = call(*arguments.split())
+    lines = f"{result.stdout}\n{result.stderr}".splitlines()
+    assert [line for line in lines if len(line) > width] == []
+    assert len(lines) > 5
+
+
 def test_the_page_of_a_host_is_that_of_the_report(with_project: Path, tmp_path: Path) -> None:
     """One file, with the facts of the forecast; nothing is published."""
     before = call("status", "--json").stdout
@@ -392,12 +415,20 @@ def test_forecast_of_a_file_needs_no_store(tmp_path: Path, ending: str) -> None:
         "forecast", source, "--step", "1h", "--horizon", "48h", "--quantiles", "0.25,0.75", "--map", "host=vm",
         "--output", output, "--store", tmp_path / "none",
     )  # fmt: skip
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"{output}: 48 rows\n")
     readers = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".jsonl": pl.read_ndjson}
     found = readers[ending](output)
     assert found.columns == ["host", "metric", "instance", "ts", "mean", "q0.25", "q0.75", "status"]
     assert found.height == 48
     assert list(tmp_path.glob(".out*")) == []
+
+
+def test_numbers_of_csv_have_no_digits_of_the_machine() -> None:
+    """644 is not told as 643.9999999999998; other formats keep every digit, as do large whole numbers here."""
+    values = [643.9999999999998, 0.1 + 0.2, 1125899906842625.0, 1e-9, None]
+    frame = pl.DataFrame({"value": values, "host": list("abcde")})
+    assert csv_text(frame).split() == ["value,host", "644.0,a", "0.3,b", "1125899906842625.0,c", "1e-9,d", ",e"]
+    assert json.loads(jsonl_text(frame).splitlines()[0])["value"] == values[0]
 
 
 def test_forecast_of_a_file_without_output_is_csv_on_stdout(tmp_path: Path) -> None:

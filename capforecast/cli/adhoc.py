@@ -271,10 +271,11 @@ def _leave_after(path: str, unread: Rejected | None) -> None:
 def _deliver(common: Common, found: pl.DataFrame, output: str | None) -> None:
     """Write a frame to a file, or to stdout as CSV, or as JSON lines with --json."""
     from capforecast.cli.files import csv_text, jsonl_text, write_frame
+    from capforecast.phrases import count
 
     if output is not None:
         write_frame(output, found)
-        common.detail(f"{output}: {found.height} rows")
+        common.say(f"{output}: {count(found.height, 'row')}")
     elif common.json:
         click.echo(jsonl_text(found), nl=False)
     else:

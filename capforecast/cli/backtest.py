@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from capforecast.cli.options import Common, common_but_as_of
-from capforecast.cli.output import aligned, print_json, terminal_width
+from capforecast.cli.output import aligned, folded, print_json, terminal_width
 from capforecast.errors import printable
 
 if TYPE_CHECKING:
@@ -53,13 +53,17 @@ def backtest_command(common: Common, metric: str | None, where: tuple[str, ...],
     if common.json:
         print_json({**facts, "rows": rows.to_dicts()})
         return
-    click.echo(f"Run {facts['run_id']}: {facts['tested']} of {facts['series']} series could be tested on their past.")
+    tested = f"{facts['tested']} of {facts['series']} series could be tested on their past"
+    click.echo(folded(f"Run {facts['run_id']}: {tested}."))
     click.echo("\n".join(aligned(_lines(rows), terminal_width(), flexible=("metric",), left=("ahead",))))
-    common.say("Better: by how much the error is below that of the naive forecast. Band: values in the 80 % band.")
-    common.say("The members' weights were chosen at the same moments: what is to come is met somewhat less well.")
+    words = [
+        "Better: by how much the error is below that of the naive forecast. Band: values in the 80 % band.",
+        "The members' weights were chosen at the same moments: what is to come is met somewhat less well.",
+    ]
     lost = max(row["without_skill"] for row in rows.iter_rows(named=True) if row["metric"] is None)
     if lost:
-        common.say(f"Of {lost} series there is no skill at some distance: the naive forecast made no error.")
+        words.append(f"Of {lost} series there is no skill at some distance: the naive forecast made no error.")
+    common.say("\n".join(map(folded, words)))
 
 
 def _facts(tables: Any) -> dict[str, Any]:

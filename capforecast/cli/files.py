@@ -104,10 +104,19 @@ def jsonl_text(frame: pl.DataFrame) -> str:
 
 
 def csv_text(frame: pl.DataFrame) -> str:
-    """Return a frame as CSV; moments are UTC and end in Z, and no text is a formula to a spreadsheet."""
+    """Return a frame as CSV; moments are UTC and end in Z, and no text is a formula to a spreadsheet.
+
+    Numbers have the 15 digits that every decimal number keeps on its way through a double: 644 and not
+    643.9999999999998. Those that have more before the point, or are very small, keep all digits, as in other formats.
+    """
+    import polars as pl
+
     from capforecast.report.csv import guarded
 
-    return frame.with_columns(guarded()).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+    number = pl.col(pl.Float64)
+    told = number.abs().is_between(1e-6, 1e15, closed="left")
+    rounded = pl.when(told).then(number.round_sig_figs(15)).otherwise(number).name.keep()
+    return frame.with_columns(guarded()).with_columns(rounded).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
 
 
 def read_samples(location: str, options: ReadOptions, config: Config) -> tuple[pl.DataFrame, Rejected]:

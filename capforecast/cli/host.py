@@ -19,6 +19,7 @@ from capforecast.cli.pictures import write_pictures
 from capforecast.config import Config
 from capforecast.errors import DataError, printable
 from capforecast.inquiry import adhoc
+from capforecast.phrases import wrapped
 from capforecast.picture import pictures
 from capforecast.registry import load
 from capforecast.report import RenderOptions
@@ -108,7 +109,7 @@ def _described(tables: Mapping[str, pl.DataFrame], row: dict[str, Any]) -> Itera
         yield picture(days.filter(direction=direction), thresholds, row["unit"] or "")
     for text in breaches["reason"]:
         if text is not None:
-            yield f"  {printable(text)}"
+            yield from wrapped(printable(text), terminal_width())
 
 
 def picture(days: pl.DataFrame, thresholds: Mapping[str, float], unit: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from capforecast.cli.options import Common
-from capforecast.cli.output import aligned, print_json, progress, terminal_width
+from capforecast.cli.output import aligned, folded, print_json, progress, terminal_width
 from capforecast.errors import printable
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ def look_back_at_store(common: Common, model: str | None, asking: Asking, warn_a
     """
     from capforecast.cli.files import check_ending, write_frame
     from capforecast.lookback import look_back
+    from capforecast.phrases import count
 
     if output is not None:
         check_ending(output)
@@ -53,11 +53,11 @@ def look_back_at_store(common: Common, model: str | None, asking: Asking, warn_a
         common.say(printable(message))
     if output is not None:
         write_frame(output, found.cases)
-        common.detail(f"{output}: {found.cases.height} cases")
+        common.say(f"{output}: {count(found.cases.height, 'case')}")
     if common.json:
         print_json(_plain(found))
     else:
-        common.say(_words(found, warn_at))
+        common.say(folded(_words(found, warn_at)))
         click.echo(_text(found, terminal_width()))
 
 
@@ -86,6 +86,7 @@ def _words(found: Lookback, warn_at: float) -> str:
 
 def _text(found: Lookback, width: int) -> str:
     """Return the tables for people."""
+    from capforecast.phrases import count
     from capforecast.times import format_duration
 
     lines: list[str] = []
@@ -96,11 +97,11 @@ def _text(found: Lookback, width: int) -> str:
         if total["fell"]:
             unsaid.append(f"{total['fell']} of the false fell clearly")
         head = (
-            f"{format_duration(int(seconds) * 1_000_000)} ahead: {total['cases']} cases of {total['series']} series, "
-            f"{total['events']} distinct crossings" + (f"; {', '.join(unsaid)}" if unsaid else "")
+            f"{format_duration(int(seconds) * 1_000_000)} ahead: {count(total['cases'], 'case')} of {total['series']} "
+            f"series, {count(total['events'], 'distinct crossing')}" + (f"; {', '.join(unsaid)}" if unsaid else "")
         )
         lines += [
-            *textwrap.wrap(head, width, subsequent_indent="  "),
+            folded(head),
             *aligned([FIGURES, *map(_figures, rows)], width, flexible=("metric",)),
             "",
         ]

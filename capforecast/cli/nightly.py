@@ -172,7 +172,8 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
     elif not common.quiet:
         for count in taken.counts:
             words = ", ".join(f"{count[key]} {key}" for key in ("accepted", "duplicate", "quarantined"))
-            click.echo(f"{printable(str(count['source']))}: {count['rows_in']} rows in: {words}")
+            rows = f"{count['rows_in']} row{'s' * (count['rows_in'] != 1)} in"
+            click.echo(f"{printable(str(count['source']))}: {rows}: {words}")
     if not common.quiet:
         for warning in dict.fromkeys(warning for count in taken.counts for warning in count["warnings"]):
             click.echo(f"Note: {printable(warning)}", err=True)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Report = Callable[[str, int, int | None], None]
+
+LEAST_ROOM = 24
+"""Words that have less room are left in one line."""
 
 
 def print_json(value: object) -> None:
@@ -45,14 +49,28 @@ def leave(code: int) -> NoReturn:
     click.get_current_context().exit(code)
 
 
-def columns(table: Iterable[Sequence[object]], *, indent: int = 0) -> str:
-    """Return rows of cells in aligned columns; the last column is not padded."""
+def columns(table: Iterable[Sequence[object]], *, indent: int = 0, fold: bool = False) -> str:
+    """Return rows of cells in aligned columns; the last column is not padded, and folded if that is asked for."""
     cells = [["-" if cell is None else printable(str(cell)).replace("\n", " ") for cell in row] for row in table]
     if not cells:
         return ""
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
-    return "\n".join(" " * indent + line.rstrip() for line in lines)
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]) - 1)]
+    lines = []
+    for *first, last in cells:
+        start = " " * indent + "".join(f"{cell.ljust(width)}  " for cell, width in zip(first, widths, strict=True))
+        line = f"{start}{last}".rstrip()
+        lines.append(folded(line, len(start)) if fold else line)
+    return "\n".join(lines)
+
+
+def folded(words: str, indent: int = 2) -> str:
+    """Return words in lines no wider than the terminal, those after the first indented."""
+    width = terminal_width()
+    if width - indent < LEAST_ROOM:
+        return words
+    return textwrap.fill(
+        words, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    )  # fmt: skip
 
 
 def terminal_width() -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from capforecast.cli.options import Common, Names, common_but_as_of, given
-from capforecast.cli.output import columns, leave, print_json, terminal_width
+from capforecast.cli.output import columns, folded, leave, print_json, terminal_width
 from capforecast.errors import CapforecastError, ConfigError, LockedError
 from capforecast.registry import load, names
 from capforecast.schema import SCHEMA_VERSION, TABLES, table
@@ -177,7 +177,7 @@ def schema_command(common: Common, name: str | None) -> None:
         print_json({"schema_version": SCHEMA_VERSION, "tables": content})
         return
     for one in chosen:
-        click.echo(f"{one.name}: {one.meaning}\n  key: {', '.join(one.key)}")
+        click.echo(folded(f"{one.name}: {one.meaning}") + "\n" + folded(f"  key: {', '.join(one.key)}", 7))
         lines = [
             (
                 c.name,
@@ -187,7 +187,7 @@ def schema_command(common: Common, name: str | None) -> None:
             )
             for c in one.columns
         ]
-        click.echo(columns(lines, indent=2) + "\n")
+        click.echo(columns(lines, indent=2, fold=True) + "\n")
 
 
 @click.command("status")

@@ -16,6 +16,7 @@ from rich.style import Style
 
 from capforecast.errors import printable
 from capforecast.numbers import NOTHING, date_range, number, probability
+from capforecast.phrases import count
 from capforecast.report import RenderOptions, Tables
 from capforecast.schema import DAYS_BUCKETS, STATUSES
 
@@ -155,8 +156,8 @@ def _summary(breaches: pl.DataFrame, listed: int, only: str) -> str:
     which = f" ({_plain(only)})" if only else ""
     if not breaches.height:
         return f"0 rows{which}." if only else "0 rows: nothing is expected, or nothing has a threshold."
-    shown = f"{listed} of {breaches.height} rows" if listed < breaches.height else f"{breaches.height} rows"
-    shown += which
+    rows = count(breaches.height, "row")
+    shown = (f"{listed} of {rows}" if listed < breaches.height else rows) + which
     statuses = _counts(breaches["status"], STATUSES)
     buckets = _counts(breaches["days_bucket"], DAYS_BUCKETS)
     return f"{shown}; status: {statuses}; days to the median breach: {buckets}"
