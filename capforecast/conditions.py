@@ -28,7 +28,7 @@ from typing import Any
 import polars as pl
 
 from capforecast.errors import ConfigError, UnknownNameError
-from capforecast.schema import CHANGES, Column, Table
+from capforecast.schema import CHANGES, WORDS, Column, Table
 from capforecast.times import from_us, parse_moment
 
 LONGEST = 2000
@@ -55,7 +55,7 @@ def parse(text: str, table: Table) -> pl.Expr:
     Raises
     ------
     UnknownNameError
-        The table has no such column; the nearest is proposed.
+        The table has no such column, or the column never holds such a word; the nearest is proposed.
     ConfigError
         The text is no condition, or a value does not fit its column.
     """
@@ -193,14 +193,14 @@ class _Parser:
         if column.type == "text" and kind == "word" and sign in ("=", "==", "!=", "<>") and set(text) & set("*?"):
             found = self.matched(column, "glob")
             return found if sign in ("=", "==") else ~found
-        return _COMPARE[sign](pl.col(column.name), self.value(column))
+        return _COMPARE[sign](pl.col(column.name), self.word(column))
 
     def among(self, column: Column) -> pl.Expr:
         """Return whether it is one of the values in brackets."""
         self.must("(")
-        found = [pl.col(column.name) == self.value(column)]
+        found = [pl.col(column.name) == self.word(column)]
         while self.must(",", ")") == ",":
-            found.append(pl.col(column.name) == self.value(column))
+            found.append(pl.col(column.name) == self.word(column))
         among: pl.Expr = reduce(operator.or_, found)
         return among
 
@@ -209,6 +209,13 @@ class _Parser:
         if column.type != "text":
             raise ConfigError(f"{kind} must go with a column of text", got=f"{column.name}, which is {column.type}")
         return matching(column.name, str(self.value(column)), kind)
+
+    def word(self, column: Column) -> Any:
+        """Return a value in the type of its column, which must be one that the column may hold."""
+        value = self.value(column)
+        if column.name in WORDS and value not in WORDS[column.name]:
+            raise UnknownNameError(column.name, value, WORDS[column.name])
+        return value
 
     def value(self, column: Column) -> Any:
         """Return a value in the type of its column."""

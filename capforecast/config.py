@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -243,6 +244,8 @@ def _problem(item: dict[str, Any], origins: Mapping[str, str], path: str | Path 
     if isinstance(cause, ConfigError):
         return f"{place}: {cause}"
     got = "" if isinstance(item["input"], Mapping | Section) else f", got {item['input']!r}"
+    if item["type"] == "literal_error":
+        got += _meant(str(item["input"]), re.findall(r"'([^']*)'", item["ctx"]["expected"]))
     return f"{place}: {item['msg'].removeprefix('Value error, ')}{got}"
 
 
@@ -259,5 +262,9 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _nearest(name: str, known: Mapping[str, str] | list[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(known)})"
+    return _meant(name, list(known)) or f" (known: {', '.join(known)})"
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""

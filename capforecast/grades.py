@@ -8,9 +8,8 @@ import numpy as np
 
 from capforecast.outcome import Outcome
 from capforecast.panel import Floats, Ints
-from capforecast.schema import STATUSES
+from capforecast.schema import GRADES, STATUSES
 
-GRADES = "ABCDEF"
 FULL_GRADE_DAYS = (56.0, 28.0, 14.0, 3.0)
 """History from which the grade starts at A, B, C and D; less starts at E."""
 
@@ -34,7 +33,7 @@ def is_unknown(status: Ints) -> np.ndarray:
 
 
 def grades(status: Ints, history: Floats, out: Outcome) -> tuple[Ints, Ints]:
-    """Return the place of the grade in `GRADES`, and the reasons as bits in the order of `REASONS`.
+    """Return the place of the grade in `capforecast.schema.GRADES`, and reasons as bits in the order of `REASONS`.
 
     History sets the start, each defect costs one grade.
     """

@@ -14,9 +14,9 @@ import pyarrow as pa
 from capforecast.calendar import day_up_to
 from capforecast.expected import Expected
 from capforecast.panel import Floats, Ints
-from capforecast.schema import TABLES
+from capforecast.schema import DIRECTIONS, TABLES
 from capforecast.scores import Records
-from capforecast.tables import DIRECTIONS, KEYS, Stamp
+from capforecast.tables import KEYS, Stamp
 from capforecast.texts import mapped, mix_texts, worded
 from capforecast.times import format_duration
 

@@ -15,6 +15,7 @@ from capforecast.errors import ConfigError
 from capforecast.schema import LABELS
 from capforecast.store.limits import COLUMNS as FRAME
 from capforecast.times import from_us, parse_moment
+from capforecast.units import known
 
 SERIES = ("host", "metric", "instance")
 COLUMNS: dict[str, str] = {
@@ -158,8 +159,18 @@ def _number(text: str, name: str, where: str) -> float:
         value = math.nan
     if not math.isfinite(value) or "_" in text:
         allowed = "a number, a share such as 90%, or off" if name == "threshold" else "a number"
-        raise ConfigError(f"{name} must be {allowed}", got=repr(text), where=where)
+        raise ConfigError(f"{name} must be {allowed}", got=repr(text), where=where, do=_without_unit(text))
     return value
+
+
+def _without_unit(text: str) -> str | None:
+    """Return what to write instead of a number with a unit; None where it is none."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+(?:/s)?)", text)
+    unit = known(found[2]) if found else None
+    if found is None or unit is None:
+        return None
+    plain = f"{float(found[1]) * unit.factor:.15g}"
+    return f"Write it without a unit, in that of the samples: {plain} if they come in {unit.canonical}"
 
 
 def _valid_from(text: str, where: str) -> object:

@@ -10,11 +10,14 @@ from capforecast.errors import UnknownNameError
 from capforecast.schema_columns import (
     CHANGES,
     DAYS_BUCKETS,
+    DIRECTIONS,
+    GRADES,
     LABELS,
     OUTCOME_MEANINGS,
     PATTERNS,
     SEVERITIES,
     STATUSES,
+    WORDS,
     Column,
     Table,
 )
@@ -22,9 +25,9 @@ from capforecast.schema_record import OUTCOMES, RECORD
 from capforecast.schema_tables import BACKTESTS, BREACHES, DICTIONARY, FORECASTS, RUN, SERIES, TOTALS
 
 __all__ = [
-    "BACKTESTS", "BREACHES", "CHANGES", "DAYS_BUCKETS", "DICTIONARY", "FORECASTS", "LABELS", "OUTCOMES",
-    "OUTCOME_MEANINGS", "PATTERNS", "RECORD", "RUN", "SCHEMA_VERSION", "SERIES", "SEVERITIES", "STATUSES", "TABLES",
-    "TOTALS", "Column", "Table", "table",
+    "BACKTESTS", "BREACHES", "CHANGES", "DAYS_BUCKETS", "DICTIONARY", "DIRECTIONS", "FORECASTS", "GRADES", "LABELS",
+    "OUTCOMES", "OUTCOME_MEANINGS", "PATTERNS", "RECORD", "RUN", "SCHEMA_VERSION", "SERIES", "SEVERITIES", "STATUSES",
+    "TABLES", "TOTALS", "WORDS", "Column", "Table", "table",
 ]  # fmt: skip
 
 SCHEMA_VERSION = 5

@@ -23,6 +23,8 @@ SEVERITIES = ("critical", "high", "medium", "low", "none")
 CHANGES = ("new", "worse", "better", "cleared")
 """What may have become of a breach row since the run before, besides `same`."""
 DAYS_BUCKETS = ("0-7", "8-30", "31-60", "61-90", ">90", "none")
+GRADES = ("A", "B", "C", "D", "E", "F")
+DIRECTIONS = ("above", "below")
 PATTERNS = ("steady", "daily", "weekly", "sawtooth", "stepped", "bursty", "flat", "leak", "month_end")
 OUTCOME_MEANINGS = {
     "hit": "warned of, and crossed between breach_date_p10 and breach_date_p90, both days included",
@@ -38,6 +40,18 @@ OUTCOME_MEANINGS = {
 }
 """What became of a prediction; warned of means that p_breach of the horizon was at least 0.5."""
 LABELS = ("service", "team", "env", "site", "criticality")
+WORDS: dict[str, tuple[str, ...]] = {
+    "status": STATUSES,
+    "severity": SEVERITIES,
+    "days_bucket": DAYS_BUCKETS,
+    "grade": GRADES,
+    "direction": DIRECTIONS,
+    "change_class": (*CHANGES, "same"),
+    "pattern": PATTERNS,
+    "outcome": tuple(OUTCOME_MEANINGS),
+    "label": LABELS,
+}
+"""What columns of these names hold, in whatever table, and nothing else but NULL."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,24 @@ import polars as pl
 from capforecast.breach import SPANS
 from capforecast.expected import Expected, levels
 from capforecast.findings import NEVER
-from capforecast.grades import GRADES, is_unknown, reason_codes
+from capforecast.grades import is_unknown, reason_codes
 from capforecast.panel import DAY_US, Floats, Ints
-from capforecast.schema import DAYS_BUCKETS, PATTERNS, SEVERITIES, STATUSES, TABLES, Table
+from capforecast.schema import (
+    DAYS_BUCKETS,
+    DIRECTIONS,
+    GRADES,
+    PATTERNS,
+    SEVERITIES,
+    STATUSES,
+    TABLES,
+    Table,
+)
 from capforecast.schema_polars import TYPES, types_of
 from capforecast.scores import Records
 from capforecast.texts import hex_texts, mapped, model_texts, worded
 from capforecast.times import format_duration
 
 KEYS = ("host", "metric", "instance")
-DIRECTIONS = ("above", "below")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from capforecast.conditions import changed, parse
 from capforecast.errors import ConfigError, UnknownNameError
-from capforecast.schema import BREACHES, OUTCOMES
+from capforecast.schema import BREACHES, OUTCOMES, WORDS
 from tests.tables import AS_OF, HOSTILE, breach_tables, frame_of
 
 TEAMS = ("db", "web", None, "o'hara", "a%b_c", "DB")
@@ -96,6 +96,14 @@ def test_words_need_no_quotes_and_stars_are_globs() -> None:
     assert _ids("NOT team IS NULL") == _ids("team is not null")
 
 
+def test_patterns_of_closed_columns_need_no_word() -> None:
+    """A glob and a LIKE may hold a part of a word, and every word of such a column is taken."""
+    assert _ids("status=will*") == _ids("status like 'will%'") == _ids("status = will_breach") != []
+    for column in BREACHES.columns:
+        for word in WORDS.get(column.name, ()):
+            assert _ids(f"{column.name} = '{word}'") == _ids(f"{column.name} in ('{word}')")
+
+
 def test_truth_is_a_value() -> None:
     """Columns of type bool take true and false."""
     rows = frame_of("outcomes", [{"risk_id": str(i), "breached": value} for i, value in enumerate((True, False, None))])
@@ -117,6 +125,10 @@ def test_quoted_values_are_text(text: str) -> None:
     ("text", "said"),
     [
         ("taem = 'db'", "Did you mean 'team'"),
+        ("status = 'wil_breach'", "status must be a known name; got 'wil_breach'. Did you mean 'will_breach'"),
+        ("severity in (critical, hihg)", "severity must be a known name; got 'hihg'. Did you mean 'high'"),
+        ("change_class != wrose", "Did you mean 'worse'"),
+        ("grade = G", "Known: A, B, C, D, E, F"),
         ("", "the name of a column there; got its end"),
         ("team", "= or .* there; got its end"),
         ("team = ", "text there; got its end"),

@@ -72,7 +72,8 @@ def test_all_problems_are_told_together_with_key_value_and_nearest_name(tmp_path
         tmp_path,
         'stor = 3\n[run]\nhorizn = "9d"\nthreads = true\nhorizon = "fortnight"\n'
         '[forecast]\nmodel = "seasonal_naiv"\n[ingest]\ntimezone = "Mars/Phobos"\n'
-        '[[sources]]\nformt = "csv"\n[[kinds]]\nname = "k"\nlower = 3\nupper = 2\n',
+        '[[sources]]\nformt = "csv"\n[[kinds]]\nname = "k"\nlower = 3\nupper = 2\n'
+        '[[kinds]]\nname = "c"\nnature = "conter"\n',
     )
     environ = {"CAPFORECAST_RUN_HORIZN": "9d"}
     with pytest.raises(ConfigError) as caught:
@@ -80,7 +81,7 @@ def test_all_problems_are_told_together_with_key_value_and_nearest_name(tmp_path
     text = str(caught.value)
     assert "\n" not in text
     for said in (
-        "(11 problems)",
+        "(12 problems)",
         "stor is not known (did you mean 'store'?)",
         "run.horizn is not known (did you mean 'horizon'?)",
         "run.threads: must be a number, not true or false, got True",
@@ -91,6 +92,7 @@ def test_all_problems_are_told_together_with_key_value_and_nearest_name(tmp_path
         "sources[0].formt is not known (did you mean 'format'?)",
         "sources[0].location must be given",
         "kinds[0]: lower must be less than upper",
+        "kinds[1].nature: Input should be 'counter' or 'gauge', got 'conter' (did you mean 'counter'?)",
         "CAPFORECAST_RUN_HORIZN is not known (did you mean 'CAPFORECAST_RUN_HORIZON'?)",
         str(path),
     ):

@@ -78,6 +78,8 @@ def test_a_file_with_few_columns_is_enough(tmp_path: Path) -> None:
         (["host,metric,capacity", "a,b"], "got 2, not 3; in *:2"),
         (["host,metric,capacity", "a,b,many"], "capacity must be a number; got 'many'; in *:2"),
         (["host,metric,capacity", "a,b,nan"], "capacity must be a number; got 'nan'"),
+        (["host,metric,capacity", "a,b,1TB"], "in that of the samples: 1000000000000 if they come in byte"),
+        (["host,metric,capacity", "a,b,1.5 GiB"], "in that of the samples: 1610612736 if they come in byte"),
         (["host,metric,capacity", "a,b,0"], "capacity must be positive"),
         (["host,metric,threshold_name,threshold", "# x", "a,b,full,90 pct"], "got '90 pct'; in *:3"),
         (["host,metric,threshold_name,threshold", "a,b,low,-10%"], "must not be negative; got '-10%'; in *:2"),

@@ -14,7 +14,7 @@ from capforecast.config import Config, load
 from capforecast.errors import ConfigError, DataError, UnknownNameError
 from capforecast.inquiry import adhoc
 from capforecast.run import RunResult, ingest_sources, nightly
-from capforecast.schema import PATTERNS, SEVERITIES, STATUSES, TABLES
+from capforecast.schema import PATTERNS, SEVERITIES, STATUSES, TABLES, WORDS
 from capforecast.simulate import fleet
 from capforecast.sources import ReadOptions
 from capforecast.store import Store
@@ -138,6 +138,8 @@ def test_published_tables_follow_the_schema(night: Night) -> None:
         assert frame.dtypes == [TYPES[column.type] for column in table.columns]
         for column in frame.select(pl.col(pl.Float64)).get_columns():
             assert column.drop_nulls().is_finite().all(), (name, column.name)
+        for column_name in set(frame.columns) & set(WORDS):
+            assert set(frame[column_name].drop_nulls()) <= set(WORDS[column_name]), (name, column_name)
     run = published["run"].row(0, named=True)
     assert (run["series"], run["breach_rows"]) == (published["series"].height, published["breaches"].height)
 
