@@ -28,6 +28,8 @@ PERCENT = ("percent", "%", "pct")
 LITTLE = 0.1
 """A rise that is less of the way to the threshold is told to be little."""
 
+FEW_TESTS = "Of fewer than five tests no share of the 80 % band is told: it would be chance. No grade is made of it."
+
 SAME_CHANCE = 0.01
 """Probabilities that differ by less are told as the same."""
 
@@ -227,7 +229,8 @@ def _tests(found: Evidence, row: Mapping[str, Any]) -> Lines:
         name = ahead(test["step"], test["horizon"])
         rows.append((name, str(test["origins"]), errors[2 * i], errors[2 * i + 1], better, held))
     told = "Tests on its own past: the forecast was made again at earlier moments, knowing only what came before them."
-    return [f"{told} Naive is repeating the season before.", *table(rows)]
+    few = [] if all(test["coverage_80"] is not None for test in found.tests) else [FEW_TESTS]
+    return [f"{told} Naive is repeating the season before.", *table(rows), *few]
 
 
 def _mix(mix: Sequence[tuple[str, float]]) -> str:
@@ -247,9 +250,20 @@ def _mix(mix: Sequence[tuple[str, float]]) -> str:
 def _grade(explained: Explanation) -> Lines:
     codes = list(filter(None, (explained.row["grade_reasons"] or "").split(";")))
     if not codes:
-        return ["Nothing speaks against it: the history is long and whole, and the forecast has stood its tests."]
+        return [f"Nothing speaks against it: the history is long and whole{_stood(explained)}."]
     text = "; ".join(REASONS.get(code, code) for code in codes)
     return [f"{text[0].upper()}{text[1:]}."]
+
+
+def _stood(explained: Explanation) -> str:
+    """Say how the tests on its own step went, those that the grade is made of."""
+    row, tests = explained.row, explained.evidence.tests
+    known = []
+    if row["skill_vs_naive"] is not None and row["status"] != "constant":
+        known.append("it was nearer than repeating the season before")
+    if row["coverage_80"] is not None:
+        known.append(f"the 80 % band held {100 * row['coverage_80']:.0f} %")
+    return f"; in tests on its own step ({tests[0]['step']}) {' and '.join(known)}" if known and tests else ""
 
 
 def _changes(explained: Explanation) -> Lines:

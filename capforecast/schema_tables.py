@@ -73,8 +73,17 @@ BREACHES = Table(
         Column("lead_time_days", "int64", "days needed to act", "days"),
         Column("start_by_date", "date", "breach_date_p10 less the lead time"),
         Column("model", "text", "members of the forecast with their weights, heaviest first"),
-        Column("skill_vs_naive", "double", "1 - error / error of the seasonal naive forecast, rolling origins"),
-        Column("coverage_80", "double", "share of backtested values inside the 80 % band", "0-1"),
+        Column(
+            "skill_vs_naive",
+            "double",
+            "1 - error / error of the seasonal naive forecast, rolling origins on the natural step",
+        ),
+        Column(
+            "coverage_80",
+            "double",
+            "share of values inside the 80 % band in the same tests; NULL where all were fewer than 5",
+            "0-1",
+        ),
         Column("grade", "text", "A (believe) to F (no forecast)"),
         Column("grade_reasons", "text", "codes joined by ';' that lowered the grade"),
         Column("history_days", "double", "from the first to the last sample", "days"),
@@ -147,7 +156,12 @@ BACKTESTS = Table(
         Column("mae", "double", "mean absolute error of the combined forecast", "unit"),
         Column("mae_naive", "double", "the same of the seasonal naive forecast", "unit"),
         Column("skill_vs_naive", "double", "1 - mae / mae_naive"),
-        Column("coverage_80", "double", "share of values inside the leave-one-origin-out 80 % band", "0-1"),
+        Column(
+            "coverage_80",
+            "double",
+            "share of values inside the leave-one-origin-out 80 % band; NULL with fewer than 5 origins",
+            "0-1",
+        ),
         Column("model", "text", "members with their weights, heaviest first"),
     ),
 )

@@ -30,10 +30,10 @@ REASONS = {
     "short_history": f"the history is shorter than the {FULL_GRADE_DAYS[0]:.0f} days that the best grade needs",
     "gaps": "more than 5 % of its steps are missing",
     "long_gaps": "more than 20 % of its steps are missing",
-    "worse_than_naive": "in tests on its own past it was further off than repeating the season before",
-    "no_skill": "in tests on its own past it was no nearer than repeating the season before (this costs no grade)",
-    "band_too_narrow": "the 80 % band held less than 70 % of what came",
-    "band_too_wide": "the 80 % band held more than 95 % of what came (this costs no grade)",
+    "worse_than_naive": "in tests on its own step it was further off than repeating the season before",
+    "no_skill": "in tests on its own step it was no nearer than repeating the season before (this costs no grade)",
+    "band_too_narrow": "in tests on its own step the 80 % band held less than 70 % of what came",
+    "band_too_wide": "in tests on its own step the 80 % band held more than 95 % of what came (this costs no grade)",
     "untested": "the history leaves no room for tests on its own past",
 }
 """Why a grade is not better."""

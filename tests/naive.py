@@ -184,7 +184,7 @@ def covered(
         for h in range(start, stop, max((stop - start) // most, 1)):
             rest = [abs(row[len(row) - back[o] + h] - combined[o][h]) for o in range(1, len(back)) if back[o] > h]
             rest = [r for r in rest if not math.isnan(r)]
-            if len(rest) >= 3:
+            if len(rest) >= 5:
                 for i, r in enumerate(rest):
                     others = rest[:i] + rest[i + 1 :]
                     hits.append(sum(widen * other >= r for other in others) >= 0.2 * len(others))

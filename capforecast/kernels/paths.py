@@ -302,7 +302,8 @@ def covered(
     most : int
         Steps of a bucket, evenly spaced, that are tested.
     coverage : float64 (S, B)
-        Receives the share inside the 80 % band; NaN with fewer than 3 origins.
+        Receives the share inside the 80 % band; NaN with fewer than 5 origins, of which no four fifths could be told:
+        of 3 the largest residual alone makes it 67 %, of 4 75 %, whatever the series.
     """
     columns = values.shape[1]
     origins = back.shape[1]
@@ -318,7 +319,7 @@ def covered(
                         if not np.isnan(r):
                             rest[count] = abs(r)
                             count += 1
-                if count < 3:
+                if count < 5:
                     continue
                 for i in range(count):
                     smaller = 0

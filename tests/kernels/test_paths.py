@@ -232,5 +232,5 @@ def test_coverage_by_hand() -> None:
     got = np.empty((1, 1))
     covered(values, np.array([[0, 1, 2, 3, 4, 5, 6]]), combined, np.array([0, 1]), 1.0, 9, got)
     np.testing.assert_allclose(got, [[5 / 6]])
-    covered(values, np.array([[0, 1, 2, -1, -1, -1, -1]]), combined, np.array([0, 1]), 1.0, 9, got)
-    assert np.isnan(got).all()
+    covered(values, np.array([[0, 1, 2, 3, 4, -1, -1]]), combined, np.array([0, 1]), 1.0, 9, got)
+    assert np.isnan(got).all(), "of four origins no share is told"
