@@ -5,14 +5,15 @@ The page writes the first rows itself and its script the others; both go by `FAC
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 
 from capforecast.numbers import number, probability
-from capforecast.phrases import count
-from capforecast.wording import PATTERNS, REASONS
+from capforecast.phrases import DUST, count
+from capforecast.wording import PATTERNS, REASONS, member_words
 
 FACTS = (
     ("Chance to cross within 7 days", "p_breach_7d", "probability"),
@@ -32,7 +33,7 @@ FACTS = (
     ("Last jump of its level", "last_change", "text"),
     ("Grade", "grade_words", "text"),
     ("Error in tests, against repeating the last season", "skill_vs_naive", "skill"),
-    ("80 % band held, in tests", "coverage_80", "probability"),
+    ("80 % band held, in tests on its own step", "coverage_80", "probability"),
     ("Mean error in tests, by steps ahead", "tested", "text"),
     ("Members of the forecast", "model", "text"),
     ("History", "history_days", "days"),
@@ -52,12 +53,13 @@ WRITTEN: dict[str, Callable[[Any, str], str]] = {
     "text": lambda value, unit: str(value),
     "probability": lambda value, unit: probability(value),
     "level": _level,
-    "growth": lambda value, unit: f"{number(value, unit)} per day",
+    "growth": lambda value, unit: f"{number(value, unit).replace(' %', ' points')} per day",
     "days": lambda value, unit: f"{number(value)} days",
     "percent": lambda value, unit: number(value, "percent"),
     "skill": lambda value, unit: f"{number(100 * abs(value), 'percent')} {'less' if value >= 0 else 'more'}",
 }
 
+_MEMBER = re.compile(r"(.+) (\d+)%")
 _OWNERS = ("service", "team", "env", "site", "criticality")
 _SERIES = ("host", "metric", "instance")
 TESTED_ROWS = 1_000
@@ -103,13 +105,14 @@ def prepared(
     )  # fmt: skip
     rows = listed.join(changed, on=_SERIES, how="left", maintain_order="left")
     rows = rows.join(past, on="risk_id", how="left", maintain_order="left")
-    tests = _tests(listed.head(TESTED_ROWS).select(*_SERIES, "direction", "unit").unique(), backtests)
+    tests = _tests(listed.head(TESTED_ROWS).select(*_SERIES, "direction", "unit", "current").unique(), backtests)
     rows = rows.join(tests, on=[*_SERIES, "direction"], how="left", maintain_order="left")
     owners = pl.concat_str([pl.col(name) for name in _OWNERS], separator=", ", ignore_nulls=True)
     return rows.with_columns(
         pl.when(owners != "").then(owners).alias("owner"),
         _in_words("pattern", PATTERNS).alias("shape"),
         _grade(rows).alias("grade_words"),
+        _each(rows.get_column("model"), _members).alias("model"),
     )
 
 
@@ -120,10 +123,12 @@ def _tests(series: pl.DataFrame, backtests: pl.LazyFrame) -> pl.DataFrame:
     names = [*_SERIES, "direction"]
     texts: dict[tuple[str, ...], list[str]] = {}
     known = scores.join(series, on=names, how="inner", maintain_order="left")
-    for *key, unit, step, ahead, off, naive in known.select(
-        *names, "unit", "step", "horizon", "mae", "mae_naive"
+    for *key, unit, level, step, ahead, off, naive in known.select(
+        *names, "unit", "current", "step", "horizon", "mae", "mae_naive"
     ).iter_rows():
-        said = f"{ahead} x {step}: {number(off, unit or '')}, naive {number(naive, unit or '')}"
+        # What is left of the rounding of large levels is no error.
+        errors = [0.0 if value is not None and value < DUST * abs(level or 0.0) else value for value in (off, naive)]
+        said = f"{ahead} x {step}: {number(errors[0], unit or '')}, naive {number(errors[1], unit or '')}"
         texts.setdefault(tuple(key), []).append(said)
     rows = [(*key, "; ".join(said)) for key, said in texts.items()]
     return pl.DataFrame(rows, schema=dict.fromkeys([*names, "tested"], pl.String), orient="row")
@@ -133,6 +138,27 @@ def _in_words(column: str, words: Mapping[str, str]) -> pl.Expr:
     return pl.col(column).replace_strict(
         list(words), [f"{name}: {text}" for name, text in words.items()], default=pl.col(column)
     )
+
+
+def _each(texts: pl.Series, words: Callable[[str], str]) -> pl.Series:
+    """Return each text in words; distinct ones are put into words once."""
+    known = {text: words(text) for text in texts.drop_nulls().unique().to_list()}
+    return texts.replace(known)
+
+
+def _members(mix: str) -> str:
+    """Return a mix with its members in words, alike ones together; text that is no mix as it is."""
+    legs = []
+    for leg in mix.split(" | "):
+        shares: dict[str, int] = {}
+        for part in leg.split(", "):
+            found = _MEMBER.fullmatch(part)
+            if found is None:
+                return mix
+            words = member_words(found[1])
+            shares[words] = shares.get(words, 0) + int(found[2])
+        legs.append(", ".join(f"{share} % {words}" for words, share in shares.items()))
+    return "; further ahead ".join(legs)
 
 
 def _grade(rows: pl.DataFrame) -> pl.Series:

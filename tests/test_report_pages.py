@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from capforecast import registry
 from capforecast.report import RenderOptions
 from capforecast.report import html as page
-from tests.tables import HOSTILE, breach_tables, empty_tables, frame_of
+from tests.tables import HOSTILE, RUN, breach_tables, empty_tables, frame_of
 
 
 def _text(name: str, tables: dict[str, pl.DataFrame], **options: object) -> str:
@@ -111,6 +111,24 @@ class _Page(html.parser.HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.setdefault(self.tags[-1] if self.tags else "", []).append(data)
+
+
+def test_html_says_growth_in_points_members_in_words_and_no_dust_of_rounding() -> None:
+    """As the sentence and `explain` do; an error that is nothing beside the level is none."""
+    row = {
+        "unit": "percent", "growth_per_day": 0.476, "current": 81.25,
+        "model": "suffix_line 60%, smooth(0,0.05,0.3,0) 20%, smooth(0.2,0,0,0) 20% | damped_trend 100%",
+    }  # fmt: skip
+    test = {
+        **RUN, "host": "host-0000", "metric": "disk_used_pct", "instance": "/var", "direction": "above",
+        "step": "1h", "horizon": "1-24", "mae": 2.03e-14, "mae_naive": 0.5,
+    }  # fmt: skip
+    tables = breach_tables([row]) | {"backtests": frame_of("backtests", [test])}
+    page = " ".join(_Page(_text("html", tables)).texts["dd"])
+    assert "0.476 points per day" in page
+    members = "60 % the line of the longest steady stretch, 40 % smoothing of level and seasons"
+    assert f"{members}; further ahead 100 % smoothed growth, flattening" in page
+    assert "1-24 x 1h: 0 %, naive 0.5 %" in page
 
 
 def _hostile() -> dict[str, pl.DataFrame]:

@@ -29,7 +29,7 @@ const start = ({ rows, items, units, facts, severities, today: day }, curve) => 
     text: (value) => String(value),
     probability: probabilityText,
     level: (value, row) => level(row, value),
-    growth: (value, row) => level(row, value) + " per day",
+    growth: (value, row) => level(row, value).replace(" %", " points") + " per day",
     days: (value) => digits(value) + " days",
     percent: (value) => digits(value) + " %",
     skill: (value) => digits(Math.abs(100 * value)) + " % " + (value >= 0 ? "less" : "more"),
