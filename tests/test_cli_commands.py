@@ -245,6 +245,24 @@ def test_status_says_what_is_there(with_project: Path) -> None:
     assert "last run" in call("status").stdout
 
 
+def test_status_and_run_count_renamed_series_alike(tmp_path: Path) -> None:
+    """Three series in the store, two of them one: status says why a run tells of two."""
+    store, settings = tmp_path / "store", tmp_path / "capforecast.toml"
+    days = [(datetime(2026, 5, 1, tzinfo=UTC) + timedelta(hours=h)).isoformat() for h in range(0, 480, 6)]
+    lines = [f"{host},cpu_util_pct,{day},{i % 50}" for i, day in enumerate(days) for host in ("b", "ac"[i > 40])]
+    text = "\n".join(["host,metric,ts,value", *lines])
+    settings.write_text('[[renames]]\nold = "a"\nnew = "c"\nat = 2026-05-11T06:00:00Z\n', encoding="utf-8")
+    options = ("--store", store, "--config", settings)
+    assert call("ingest", "-", *options, stdin=text).exit_code == 0
+    assert call("run", *options, "--as-of", days[-1]).exit_code == 0
+    facts = json.loads(call("status", *options, "--json").stdout)
+    told = call("status", *options).stdout.splitlines()
+
+    assert (facts["series"], facts["series_renamed"]) == (3, 1)
+    assert pl.read_parquet(store / "reports/latest/run.parquet").item(0, "series") == 2
+    assert "3, of which 1 went on under a new name and are told under that" in " ".join(told[1].split())
+
+
 def test_status_says_how_past_predictions_did(with_project: Path, tmp_path: Path) -> None:
     """The sentence of the report, a line a month and horizon, and all numbers with --json."""
     store = tmp_path / "store"

@@ -203,6 +203,7 @@ def status_command(common: Common) -> None:
       capforecast status --json
     """  # noqa: D301
     from capforecast.cli.record import record_lines, record_of
+    from capforecast.marks import Marks
     from capforecast.store import Store
     from capforecast.times import format_moment
 
@@ -213,6 +214,7 @@ def status_command(common: Common) -> None:
     facts: dict[str, Any] = {
         "store": config.store.path,
         "series": series.height,
+        "series_renamed": series.height - Marks.of(series, config).current(series).height,
         "watermark": None if watermark_us is None else format_moment(watermark_us),
         "ingests": ledger.height,
         "rows_in": int(ledger["rows_in"].sum()),
@@ -228,7 +230,9 @@ def status_command(common: Common) -> None:
     if common.json:
         print_json({**facts, "record": record})
         return
-    last = facts.pop("last_run")
+    last, renamed = facts.pop("last_run"), facts.pop("series_renamed")
+    if renamed:
+        facts["series"] = f"{series.height}, of which {renamed} went on under a new name and are told under that"
     told = "none" if last is None else f"{last['run_id']}, as of {last['as_of']:%Y-%m-%d %H:%M} UTC"
     lines = [*facts.items(), ("last run", told)]
     click.echo(columns((str(key).replace("_", " "), value) for key, value in lines))
