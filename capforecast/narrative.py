@@ -103,9 +103,12 @@ def _rise(explained: Explanation) -> Lines:
     split, row = explained.split, explained.row
     if split is None:
         return []
-    what = "trough" if row["direction"] == "below" else "peak"
+    below = row["direction"] == "below"
+    # What counts is held for several steps, so that the newest level alone may be worse.
+    brief = row["current"] < split.now if below else row["current"] > split.now
+    now = f"the {'trough' if below else 'peak'} of the last day" if not brief else "the level held on the last day"
     began = f"It began at {level_of(row, split.base)} on {date_of(split.base_day)} (its trend, without seasons)"
-    first = f"{began}; the {what} of the last day is {level_of(row, split.now)}{_aim(split, row)}."
+    first = f"{began}; {now} is {level_of(row, split.now)}{_aim(split, row)}."
     shares = split.shares()
     if shares is None:
         return [first, "It ends where it began, so there are no shares."]

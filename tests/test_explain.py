@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 from itertools import product
@@ -150,6 +151,15 @@ def test_a_split_ends_now_where_the_threshold_is_crossed_already(store: Path) ->
     assert one.changes.keep_away is None
     assert "times the present one" not in one.text()
     assert re.search(r"the capacity would have to be [\d.]+ TB, [\d.]+ % more than now", one.text(1000))
+
+
+def test_a_peak_of_the_last_day_is_no_lower_than_now(store: Path) -> None:
+    """Where the newest level is worse than what was held for long enough, the text says that it was held."""
+    one = explained(store, "web-03", "mem_used_pct", threshold="warning")[0]
+    assert one.split is not None
+    for more, said in ((-1.0, "the peak of the last day is"), (1.0, "the level held on the last day is")):
+        told = replace(one, row={**one.row, "current": one.split.now + more}).text(1000)
+        assert f"{said} {one.split.now:.1f} %" in told
 
 
 def test_what_growth_changes_is_what_the_fleet_does(store: Path) -> None:

@@ -50,7 +50,7 @@ def look_back_at_store(common: Common, model: str | None, asking: Asking, warn_a
         report("replay", 0, None)
         found = look_back(config.store.path, config, asking, warn_at=warn_at, progress=report)
     for message in found.messages:
-        common.say(printable(message))
+        common.say(folded(printable(message)))
     if output is not None:
         write_frame(output, found.cases)
         common.say(f"{output}: {count(found.cases.height, 'case')}")
