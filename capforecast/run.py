@@ -27,7 +27,7 @@ from capforecast.store import AHEAD_US, Published, Store, published_tables
 from capforecast.survey import survey
 from capforecast.tables import Stamp, conform, dictionary_rows
 from capforecast.taking import PartlyTakenError, Taken, files_of, ingest_sources, take
-from capforecast.times import DAY_US, HOUR_US, format_duration, format_moment
+from capforecast.times import DAY_US, HOUR_US, MINUTE_US, format_duration, format_moment
 from capforecast.timings import Timings
 
 __all__ = ["PartlyTakenError", "RunResult", "files_of", "forecast_frame", "ingest_sources", "nightly", "replay"]
@@ -187,8 +187,8 @@ def _placed(moment: int, now_us: int, *, latest: bool) -> str:
         return "reports/latest shows a run as of a later moment: this one is in reports/history alone"
     if moment > now_us + AHEAD_US:
         return (
-            f"as of {format_moment(moment)} lies ahead of the clock, {format_moment(now_us)}: the next run as of a "
-            "moment that has come takes the place of this one in reports/latest"
+            f"as of {format_moment(moment)} lies ahead of the clock, {format_moment(now_us // MINUTE_US * MINUTE_US)}: "
+            "the next run as of a moment that has come takes the place of this one in reports/latest"
         )
     return ""
 
