@@ -6,7 +6,6 @@ are more than may be, is decided by hashes of names and nights: the same store g
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from capforecast.limits import resolve
 from capforecast.panel import DAY_US, Ints
 from capforecast.store import Store
 from capforecast.times import format_duration
+from capforecast.windows import numbered, shuffled
 
 KEYS = ("host", "metric", "instance")
 WATCHED = ("row", "threshold_name", "below")
@@ -114,7 +114,7 @@ def questions(store: Store, config: Config, asking: Asking) -> tuple[pl.DataFram
     first, last = (every.get_column(f"{name}_ts").dt.epoch("us").to_numpy() for name in ("first", "last"))
     there = (first + config.run.min_history_us <= nights[-1]) & (last >= nights[0] - config.run.stale_after_us)
     series, limits = every.filter(there), store.limits()
-    hashes = _hashes(series)
+    hashes = np.array([numbered("\0".join(names)) for names in series.select(KEYS).rows()], np.int64)
     order = np.argsort(hashes, kind="stable")
     moments = _changes(limits, int(nights[0]), end_us)
     found: list[pl.DataFrame] = []
@@ -138,21 +138,6 @@ def questions(store: Store, config: Config, asking: Asking) -> tuple[pl.DataFram
             "(--most raises it)"
         )
     return kept.sort("hash", *KEYS, "threshold_name", "below", "cutoff_us", "horizon_us").drop("key", "hash"), notes
-
-
-def _hashes(series: pl.DataFrame) -> np.ndarray:
-    """Return a number of each series that depends on its name alone, uint64."""
-    digests = [hashlib.blake2b("\0".join(key).encode(), digest_size=8).digest() for key in series.select(KEYS).rows()]
-    return np.array(np.frombuffer(b"".join(digests), "<u8"), np.uint64)
-
-
-def _mixed(hashes: np.ndarray, moment_us: np.ndarray) -> np.ndarray:
-    """Return a number of each series and night, uint64: one round of SplitMix64."""
-    z = hashes ^ (moment_us.astype(np.uint64) // np.uint64(DAY_US) * np.uint64(0x9E3779B97F4A7C15))
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    out: np.ndarray = z ^ (z >> np.uint64(31))
-    return out
 
 
 def _changes(limits: pl.DataFrame, first_us: int, end_us: int) -> Ints:
@@ -200,7 +185,7 @@ def _watched(series: pl.DataFrame, limits: pl.DataFrame, config: Config, as_of_u
 
 
 def _asked(
-    series: pl.DataFrame, hashes: np.ndarray, rules: pl.DataFrame, nights: Ints, moments: Ints, config: Config
+    series: pl.DataFrame, hashes: Ints, rules: pl.DataFrame, nights: Ints, moments: Ints, config: Config
 ) -> pl.DataFrame:
     """Return thresholds on nights on which their series was there."""
     first, last = (series.get_column(f"{name}_ts").dt.epoch("us").to_numpy() for name in ("first", "last"))
@@ -213,7 +198,7 @@ def _asked(
             "row": row,
             "cutoff_us": nights[night],
             "span": np.searchsorted(moments, nights[night], side="right"),
-            "key": _mixed(hashes[row], nights[night]),
+            "key": shuffled(hashes[row], nights[night] // DAY_US),
             "hash": hashes[row],
             "first_us": first[row],
         }
