@@ -18,7 +18,7 @@ from statsforecast import models
 
 from capforecast import breach
 from capforecast.forecast import forecast, quantiles
-from capforecast.history import Items, Rollups
+from capforecast.history import History, Items
 from capforecast.outcome import Plan
 from capforecast.panel import HOUR_US, Panel
 from capforecast.pool import FAR, NEAR, families
@@ -33,7 +33,7 @@ def shard(levels: np.ndarray) -> float:
     count = levels.shape[0]
     near, far, _ = families("pool")
     first = 480_000
-    rollups = Rollups(
+    rollups = History(
         np.arange(count + 1) * HOURS,
         np.tile(np.arange(HOURS), count) + first,
         {"p95": np.ascontiguousarray(levels.ravel())},

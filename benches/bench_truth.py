@@ -12,13 +12,13 @@ import polars as pl
 from capforecast.config import load
 from capforecast.run import ingest_sources, nightly
 from capforecast.simulate import END_US
-from capforecast.simulate.courses import AHEAD_DAYS, Judged, brownian, courses
+from capforecast.simulate.courses import AHEAD_DAYS, KnownFleet, brownian, courses
 from capforecast.sources import ReadOptions
 
 CALM = ("ok", "no_trend", "constant")
 
 
-def judged(made: Judged, folder: Path) -> pl.DataFrame:
+def judged(made: KnownFleet, folder: Path) -> pl.DataFrame:
     """Return the breach rows of one night over a fleet, beside the truth."""
     folder.mkdir()
     (folder / "limits.csv").write_text(made.limits, encoding="utf-8")

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from capforecast.globs import Names
-from capforecast.history import Rollups
+from capforecast.history import History
 from capforecast.kinds import Kind, by_name
 from capforecast.limits import KEY, Resolved, capacity_steps, resolve
 from capforecast.panel import DAY_US, Floats, Ints
@@ -99,7 +99,7 @@ class Dated:
                 out[place, max(day, 0) :] = self.level[change]
         return changing, out
 
-    def rebased(self, rollups: Rollups, places: Ints) -> Rollups:
+    def rebased(self, rollups: History, places: Ints) -> History:
         """Return rollups as shares of the sizes at as_of.
 
         Of several sizes in one step the smallest counts: the highest share is that of the time at which the
@@ -107,7 +107,7 @@ class Dated:
 
         Parameters
         ----------
-        rollups : Rollups
+        rollups : History
             History of some series.
         places : int64 (S,)
             Their places among all series.
@@ -130,7 +130,7 @@ class Dated:
             whole = self.whole[first[s]]
             for values in statistics.values():
                 values[part] = whole - (whole - values[part]) * factor if self.free[first[s]] else values[part] * factor
-        return Rollups(rollups.starts, rollups.buckets, statistics, rollups.step_us)
+        return History(rollups.starts, rollups.buckets, statistics, rollups.step_us)
 
     def bounds(self, series: Ints, free: np.ndarray, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
         """Return the bounds of shares of today's size, wide enough for what a larger one will hold.

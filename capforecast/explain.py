@@ -32,7 +32,7 @@ from capforecast.explanation import Changes, Crossing, Evidence, Explanation, Ra
 from capforecast.gathered import gather
 from capforecast.grades import UNKNOWN
 from capforecast.inquiry import of_names
-from capforecast.outcome import Judged, Plan
+from capforecast.outcome import Grounds, Plan
 from capforecast.panel import DAY_US, Floats
 from capforecast.pool import families, recipes
 from capforecast.shard import run
@@ -59,13 +59,13 @@ class _Basis:
 
     Attributes
     ----------
-    blocks : mapping of Key to (Judged, int)
+    blocks : mapping of Key to (Grounds, int)
         What an item was judged by, and its place there.
     planned : mapping of (Key, str) to float64 (D,)
         Levels on each day ahead of the thresholds that will change, by item and name.
     """
 
-    blocks: Mapping[Key, tuple[Judged, int]]
+    blocks: Mapping[Key, tuple[Grounds, int]]
     planned: Mapping[tuple[Key, str], Floats]
 
 
@@ -152,10 +152,10 @@ def _basis(store: Store, config: Config, names: Mapping[str, str | None], end_us
     """Return what some series are judged by as of a moment."""
     expected, _ = expected_at(store, config, end_us, names)
     near, far, origins = families(config.forecast.model)
-    found: list[Judged] = []
+    found: list[Grounds] = []
     plan = Plan(
         end_us, max(config.run.horizon_us // DAY_US, 1), near, far, *recipes(origins),
-        target=config.run.target_probability, judged=found,
+        target=config.run.target_probability, grounds=found,
     )  # fmt: skip
     shard = gather(store, expected, end_us, np.argsort(expected.sid, kind="stable"))
     run(shard.rollups, shard.arrays, shard.owner, shard.level, plan)
@@ -272,7 +272,7 @@ def _gaps(course: Course) -> tuple[int, int]:
     return int(apart.sum()) * course.step_days, int(apart.max(initial=0)) * course.step_days
 
 
-def _mixes(block: Judged, at: int) -> tuple[tuple[tuple[str, float], ...], ...]:
+def _mixes(block: Grounds, at: int) -> tuple[tuple[tuple[str, float], ...], ...]:
     """Return the members that count and their weights: of the first steps, and of the farthest."""
     out = []
     for place, leg in enumerate(block.legs):

@@ -8,7 +8,7 @@ import numpy as np
 
 from capforecast.errors import DamagedError
 from capforecast.expected import Expected, levels, ranges
-from capforecast.history import Items, Rollups
+from capforecast.history import History, Items
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.store import Store, no_rollups
 
@@ -32,7 +32,7 @@ class Gathered:
         Item of each threshold, within the shard.
     level : float64 (R,)
         Level of each threshold, as of now.
-    rollups : Rollups
+    rollups : History
         History.
     samples : int64 (I,)
         Samples behind the rollups of each item's series.
@@ -49,7 +49,7 @@ class Gathered:
     rows: Ints
     owner: Ints
     level: Floats
-    rollups: Rollups
+    rollups: History
     samples: Ints
     hidden: Ints
     changing: np.ndarray
@@ -72,7 +72,7 @@ def gather(store: Store, expected: Expected, as_of_us: int, chosen: Ints) -> Gat
     except DamagedError as error:
         # What a part of the history would lead to is not told: these series have none.
         read, hidden, damage = no_rollups(sids.astype(np.int32), names), np.zeros(sids.size, np.int64), str(error)
-    rollups = Rollups(read.starts, read.bucket, read.values, store.step_us)
+    rollups = History(read.starts, read.bucket, read.values, store.step_us)
     return Gathered(
         places=items,
         arrays=expected.arrays(items, local),

@@ -16,7 +16,7 @@ import polars as pl
 from capforecast import registry
 from capforecast.config import Config
 from capforecast.hindsight import WEEK, Seen, fell
-from capforecast.history import Items, Rollups, grid, groups, natural_steps
+from capforecast.history import History, Items, grid, groups, natural_steps
 from capforecast.kernels.crossing import first_crossings
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.kinds import kind_of
@@ -109,7 +109,7 @@ class _Task:
         read, _ = self.marks.read(
             self.store, sids, self.statistics, from_us=self.due.as_of_us - WEEK * DAY_US, to_us=self.due.due_us
         )
-        rollups = Rollups(read.starts, read.bucket, read.values, self.store.step_us)
+        rollups = History(read.starts, read.bucket, read.values, self.store.step_us)
         items, owner = self._items(chosen, place)
         gaps = np.empty(sids.size, np.int64)
         natural_gaps(rollups.starts, rollups.buckets, self.due.due_us // rollups.step_us, gaps)
@@ -133,7 +133,7 @@ class _Task:
         return Items(series, sign.astype(np.float64), names, -unbounded, unbounded, k, n), owner.ravel()
 
     def _block(
-        self, rollups: Rollups, items: Items, block: Ints, step_us: int, rows: tuple[Ints, Ints, Ints], out: Seen
+        self, rollups: History, items: Items, block: Ints, step_us: int, rows: tuple[Ints, Ints, Ints], out: Seen
     ) -> None:
         """Look at the rows of items alike in step, statistic and rule."""
         due, (chosen, local, of) = self.due, rows

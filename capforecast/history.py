@@ -17,7 +17,7 @@ BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Rollups:
+class History:
     """Rollups of the series of a shard: series s owns the rows ``starts[s]:starts[s + 1]``, in order of time."""
 
     starts: Ints
@@ -59,7 +59,7 @@ def natural_steps(distance_us: Ints, store_step_us: int) -> Ints:
     return allowed[np.minimum(np.searchsorted(allowed, distance_us), allowed.size - 1)]
 
 
-def groups(items: Items, steps: Ints, rollups: Rollups, among: Ints, size: int = BLOCK) -> Iterator[Ints]:
+def groups(items: Items, steps: Ints, rollups: History, among: Ints, size: int = BLOCK) -> Iterator[Ints]:
     """Yield blocks of up to so many of some items alike in step, statistic and rule, and near in length."""
     length = (rollups.starts[1:] - rollups.starts[:-1])[items.series]
     names = {name: i for i, name in enumerate(sorted(rollups.statistics))}
@@ -72,7 +72,7 @@ def groups(items: Items, steps: Ints, rollups: Rollups, among: Ints, size: int =
             yield group[start : start + size]
 
 
-def newest_us(rollups: Rollups, series: Ints, end_us: int) -> Ints:
+def newest_us(rollups: History, series: Ints, end_us: int) -> Ints:
     """Return the end of the newest rollup of each series before the end; 0 where there is none."""
     end = end_us // rollups.step_us
     start, stop = rollups.starts[series], rollups.starts[series + 1]
@@ -87,7 +87,7 @@ def newest_us(rollups: Rollups, series: Ints, end_us: int) -> Ints:
     return out
 
 
-def grid(rollups: Rollups, items: Items, chosen: Ints, step_us: int, end_us: int) -> Floats:
+def grid(rollups: History, items: Items, chosen: Ints, step_us: int, end_us: int) -> Floats:
     """Return the block's levels on its grid, high hurts, right-aligned at the end."""
     width = step_us // rollups.step_us
     end = end_us // rollups.step_us

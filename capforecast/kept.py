@@ -14,7 +14,7 @@ from capforecast.config import Config
 from capforecast.outcome import Outcome
 from capforecast.panel import DAY_US, Floats, Ints
 from capforecast.scores import SCORE, Records, joined, numbered
-from capforecast.store import KeptForecasts, Piece
+from capforecast.store import KeptForecasts, KeptPiece
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def recall(source: KeptForecasts, asked: Asked, end_us: int, days: int, nights: 
 
 def remember(
     asked: Asked, out: Outcome, kept: Kept | None, end_us: int, lasting: np.ndarray | None = None
-) -> Piece | None:
+) -> KeptPiece | None:
     """Return what to keep of an outcome: `lasting` forecasts, old ones as they were; None where there is none."""
     days = out.quantiles.shape[1]
     items = np.zeros(asked.sid.size, kept_type(days))
@@ -130,7 +130,7 @@ def remember(
     scores["item"] = number[scores["item"]]
     items = items[worth]
     first, last = int(items["sid"][0]), int(items["sid"][-1])
-    return Piece(first, last, items.tobytes(), crossings.tobytes(), scores.tobytes(), list(names))
+    return KeptPiece(first, last, items.tobytes(), crossings.tobytes(), scores.tobytes(), list(names))
 
 
 def terms_of(config: Config) -> dict[str, str]:
@@ -139,7 +139,7 @@ def terms_of(config: Config) -> dict[str, str]:
     return {"version": __version__, "config": config.sha256(), "records": records}
 
 
-def _records(pieces: Sequence[Piece], days: int) -> tuple[Records, Records, Records, list[str]]:
+def _records(pieces: Sequence[KeptPiece], days: int) -> tuple[Records, Records, Records, list[str]]:
     """Return the records of pieces as if they were one."""
     names: dict[str, int] = {}
     parts: tuple[list[Records], list[Records], list[Records]] = ([], [], [])

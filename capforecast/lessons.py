@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from capforecast.breach import SPANS
-from capforecast.history import Items, Rollups, grid, groups, natural_steps
+from capforecast.history import History, Items, grid, groups, natural_steps
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.learned import Learned, bent
 from capforecast.learning import learn
@@ -76,7 +76,7 @@ def sampled(names: Sequence[str], most: int) -> Ints:
     return np.sort(np.argsort(number, kind="stable")[:most])
 
 
-def daily_peaks(rollups: Rollups, items: Items, end_us: int, days: int) -> Floats:
+def daily_peaks(rollups: History, items: Items, end_us: int, days: int) -> Floats:
     """Return the sustained peaks per day before a moment, float64 (I, days), high hurts; of longer steps NaN."""
     out = np.full((items.series.size, days), np.nan)
     gaps = np.empty(rollups.starts.size - 1, np.int64)
@@ -95,11 +95,11 @@ def daily_peaks(rollups: Rollups, items: Items, end_us: int, days: int) -> Float
     return out
 
 
-def past_curves(rollups: Rollups, items: Items, owner: Ints, plan: Plan) -> Curves:
+def past_curves(rollups: History, items: Items, owner: Ints, plan: Plan) -> Curves:
     """Return the forecast of items as of earlier days: the models and recipes of the plan, nothing later."""
 
     def curves(back: int, threshold: Floats) -> Floats:
-        then = replace(plan, end_us=plan.end_us - back * DAY_US, judged=None)
+        then = replace(plan, end_us=plan.end_us - back * DAY_US, grounds=None)
         return run(rollups, items, owner, threshold * items.sign[owner], then).cumulative
 
     return curves

@@ -17,7 +17,7 @@ from capforecast.limits import Resolved, resolve
 from capforecast.misfits import FAR, apart, misfits, nothing
 from capforecast.panel import DAY_US, HOUR_US, MINUTE_US, Floats
 from capforecast.store import Store, shards
-from capforecast.suspicions import Course
+from capforecast.suspicions import Traces
 from capforecast.times import format_duration, format_moment
 from capforecast.units import known
 
@@ -129,7 +129,7 @@ def lint(
     return _shortened(found)
 
 
-def _course(store: Store, part: pl.DataFrame) -> Course:
+def _course(store: Store, part: pl.DataFrame) -> Traces:
     """Return what series did on the newest days of each shard, in the order of their rows."""
     sids = part.get_column("sid").to_numpy().astype(np.int32)
     newest = int(part.get_column("last_ts").dt.epoch("us").max() or 0)  # type: ignore[arg-type]
@@ -139,7 +139,7 @@ def _course(store: Store, part: pl.DataFrame) -> Course:
     rows = np.concatenate([np.arange(read.starts[p], read.starts[p + 1]) for p in place] or [np.empty(0, np.int64)])
     starts = np.append(0, np.cumsum(lengths)).astype(np.int64)
     count, low, high, last = (read.values[name][rows] for name in COLUMNS)
-    return Course(starts, read.bucket[rows], count, low, high, last)
+    return Traces(starts, read.bucket[rows], count, low, high, last)
 
 
 def _whole(part: pl.DataFrame, limits: Resolved, rows: np.ndarray) -> Floats:
@@ -151,7 +151,7 @@ def _whole(part: pl.DataFrame, limits: Resolved, rows: np.ndarray) -> Floats:
 @dataclass(frozen=True, slots=True)
 class _Part:
     series: pl.DataFrame
-    course: Course
+    course: Traces
     whole: Floats
 
     def findings(self) -> Iterator[Finding]:

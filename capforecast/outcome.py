@@ -31,12 +31,12 @@ class Plan:
     target: float = 0.1
     minimum_steps: int = 14
     timings: Timings = field(default_factory=Timings)
-    judged: list[Judged] | None = None
+    grounds: list[Grounds] | None = None
     """Where what a block was judged by is put, for those who ask more of it than the outcome tells."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Grounds:
     """What a block of items was judged by, high hurts: I items alike in step and rule.
 
     Attributes

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from capforecast.hindsight import KNOWN, WEEK, fell
-from capforecast.history import Items, Rollups, grid, groups, natural_steps
+from capforecast.history import History, Items, grid, groups, natural_steps
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.marks import Marks
 from capforecast.panel import DAY_US, HOUR_US, Floats, Ints
@@ -98,7 +98,7 @@ def past(store: Store, asked: pl.DataFrame, reach: Reach, marks: Marks | None = 
         store, sids, items.get_column("statistic").unique().sort().to_list(),
         from_us=first_us - days * DAY_US, to_us=reach.end_us,
     )  # fmt: skip
-    rollups = Rollups(read.starts, read.bucket, read.values, store.step_us)
+    rollups = History(read.starts, read.bucket, read.values, store.step_us)
     watched = _items(items, place.astype(np.int64))
     steps = _steps(rollups, work, watched)
     made = _Made(work, watched, reach, np.full(work.height, "", object), np.full((3, work.height), np.nan))
@@ -256,7 +256,7 @@ def _items(items: pl.DataFrame, place: Ints) -> Items:
     )  # fmt: skip
 
 
-def _steps(rollups: Rollups, work: pl.DataFrame, items: Items) -> Ints:
+def _steps(rollups: History, work: pl.DataFrame, items: Items) -> Ints:
     """Return the natural step of each item as it was at its first cutoff."""
     first = work.group_by("item").agg(pl.col("cutoff_us").min()).sort("item").get_column("cutoff_us").to_numpy()
     gaps, found = np.empty(rollups.starts.size - 1, np.int64), np.empty(items.series.size, np.int64)

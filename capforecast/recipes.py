@@ -22,7 +22,7 @@ _DEVICES = 'device!~"loop.*|ram.*|sr.*|fd.*|dm-.*|md.*"'
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ServerRecipe:
     """A metric, its unit, the query that gives it, and the one that gives its capacity."""
 
     metric: str
@@ -32,49 +32,49 @@ class Recipe:
 
 
 NODE_EXPORTER = (
-    Recipe(
+    ServerRecipe(
         "cpu_util_pct",
         "percent",
         "100 * (1 - avg by (instance) (sum by (instance, cpu) "
         '(rate(node_cpu_seconds_total{mode=~"idle|iowait"}[{step}]))))',
     ),
-    Recipe(
+    ServerRecipe(
         "mem_used_pct",
         "percent",
         "100 * (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)",
         "node_memory_MemTotal_bytes",
     ),
     # What only root may use is counted as used: 100 % is where programs get no more.
-    Recipe(
+    ServerRecipe(
         "disk_used_bytes",
         "byte",
         f"max by (instance, mountpoint) "
         f"(node_filesystem_size_bytes{{{_DISKS}}} - node_filesystem_avail_bytes{{{_DISKS}}})",
         f"max by (instance, mountpoint) (node_filesystem_size_bytes{{{_DISKS}}}) > 0",
     ),
-    Recipe(
+    ServerRecipe(
         "net_rx_bytes_per_s",
         "byte/s",
         f"sum by (instance, device) (rate(node_network_receive_bytes_total{{{_LINKS}}}[{{step}}]))",
         f"max by (instance, device) (node_network_speed_bytes{{{_LINKS}}}) > 0",
     ),
-    Recipe(
+    ServerRecipe(
         "net_tx_bytes_per_s",
         "byte/s",
         f"sum by (instance, device) (rate(node_network_transmit_bytes_total{{{_LINKS}}}[{{step}}]))",
         f"max by (instance, device) (node_network_speed_bytes{{{_LINKS}}}) > 0",
     ),
-    Recipe(
+    ServerRecipe(
         "disk_io_util_pct",
         "percent",
         f"100 * sum by (instance, device) (rate(node_disk_io_time_seconds_total{{{_DEVICES}}}[{{step}}]))",
     ),
-    Recipe(
+    ServerRecipe(
         "disk_read_bytes_per_s",
         "byte/s",
         f"sum by (instance, device) (rate(node_disk_read_bytes_total{{{_DEVICES}}}[{{step}}]))",
     ),
-    Recipe(
+    ServerRecipe(
         "disk_write_bytes_per_s",
         "byte/s",
         f"sum by (instance, device) (rate(node_disk_written_bytes_total{{{_DEVICES}}}[{{step}}]))",
@@ -84,14 +84,14 @@ NODE_EXPORTER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Offer:
     """A recipe that a server has data for, and capacities: host glob, instance glob, capacity."""
 
-    recipe: Recipe
+    recipe: ServerRecipe
     capacities: tuple[tuple[str, str, float], ...]
 
 
-def discovered(pull: Pull, step: str) -> list[Found]:
+def discovered(pull: Pull, step: str) -> list[Offer]:
     """Return the recipes that a server can answer at the end of the pull's range.
 
     Parameters
@@ -111,7 +111,7 @@ def discovered(pull: Pull, step: str) -> list[Found]:
         for recipe in NODE_EXPORTER:
             if any(_instant(exchange, recipe.query.replace("{step}", step), pull)):
                 sizes = _instant(exchange, recipe.capacity, pull) if recipe.capacity else ()
-                found.append(Found(recipe, tuple(sorted(sizes))))
+                found.append(Offer(recipe, tuple(sorted(sizes))))
     if not found:
         raise SourceError(
             "the server must have metrics of node_exporter", got="none of them", where=pull.address.location,

@@ -14,11 +14,11 @@ import numpy as np
 from capforecast import breach
 from capforecast.carry import MARGIN, Kept, foretold, moved_probabilities, moved_quantiles, undated
 from capforecast.forecast import forecast
-from capforecast.history import Items, Rollups, grid, groups, natural_steps, newest_us, tail
+from capforecast.history import History, Items, grid, groups, natural_steps, newest_us, tail
 from capforecast.kernels.grid import natural_gaps, sustained_peaks
 from capforecast.monthly import last_days
 from capforecast.observed import name_patterns, observe, record_growth, record_past, tell_shape
-from capforecast.outcome import Judged, Outcome, Plan, empty
+from capforecast.outcome import Grounds, Outcome, Plan, empty
 from capforecast.panel import DAY_US, Floats, Forecast, Ints, Panel
 from capforecast.pattern import envelope
 from capforecast.schema import PATTERNS
@@ -34,7 +34,7 @@ NOTHING: Planned = (np.empty(0, np.int64), np.empty((0, 0)))
 
 
 def run(  # noqa: PLR0913 - what a shard is
-    rollups: Rollups,
+    rollups: History,
     items: Items,
     owner: Ints,
     threshold: Floats,
@@ -46,7 +46,7 @@ def run(  # noqa: PLR0913 - what a shard is
 
     Parameters
     ----------
-    rollups : Rollups
+    rollups : History
         History of the shard's series; rows at or after the plan's end are ignored.
     items : Items
         What is forecast.
@@ -108,7 +108,7 @@ class _Block:
 
 
 def _block(
-    rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Outcome
+    rollups: History, items: Items, chosen: Ints, plan: Plan, out: Outcome
 ) -> tuple[breach.Outlook, Ints] | None:
     """Forecast one block of items, write its part of the outcome, return the futures of items that have some."""
     with plan.timings.stage("panel"):
@@ -124,9 +124,9 @@ def _block(
     with plan.timings.stage("breach"):
         future = _conclude(block, (daily, high), (near, far), plan, out)
         _judge(near, far, block.keep, out)
-        if plan.judged is not None:
+        if plan.grounds is not None:
             legs = tuple(leg for leg in (near, far) if leg is not None)
-            plan.judged.append(Judged(block.keep, block.values, daily, legs, future, block.step_us, block.rule))
+            plan.grounds.append(Grounds(block.keep, block.values, daily, legs, future, block.step_us, block.rule))
     return future, block.keep
 
 
@@ -151,7 +151,7 @@ def _cross(  # noqa: PLR0913 - what thresholds are, and what they are laid again
         out.needed_dated[rows] = needed * sign
 
 
-def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Outcome, *, shape: bool) -> _Block:
+def _measured(rollups: History, items: Items, chosen: Ints, plan: Plan, out: Outcome, *, shape: bool) -> _Block:
     """Put the levels of a block on their grid, record what was measured, keep the items with enough of it.
 
     What costs most is to tell their shape, which is left out where it is known.
@@ -179,7 +179,7 @@ def _measured(rollups: Rollups, items: Items, chosen: Ints, plan: Plan, out: Out
 
 
 def _carry(
-    rollups: Rollups, items: Items, chosen: Ints, margin: Floats, plan: Plan, kept: Kept, out: Outcome
+    rollups: History, items: Items, chosen: Ints, margin: Floats, plan: Plan, kept: Kept, out: Outcome
 ) -> Ints:  # fmt: skip
     """Use the kept forecasts of a block where they still hold, and return for which items."""
     with plan.timings.stage("panel"):

@@ -26,7 +26,7 @@ from capforecast.pool import families, recipes
 from capforecast.scores import Records, joined, numbered
 from capforecast.shard import run
 from capforecast.sinks import Sink
-from capforecast.store import KeptForecasts, Piece, Store, shards
+from capforecast.store import KeptForecasts, KeptPiece, Store, shards
 from capforecast.tables import Found, Stamp
 from capforecast.teaching import correct, corrections_of
 from capforecast.timings import Timings
@@ -53,7 +53,7 @@ class _Part:
     daily: Floats
     scores: Records
     names: Sequence[str]
-    piece: Piece | None
+    piece: KeptPiece | None
     damage: str
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from capforecast.schema import TABLES
-from capforecast.store import Piece
+from capforecast.store import KeptPiece
 from capforecast.tables import conform, empty
 
 
@@ -22,7 +22,7 @@ class Sink(Protocol):
         """Append rows to a table: its columns in their order, texts plain or run-end encoded."""
         ...
 
-    def keep(self, piece: Piece, about: Mapping[str, str]) -> None:
+    def keep(self, piece: KeptPiece, about: Mapping[str, str]) -> None:
         """Keep forecasts for the next run."""
         ...
 
@@ -49,7 +49,7 @@ class InMemory:
         }
         self._parts.setdefault(table, []).append(conform(pl.DataFrame(pa.table(plain)), TABLES[table]))
 
-    def keep(self, piece: Piece, about: Mapping[str, str]) -> None:
+    def keep(self, piece: KeptPiece, about: Mapping[str, str]) -> None:
         """Keep nothing: what is not published has no next run."""
 
     def beside(self, name: str, data: bytes) -> None:

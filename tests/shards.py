@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from capforecast.history import Items, Rollups
+from capforecast.history import History, Items
 from capforecast.outcome import Outcome, Plan
 from capforecast.panel import DAY_US, HOUR_US, WEEK_US, Floats, Ints
 from capforecast.pool import FAR, NEAR, families
@@ -32,7 +32,7 @@ class Row:
     n: int = 1
 
 
-def rollups_of(rows: Sequence[Row], store_step_us: int = HOUR_US) -> Rollups:
+def rollups_of(rows: Sequence[Row], store_step_us: int = HOUR_US) -> History:
     """Return one rollup per known value; the last value of each series covers the step that ends at the end."""
     buckets, values, starts = [], [], [0]
     for row in rows:
@@ -43,7 +43,7 @@ def rollups_of(rows: Sequence[Row], store_step_us: int = HOUR_US) -> Rollups:
         values.append(levels[known])
         starts.append(starts[-1] + int(known.sum()))
     joined = np.concatenate(values) if values else np.empty(0)
-    return Rollups(np.array(starts, np.int64), np.concatenate(buckets).astype(np.int64), {"max": joined}, store_step_us)
+    return History(np.array(starts, np.int64), np.concatenate(buckets).astype(np.int64), {"max": joined}, store_step_us)
 
 
 def items_of(rows: Sequence[Row]) -> Items:

@@ -7,7 +7,7 @@ import pytest
 from shards import END_US, Row, days, items_of, plan_of, rollups_of, thresholds_of
 
 from capforecast.carry import foretold, moved_probabilities, moved_quantiles, undated
-from capforecast.history import Rollups
+from capforecast.history import History
 from capforecast.kept import Asked, recall, remember
 from capforecast.outcome import Outcome
 from capforecast.panel import DAY_US, HOUR_US
@@ -196,5 +196,5 @@ def test_damage_is_left_out_and_counted(tmp_path):
 def test_a_shard_without_rollups_keeps_nothing():
     """Where nothing was forecast there is nothing to keep."""
     night = Night(rows_of(2))
-    night.rollups = Rollups(np.zeros(3, np.int64), np.empty(0, np.int64), {"max": np.empty(0)}, HOUR_US)
+    night.rollups = History(np.zeros(3, np.int64), np.empty(0, np.int64), {"max": np.empty(0)}, HOUR_US)
     assert remember(night.asked(), night.run(0), None, END_US) is None

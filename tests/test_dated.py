@@ -11,7 +11,7 @@ import pytest
 from capforecast import explain
 from capforecast.config import load
 from capforecast.dated import Dated, dated
-from capforecast.history import Rollups
+from capforecast.history import History
 from capforecast.limits import read, resolve
 from capforecast.panel import DAY_US, HOUR_US
 from capforecast.run import ingest_sources, nightly
@@ -41,10 +41,10 @@ def levels(found: Dated, thresholds: pl.DataFrame, days: int = 90) -> dict[str, 
     return {name: row.tolist() for name, row in zip(names, out, strict=True)}
 
 
-def hourly(values: list[float], resized_at: int = 0) -> Rollups:
+def hourly(values: list[float], resized_at: int = 0) -> History:
     first = AS_OF // HOUR_US - len(values)
     buckets = np.arange(first, first + len(values))
-    return Rollups(np.array([0, len(values)]), buckets, {"max": np.array(values)}, HOUR_US)
+    return History(np.array([0, len(values)]), buckets, {"max": np.array(values)}, HOUR_US)
 
 
 def test_without_dates_nothing_changes(tmp_path: Path) -> None:

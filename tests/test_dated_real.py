@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from capforecast.dated import dated
-from capforecast.history import Rollups
+from capforecast.history import History
 from capforecast.limits import resolve
 from capforecast.limits_csv import FRAME
 from capforecast.panel import HOUR_US
@@ -64,7 +64,7 @@ def test_shares_of_the_size_of_now_are_what_was_used(tmp_path: Path) -> None:
     now = resolve(series, limits, (), as_of_us)
     found = dated(series, limits, (), now, as_of_us, as_of_us)
     counts = hourly.group_by("series_id", maintain_order=True).len().get_column("len").to_numpy().astype(np.int64)
-    rollups = Rollups(
+    rollups = History(
         np.append(0, np.cumsum(counts)), hourly["bucket"].to_numpy(), {"max": hourly["value"].to_numpy()}, HOUR_US
     )
     rebased = found.rebased(rollups, np.arange(ids.len())).statistics["max"]

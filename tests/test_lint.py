@@ -13,7 +13,7 @@ from capforecast.config import load
 from capforecast.lint import CODES, NAMED, lint
 from capforecast.mark_settings import Rename
 from capforecast.store import Store
-from capforecast.suspicions import Course, changed_step, counts_up, went_flat
+from capforecast.suspicions import Traces, changed_step, counts_up, went_flat
 
 RNG = np.random.default_rng(3)
 AXIS = np.arange(HOURS)
@@ -29,7 +29,7 @@ def course(last, low=None, high=None, count=None, bucket=None):
     bucket = np.arange(last.size) if bucket is None else np.asarray(bucket)
     plain = (last if one is None else np.asarray(one, float) for one in (low, high))
     count = np.ones(last.size) if count is None else np.asarray(count, float)
-    return Course(np.array([0, last.size]), bucket, count, *plain, last)
+    return Traces(np.array([0, last.size]), bucket, count, *plain, last)
 
 
 def test_a_fleet_that_is_fine_is_left_in_peace(tmp_path):
@@ -99,7 +99,7 @@ def test_rules_need_enough_to_go_by():
     assert went_flat(course([*range(60), *[7.0] * 48]))[0]
     assert changed_step(course(np.ones(60), count=[12.0] * 30 + [60.0] * 30))[0] == 5.0
     assert np.isnan(changed_step(course(np.ones(30)))[0])
-    assert counts_up(Course(np.zeros(3, np.int64), *(np.empty(0, np.int64),) * 1, *(np.empty(0),) * 4)).tolist() == [
+    assert counts_up(Traces(np.zeros(3, np.int64), *(np.empty(0, np.int64),) * 1, *(np.empty(0),) * 4)).tolist() == [
         False,
         False,
     ]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from capforecast import registry
 from capforecast.breach import days_to
-from capforecast.history import Items, Rollups
+from capforecast.history import History, Items
 from capforecast.panel import DAY_US, HOUR_US, MINUTE_US, WEEK_US
 from capforecast.shard import run
 from tests.shards import (
@@ -243,7 +243,7 @@ def test_a_step_survives_gaps() -> None:
     np.testing.assert_allclose(out.gap, np.isnan(values).mean())
 
 
-def later(made: list[Row], seed: int, spacing: int) -> Rollups:
+def later(made: list[Row], seed: int, spacing: int) -> History:
     """Return the rollups of `made` with others at and after the end of each series."""
     past = rollups_of(made)
     rng = np.random.default_rng(seed)
@@ -254,7 +254,7 @@ def later(made: list[Row], seed: int, spacing: int) -> Rollups:
         buckets += [past.buckets[start:stop], future]
         values += [past.statistics["max"][start:stop], 1e6 * rng.normal(size=count)]
     starts = past.starts + count * np.arange(past.starts.size)
-    return Rollups(starts, np.concatenate(buckets), {"max": np.concatenate(values)}, past.step_us)
+    return History(starts, np.concatenate(buckets), {"max": np.concatenate(values)}, past.step_us)
 
 
 @pytest.mark.parametrize("spacing", [1, 6, 24])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from store_rows import HOUR, MINUTE, START, Row, batch, put, state
 
 from capforecast.errors import StoreError
-from capforecast.history import Rollups, newest_us
+from capforecast.history import History, newest_us
 from capforecast.store import Store, parquet, reading, rollups, shards, spans
 from capforecast.store.reading import Reader
 from capforecast.store.rollups import row_groups, write_rollups
@@ -286,7 +286,7 @@ def test_values_that_repeat_are_kept_as_a_dictionary_and_others_are_not(tmp_path
 def test_the_newest_rollup_before_the_end_is_found_in_all_series_at_once(lengths, end, seed):
     rng = np.random.default_rng(seed)
     rows = [np.sort(rng.choice(25, n, replace=False)) for n in lengths]
-    given = Rollups(np.append(0, np.cumsum(lengths)), np.concatenate(rows), {}, HOUR)
+    given = History(np.append(0, np.cumsum(lengths)), np.concatenate(rows), {}, HOUR)
     series = rng.integers(0, len(lengths), 6)
     want = [max(((b + 1) * HOUR for b in rows[s].tolist() if b < end), default=0) for s in series]
     assert newest_us(given, series, end * HOUR).tolist() == want

@@ -12,11 +12,11 @@ from capforecast.config import load
 from capforecast.errors import ConfigError
 from capforecast.run import ingest_sources, nightly
 from capforecast.simulate import END_US
-from capforecast.simulate.courses import AHEAD_DAYS, COURSES, Judged, brownian, courses, first_passage
+from capforecast.simulate.courses import AHEAD_DAYS, COURSES, KnownFleet, brownian, courses, first_passage
 from capforecast.sources import ReadOptions
 
 
-def night(made: Judged, folder: Path) -> pl.DataFrame:
+def night(made: KnownFleet, folder: Path) -> pl.DataFrame:
     """Return the breach rows of one night beside the truth."""
     (folder / "limits.csv").write_text(made.limits, encoding="utf-8")
     made.samples.write_parquet(folder / "samples.parquet")

@@ -11,7 +11,7 @@ from capforecast.access import access_of
 from capforecast.address import parse_address
 from capforecast.limits_csv import COLUMNS
 from capforecast.pulling import STEP
-from capforecast.recipes import Found, discovered
+from capforecast.recipes import Offer, discovered
 from capforecast.servers import Pull
 from capforecast.settings_server import ServerSettings
 
@@ -56,7 +56,7 @@ def found_at(url: str, shown: dict[str, str | None], now_us: int) -> tuple[str, 
     return "\n".join(lines), _limits(found)
 
 
-def _limits(found: list[Found]) -> str:
+def _limits(found: list[Offer]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(COLUMNS), restval="", lineterminator="\n")
     for one in found:

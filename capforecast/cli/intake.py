@@ -17,7 +17,7 @@ _COUNTED = ("rows_in", "accepted", "duplicate", "quarantined", "reasons", "warni
 
 
 @dataclass(slots=True)
-class Taken:
+class Tally:
     """What became of each file.
 
     Attributes
@@ -53,9 +53,9 @@ def take(
     now_us: int,
     wait_seconds: float,
     progress: Callable[[str, int, int | None], None],
-) -> Taken:
+) -> Tally:
     """Bring files and directories into the store of the settings, file by file."""
-    taken = Taken()
+    taken = Tally()
     files = []
     for location in locations:
         try:

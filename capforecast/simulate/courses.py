@@ -24,7 +24,7 @@ _KEEP = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Usage:
     """How a resource is used.
 
     Attributes
@@ -78,26 +78,26 @@ def _managed(axis: Clock, rng: np.random.Generator) -> Floats:
     return out
 
 
-COURSES: dict[str, Course] = {
-    "leak": Course("mem_used_pct", "leak", _climbing),
-    "disk_fill": Course("disk_used_pct", "steady", _climbing, 0.05),
-    "sawtooth": Course(
+COURSES: dict[str, Usage] = {
+    "leak": Usage("mem_used_pct", "leak", _climbing),
+    "disk_fill": Usage("disk_used_pct", "steady", _climbing, 0.05),
+    "sawtooth": Usage(
         "disk_used_pct",
         "sawtooth",
         lambda a, rng: _teeth(a, rng, rng.uniform(3, 10), rng.uniform(20, 35), rng.uniform(30, 35)),
     ),
-    "sawtooth_rising": Course("disk_used_pct", "sawtooth", _rising),
-    "managed_ceiling": Course("disk_used_pct", "sawtooth", _managed),
-    "step": Course("mem_used_pct", "stepped", _stepped, 0.5),
-    "resize": Course("disk_used_pct", "steady", lambda a, rng: 45 + rng.uniform(0.05, 0.1) * a.day, 0.05),
-    "month_end": Course("mem_used_pct", "month_end", _monthly, 1.0),
-    "flat": Course("mem_used_pct", "flat", lambda a, rng: np.full(a.day.size, 40.0), 0.0),
+    "sawtooth_rising": Usage("disk_used_pct", "sawtooth", _rising),
+    "managed_ceiling": Usage("disk_used_pct", "sawtooth", _managed),
+    "step": Usage("mem_used_pct", "stepped", _stepped, 0.5),
+    "resize": Usage("disk_used_pct", "steady", lambda a, rng: 45 + rng.uniform(0.05, 0.1) * a.day, 0.05),
+    "month_end": Usage("mem_used_pct", "month_end", _monthly, 1.0),
+    "flat": Usage("mem_used_pct", "flat", lambda a, rng: np.full(a.day.size, 40.0), 0.0),
 }
 """Courses by name; the size of what `resize` uses was doubled thirty days before the end."""
 
 
 @dataclass(frozen=True)
-class Judged:
+class KnownFleet:
     """A fleet whose future is known.
 
     Attributes
@@ -116,7 +116,7 @@ class Judged:
     truth: pl.DataFrame
 
 
-def courses(count: int, *, days: int = 120, end_us: int, seed: int = 7) -> Judged:
+def courses(count: int, *, days: int = 120, end_us: int, seed: int = 7) -> KnownFleet:
     """Return every course so many times, with the threshold critical of 90 %.
 
     Parameters
@@ -149,10 +149,12 @@ def courses(count: int, *, days: int = 120, end_us: int, seed: int = 7) -> Judge
         "*,*,,warning,off,", "*,*,,full,off,", f"*,*,,critical,{THRESHOLD},",
         "resize-*,disk_used_pct,1e12,,,", f"resize-*,disk_used_pct,2e12,,,{resized}",
     ]  # fmt: skip
-    return Judged(_samples(frame, np.array(values), end_us, "percent"), "\n".join(lines) + "\n", frame.drop("metric"))
+    return KnownFleet(
+        _samples(frame, np.array(values), end_us, "percent"), "\n".join(lines) + "\n", frame.drop("metric")
+    )
 
 
-def brownian(count: int, *, days: int = 120, end_us: int, seed: int = 7) -> Judged:
+def brownian(count: int, *, days: int = 120, end_us: int, seed: int = 7) -> KnownFleet:
     """Return Brownian motions with drift, each with a threshold above its last level.
 
     Drifts (0, .05, .1 and .3 a day) and distances (2, 5, 10 and 15) come in turn; the spread of a day's
@@ -177,7 +179,7 @@ def brownian(count: int, *, days: int = 120, end_us: int, seed: int = 7) -> Judg
     names = ["host", "course", "pattern", "breach_day", "drift", "p_7d", "p_30d", "p_90d"]
     frame = pl.DataFrame(rows, schema=names, orient="row")
     samples = _samples(frame.with_columns(metric=pl.lit("walk_level")), values, end_us, "")
-    return Judged(samples, "\n".join(lines) + "\n", frame)
+    return KnownFleet(samples, "\n".join(lines) + "\n", frame)
 
 
 def first_passage(drift: float, distance: float, days: float) -> float:

@@ -7,7 +7,7 @@ kill can leave, `append` for an ingest, `publish` for a report.
 
 from capforecast.store.counters import as_rates, with_rates
 from capforecast.store.history import published_tables, read_published, scan_published
-from capforecast.store.keeping import KeptForecasts, Piece, read_kept
+from capforecast.store.keeping import KeptForecasts, KeptPiece, read_kept
 from capforecast.store.layout import MANIFEST
 from capforecast.store.ledger import Ingested
 from capforecast.store.publish import AHEAD_US, Published
@@ -19,7 +19,7 @@ __all__ = [
     "MANIFEST",
     "Ingested",
     "KeptForecasts",
-    "Piece",
+    "KeptPiece",
     "Published",
     "Rollups",
     "Store",

@@ -31,7 +31,7 @@ _ABOUT = b"capforecast"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class KeptPiece:
     """Kept forecasts of some series with numbers from `first` to `last`: records as bytes, and names of members."""
 
     first: int
@@ -68,7 +68,7 @@ class KeepingFile:
             told = {_ABOUT: json.dumps(dict(about), sort_keys=True).encode()}
             self._writer = pa.ipc.new_file(self._file, _SCHEMA.with_metadata(told))
 
-    def write(self, piece: Piece) -> None:
+    def write(self, piece: KeptPiece) -> None:
         """Append a piece."""
         head = json.dumps([piece.first, piece.last, list(piece.names), piece.checksum]).encode()
         columns = [_cell(value) for value in (head, piece.items, piece.crossings, piece.scores)]
@@ -110,7 +110,7 @@ class KeptForecasts:
         self._heads = [json.loads(bytes(batch["head"][0].as_buffer())) for batch in batches]
         self.damaged = 0
 
-    def between(self, first: int, last: int) -> list[Piece]:
+    def between(self, first: int, last: int) -> list[KeptPiece]:
         """Return the pieces that hold series with numbers from `first` to `last`."""
         found = []
         for number, (low, high, names, checksum) in enumerate(self._heads):
@@ -118,7 +118,7 @@ class KeptForecasts:
                 continue
             batch = self._reader.get_batch(number)
             items, crossings, scores = (memoryview(batch[name][0].as_buffer()) for name in _BLOBS)
-            piece = Piece(low, high, items, crossings, scores, names)
+            piece = KeptPiece(low, high, items, crossings, scores, names)
             if piece.checksum == checksum:
                 found.append(piece)
             else:

@@ -16,7 +16,7 @@ from capforecast.store import durable, publish
 from capforecast.store.catalog import Catalog
 from capforecast.store.edition import file_name, page_names
 from capforecast.store.history import staging_path
-from capforecast.store.keeping import FILE, KeepingFile, Piece, forget
+from capforecast.store.keeping import FILE, KeepingFile, KeptPiece, forget
 from capforecast.store.publish import Edition, Published
 from capforecast.store.tablefile import TableFile
 
@@ -87,7 +87,7 @@ class Publication:
         """Return a file to write and read that is gone when it is closed."""
         return durable.scratch_file(self._folder)
 
-    def keep(self, piece: Piece, about: Mapping[str, str]) -> None:
+    def keep(self, piece: KeptPiece, about: Mapping[str, str]) -> None:
         """Keep forecasts for the next run; `about` is the same for all pieces.
 
         Raises
