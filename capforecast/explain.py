@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,32 +12,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from capforecast.breach import (
-    BAND,
-    SPANS,
-    Outlook,
-    date_by,
-    days_to,
-    growth_needed,
-    level_needed,
-    probabilities,
-    seen_from,
-)
+from capforecast.basis import Basis
+from capforecast.breach import BAND, SPANS, Outlook, date_by, days_to, growth_needed, level_needed, probabilities
 from capforecast.calendar import date_of, day_up_to, last_of_month
 from capforecast.config import Config
 from capforecast.correction import Correction
 from capforecast.drivers import Course, Split, peaks_of_month, split
 from capforecast.errors import DataError, UnknownNameError
 from capforecast.explanation import Changes, Crossing, Evidence, Explanation, Raised
-from capforecast.gathered import gather
 from capforecast.grades import UNKNOWN
 from capforecast.inquiry import of_names
-from capforecast.outcome import Grounds, Plan
-from capforecast.panel import DAY_US, Floats
-from capforecast.pool import families, recipes
-from capforecast.shard import run
+from capforecast.outcome import Grounds
+from capforecast.panel import Floats
 from capforecast.store import Store
-from capforecast.survey import expected_at
 from capforecast.tables import KEYS
 from capforecast.times import format_moment, to_us
 
@@ -48,25 +35,6 @@ EARLIER_DAYS = 30
 
 AS_HIGH, LOOKED_AT = 0.05, 14
 """Days whose median is lower by no more than this share of all that was measured are as high; so many are looked at."""
-
-Key = tuple[str, str, str, str]
-"""Host, metric, instance and direction."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """What rows are explained with.
-
-    Attributes
-    ----------
-    blocks : mapping of Key to (Grounds, int)
-        What an item was judged by, and its place there.
-    planned : mapping of (Key, str) to float64 (D,)
-        Levels on each day ahead of the thresholds that will change, by item and name.
-    """
-
-    blocks: Mapping[Key, tuple[Grounds, int]]
-    planned: Mapping[tuple[Key, str], Floats]
 
 
 def explain(
@@ -111,7 +79,7 @@ def explain(
         found = of_names(store, config, names, now_us=now_us, as_of_us=as_of_us)
         tables = found.tables
         rows = _chosen(tables, names, threshold, as_of_us)
-        basis = _basis(store, config, names, to_us(tables["series"].item(0, "as_of")))
+        basis = Basis.of(store, config, names, to_us(tables["series"].item(0, "as_of")))
     return [replace(_explained(row, tables, basis, config), corrections=_told(found.corrections, row)) for row in rows]
 
 
@@ -148,31 +116,7 @@ def _chosen(
     return ranked.sort("first", "place").drop("first", "place").to_dicts()
 
 
-def _basis(store: Store, config: Config, names: Mapping[str, str | None], end_us: int) -> _Basis:
-    """Return what some series are judged by as of a moment."""
-    expected, _ = expected_at(store, config, end_us, names)
-    near, far, origins = families(config.forecast.model)
-    found: list[Grounds] = []
-    plan = Plan(
-        end_us, max(config.run.horizon_us // DAY_US, 1), near, far, *recipes(origins),
-        target=config.run.target_probability, grounds=found,
-    )  # fmt: skip
-    shard = gather(store, expected, end_us, np.argsort(expected.sid, kind="stable"))
-    run(shard.rollups, shard.arrays, shard.owner, shard.level, plan)
-    named = expected.series.select(KEYS).cast(pl.String).rows()
-    keys: list[Key] = [
-        (*named[series], "below" if below else "above")
-        for series, below in zip(expected.owner[shard.places], expected.below[shard.places], strict=True)
-    ]
-    threshold = expected.thresholds[shard.rows].get_column("threshold_name").cast(pl.String)
-    changing, days = expected.dated.days(shard.rows, shard.level, end_us, plan.horizon_days)
-    return _Basis(
-        {keys[item]: (block, at) for block in found for at, item in enumerate(block.items.tolist())},
-        {(keys[shard.owner[row]], threshold[row]): days[at] for at, row in enumerate(changing.tolist())},
-    )
-
-
-def _explained(row: dict[str, Any], tables: Mapping[str, pl.DataFrame], basis: _Basis, config: Config) -> Explanation:
+def _explained(row: dict[str, Any], tables: Mapping[str, pl.DataFrame], basis: Basis, config: Config) -> Explanation:
     """Put together what is known about one breach row."""
     one = {name: row[name] for name in (*KEYS, "direction")}
     quality = tables["series"].filter(**{name: row[name] for name in KEYS}).row(0, named=True)
@@ -180,8 +124,7 @@ def _explained(row: dict[str, Any], tables: Mapping[str, pl.DataFrame], basis: _
     same = tables["breaches"].filter(**one)
     thresholds = dict(zip(same["threshold_name"], same["threshold"], strict=True))
     measured = {name: quality[name] for name in ("samples", "history_days", "gap_pct", "pattern", "fitted")}
-    key = (row["host"], row["metric"], row["instance"], row["direction"])
-    found = basis.blocks.get(key)
+    found = basis.grounds(row)
     if found is None:
         return Explanation(row, days, thresholds, Evidence(**measured, empty_days=0, longest_gap_days=0))
     block, at = found
@@ -200,12 +143,8 @@ def _explained(row: dict[str, Any], tables: Mapping[str, pl.DataFrame], basis: _
         return Explanation(row, days, thresholds, evidence)
     tests = tuple(tables["backtests"].filter(**one).to_dicts())
     evidence = replace(evidence, tests=tests, mixes=_mixes(block, at))
-    future = Outlook(block.future.peaks[at : at + 1], block.future.weights[at : at + 1])
-    planned = basis.planned.get((key, row["threshold_name"]))
-    if planned is not None:
-        future = seen_from(future, np.zeros(1, np.int64), sign * np.append(row["threshold"], planned)[None, :])
     return Explanation(
-        row, days, thresholds, evidence, _split(course, row, days, sign), _changes(future, row, config)
+        row, days, thresholds, evidence, _split(course, row, days, sign), _changes(basis.future(row), row, config)
     )  # fmt: skip
 
 
