@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capforecast.errors import SchemaError
-from capforecast.learned import Learned, bent, chance, from_plain, log_odds, summary
+from capforecast.learned import Learned, bent, chance, from_plain, log_odds
 from capforecast.learners import trees
 from capforecast.learning import MANY_HOSTS, Manner, calibration, learn, weights
 from capforecast.panel import DAY_US, HOUR_US, Floats, Ints
@@ -127,12 +127,11 @@ def test_plain_rules_stand_beside_the_paths_in_a_small_fleet() -> None:
 
 
 def test_what_was_learned_survives_json(learned: Learned) -> None:
-    """Written down and read again it says the same; another format is refused; the summary leaves out the trees."""
+    """Written down and read again it says the same; another format is refused."""
     again = from_plain(json.loads(json.dumps(learned.plain(), allow_nan=False)))
     x = past(seed=5, count=100).x
     np.testing.assert_array_equal(again.chances(x), learned.chances(x))
     assert from_plain(json.loads(json.dumps(Learned(("paths",)).plain()))).corrects is False
-    assert "trees" not in summary(learned)
     with pytest.raises(SchemaError, match="format"):
         from_plain({"format": 0})
 

@@ -14,8 +14,8 @@ from tables import RUN, breach_tables, empty_tables
 
 from capforecast.errors import ConfigError, LockedError, SchemaError, StoreError, UnknownNameError
 from capforecast.schema import SCHEMA_VERSION, TABLES
+from capforecast.schema_polars import TYPES
 from capforecast.store import Store, read_published
-from capforecast.store.edition import POLARS
 
 IDENTITY = {"run_id": "r-1", "run_date": date(2026, 3, 1), "as_of_us": AS_OF, "run_us": AS_OF + DAY}
 ARROW = {
@@ -110,7 +110,7 @@ def test_another_content_of_the_same_run_is_a_new_generation_beside_the_older_on
 
 
 def run_table(rows_in):
-    nulls = {c.name: pl.Series([None], dtype=POLARS[c.type]) for c in TABLES["run"].columns}
+    nulls = {c.name: pl.Series([None], dtype=TYPES[c.type]) for c in TABLES["run"].columns}
     return pl.DataFrame(nulls).with_columns(run_id=pl.lit("r-1"), rows_in=pl.lit(rows_in, dtype=pl.Int64))
 
 
