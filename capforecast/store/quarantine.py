@@ -108,10 +108,12 @@ def write_quarantine(store: Path, source: str, sha256: str, commit: int, rejects
 
     Parameters
     ----------
-    store, commit
-        Where the part goes, and the number of the commit to come.
+    store : Path
+        Where the part goes.
     source, sha256 : str
         What was read, and what stands for its content.
+    commit : int
+        Number of the commit to come.
     rejects : Rejects
         The rows.
     """
