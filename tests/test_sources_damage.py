@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import resource
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_a_damaged_gzip_file_is_refused_or_the_same(tmp_path: Path) -> None:
             continue
         assert place < 10
         assert whole == found.rows.rows()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc, which tells the memory in use")
+def test_damaged_zstd_files_leave_no_memory_behind(tmp_path: Path) -> None:
+    """Room for a block is a megabyte: two hundred of them would show."""
+    path = write(tmp_path / "a.csv.zst", COMPRESS[".zst"](b"")[:4] + b"\x00" + b"[" * 3000)
+
+    def held() -> int:
+        for _ in range(200):
+            with pytest.raises(SourceError):
+                list(content.chunks(str(path)))
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+    first = held()
+    assert held() - first < 50_000_000
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
