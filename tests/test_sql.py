@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,9 @@ def duckdb_file(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(tmp_path_factory.mktemp("postgresql")) as location:
+def postgresql_server() -> Iterator[str]:
+    # Not where pytest keeps its directories: each of its runs shuts them for other users, and the server is one.
+    with tempfile.TemporaryDirectory(prefix="capforecast-postgresql-") as folder, postgres(Path(folder)) as location:
         yield location
 
 
@@ -90,9 +92,6 @@ class postgres:  # noqa: N801 - used like a function
         word = self.folder / "word"
         word.write_text("hunter2")
         if os.geteuid() == 0:
-            for parent in [self.folder, *self.folder.parents]:
-                if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/pytest"):
-                    parent.chmod(0o755)
             shutil.chown(self.folder, "postgres")
             shutil.chown(word, "postgres")
         self.run(str(bin_ / "initdb"), "-D", str(self.data), "-A", "scram-sha-256", "-U", "me", f"--pwfile={word}")
