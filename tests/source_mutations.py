@@ -58,7 +58,8 @@ def assert_acceptable(found: Batch) -> None:
 
 
 def assert_every_line_counts(found: Batch, data: bytes, name: str) -> None:
-    text = data.decode().replace("\r\n", "\n").replace("\r", "\n")
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = data.decode("utf-16" if marked else "utf-8").replace("\r\n", "\n").replace("\r", "\n")
     expected = {n for n, line in enumerate(text.split("\n"), 1) if line.strip() and not line.strip().startswith("#")}
     if name == "collectd":
         # Its header may come again, where files were joined.
