@@ -14,9 +14,9 @@ from capforecast import registry
 from capforecast.access import access_of
 from capforecast.bucket import parse_place
 from capforecast.config import Config
-from capforecast.errors import DamagedError, DataError, SchemaError, SourceError
+from capforecast.errors import ConfigError, SourceError
 from capforecast.exchange import Limits
-from capforecast.ingest import contents_taken, ingest, read_so
+from capforecast.ingest import FAILURES, contents_taken, ingest, read_so
 from capforecast.settings import SourceSettings
 from capforecast.sources import Batch, ReadOptions, Source
 from capforecast.sources.content import head
@@ -73,12 +73,12 @@ def fetched(
     anew : bool
         Take also what was taken before and has not changed.
     """
-    place = parse_place(settings.location)
     try:
+        place = parse_place(settings.location)
         storage: Storage = registry.load("storage", place.storage)(bucket_of(settings))
         found = storage.listed()
-    except SourceError as error:
-        yield error.about(place.location)
+    except FAILURES as error:
+        yield error.about(settings.location)
         return
     known = frozenset() if anew else contents_taken(store)
     failed = 0
@@ -94,7 +94,7 @@ def fetched(
                     name = choose(str(path), head(str(path)), options)
                 copy = _Copy(name, registry.load("source", name)(), str(path))
                 yield ingest(store, location, copy, options, config, as_of_us=as_of_us, sha256=sha256)
-        except (SourceError, SchemaError, DataError, DamagedError) as error:
+        except FAILURES as error:
             failed += 1
             if failed <= TOLD or isinstance(error, UnreachableError):
                 yield error.about(location)
@@ -142,6 +142,7 @@ def _named(path: str, location: str) -> Iterator[None]:
     """Let errors about a copy name the object."""
     try:
         yield
-    except (SourceError, SchemaError, DataError) as error:
+    except FAILURES as error:
+        kind = ConfigError if isinstance(error, ConfigError) else type(error)
         got, where = (None if text is None else str(text).replace(path, location) for text in (error.got, error.where))
-        raise type(error)(error.must, got=got, where=where, do=error.do) from error
+        raise kind(error.must, got=got, where=where, do=error.do) from error

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from capforecast.config import Config
-from capforecast.errors import DataError, SourceError
+from capforecast.errors import ConfigError, DamagedError, DataError, SchemaError, SourceError
 from capforecast.kinds import Kind, kind_of
 from capforecast.sources import NATURE, REJECTS, Batch, ReadOptions, Source
 from capforecast.store import Ingested, Store
@@ -28,6 +28,8 @@ RAW_CHARS = 2000
 FUTURE = "timestamp in the future"
 PART_ROWS = 500_000
 """Rows of a batch that are checked at a time where some are not acceptable."""
+FAILURES = (SourceError, SchemaError, DataError, DamagedError, ConfigError)
+"""What may be wrong with one source, or with what the settings say of it, while others can be taken."""
 _NAMES = ("host", "metric", "instance", "unit")
 
 

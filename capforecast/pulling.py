@@ -13,9 +13,8 @@ from capforecast import registry
 from capforecast.access import access_of
 from capforecast.address import parse_address
 from capforecast.config import Config
-from capforecast.errors import DataError, SchemaError, SourceError
 from capforecast.exchange import Limits
-from capforecast.ingest import ingest
+from capforecast.ingest import FAILURES, ingest
 from capforecast.servers import Pull, Server
 from capforecast.settings import SourceSettings
 from capforecast.settings_server import QuerySettings
@@ -68,7 +67,7 @@ def pulled(store: Store, settings: SourceSettings, config: Config, as_of_us: int
             pull = pull_of(settings, query, config, range_us(store, name, settings, as_of_us))
             asked = _Asked(pull.address.server, registry.load("server", pull.address.server)(), pull)
             yield ingest(store, name, asked, ReadOptions(), config, as_of_us=as_of_us)
-        except (SourceError, SchemaError, DataError) as error:
+        except FAILURES as error:
             place = f"{settings.location}#{query.metric}"
             yield error.about(place)
 

@@ -12,9 +12,9 @@ from capforecast import registry
 from capforecast.address import names_server, parse_address
 from capforecast.bucket import names_storage
 from capforecast.config import Config
-from capforecast.errors import DamagedError, DataError, SchemaError, SourceError
+from capforecast.errors import SourceError
 from capforecast.fetching import fetched
-from capforecast.ingest import content_of, contents_taken, ingest
+from capforecast.ingest import FAILURES, content_of, contents_taken, ingest
 from capforecast.pulling import pulled
 from capforecast.rejected import Rejected
 from capforecast.settings import SourceSettings
@@ -141,11 +141,6 @@ def take(store: Store, config: Config, as_of_us: int, progress: Progress | None)
         The moment of the run.
     progress : callable, optional
         Called with "ingest", sources done and their number.
-
-    Raises
-    ------
-    ConfigError
-        The settings of a source cannot hold, whatever it has.
     """
     taken = Taken()
     for done, settings in enumerate(config.sources):
@@ -197,7 +192,7 @@ def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int
             if content not in known:
                 yield _ingest_file(store, name, options, config, as_of_us)
                 known.add(content)
-        except (SourceError, SchemaError, DataError, DamagedError) as error:
+        except FAILURES as error:
             yield error.about(name)
 
 

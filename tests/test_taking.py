@@ -10,7 +10,6 @@ import pytest
 from source_files import START_S, START_US
 
 from capforecast.config import load
-from capforecast.errors import ConfigError
 from capforecast.store import Store
 from capforecast.taking import Taken, files_of, take
 from capforecast.times import DAY_US
@@ -90,11 +89,24 @@ def test_a_source_may_name_the_delimiters_that_the_option_takes(name: str, tmp_p
     assert (found.failed, found.rows["accepted"]) == ([], 1)
 
 
-@pytest.mark.parametrize("setting", ['encoding = "none-such"', 'delimiter = "ab"'])
-def test_settings_that_cannot_hold_end_the_run(setting: str, tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(rows_of("a").replace(",", ";").replace(";value", ";load"))
-    with pytest.raises(ConfigError):
-        night(tmp_path, f'[[sources]]\nlocation = "{tmp_path}/a.csv"\n{setting}\n')
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ('encoding = "none-such"', "--encoding must name a text encoding"),
+        ('delimiter = "ab"', "--delimiter must be one"),
+        ('metric = "m"', "--metric names one metric"),
+        ('format = "influx"\nmap = {ts = "when"}', "label to map must be a known name"),
+    ],
+)
+def test_settings_that_do_not_fit_one_source_fail_it_alone(setting: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"host,ts,cpu,mem\na,{START_S},1,2\n")
+    (tmp_path / "b.csv").write_text(rows_of("b"))
+    sources = (f'{tmp_path}/a.csv"\n{setting}', f'{tmp_path}/b.csv"')
+    found = night(tmp_path, "".join(f'[[sources]]\nlocation = "{one}\n' for one in sources))
+    (failure,) = found.failed
+    assert told in failure
+    assert f"{tmp_path}/a.csv" in failure
+    assert found.rows["accepted"] == 1
 
 
 def test_a_directory_of_samples_may_hold_the_store_the_limits_and_the_settings(tmp_path: Path) -> None:
