@@ -19,7 +19,7 @@ from capforecast.sources import NATURE, REJECTS, Batch, ReadOptions, Source
 from capforecast.store import Ingested, Store
 from capforecast.store.identify import identify
 from capforecast.store.intake import as_text
-from capforecast.times import LATEST_US
+from capforecast.times import LATEST_US, from_us
 
 NAME_BYTES = 1024
 """Longest host, metric, instance or unit in bytes of UTF-8."""
@@ -279,6 +279,7 @@ def _number_reasons(latest_us: int) -> pl.Expr:
     return pl.coalesce(
         pl.when(ts.is_null()).then(pl.lit("timestamp is missing")),
         pl.when(ts < 0).then(pl.lit("timestamp before 1970")),
+        pl.when(ts > LATEST_US).then(pl.lit(f"timestamp after {from_us(LATEST_US):%Y-%m-%d}")),
         pl.when(ts > latest_us).then(pl.lit(FUTURE)),
         pl.when(value.is_null()).then(pl.lit("value is missing")),
         pl.when(~value.is_finite()).then(pl.lit("value is not a finite number")),

@@ -68,6 +68,13 @@ def test_a_file_with_rows_of_the_future_is_read_again_until_they_are_past(tmp_pa
     assert [one["accepted"] for one in rows] == [1, 0, 1, 0]
 
 
+def test_a_file_with_rows_that_no_run_will_see_is_not_read_again(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(rows_of("a") + "a,cpu_util_pct,9999-12-31T00:00:00Z,2\n")
+    settings = f'[[sources]]\nlocation = "{tmp_path}/a.csv"\n'
+    rows = [night(tmp_path, settings, START_US + day * DAY_US).rows for day in (0, 1)]
+    assert [(one["in"], one["quarantined"]) for one in rows] == [(2, 1), (0, 0)]
+
+
 def test_the_ledger_is_read_once_a_source_and_copies_are_one_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
