@@ -12,7 +12,7 @@ from capforecast.panel import Ints
 from capforecast.schema import STATUSES
 from capforecast.texts import worded
 
-NEEDED = ("risk_id", "status", "breach_date_p50")
+NEEDED = ("risk_id", "status", "breach_date_p50", "change_class", "days_slipped")
 """Columns of the table ``breaches`` that the next run looks back at."""
 
 
@@ -27,7 +27,7 @@ class Before:
     status : int64 (N,)
         Place in `capforecast.schema.STATUSES`.
     date : Series (N,)
-        breach_date_p50.
+        breach_date_p50 as it was last told: a row that was the same told nothing, however far its date had slipped.
     """
 
     risk: np.ndarray
@@ -38,8 +38,9 @@ class Before:
     def of(cls, rows: pl.DataFrame) -> Self:
         """Return the columns `NEEDED` of a table ``breaches`` in order."""
         number = pl.col("risk_id").str.to_integer(base=16, dtype=pl.UInt64)
-        known = rows.select(number.alias("risk"), pl.col("status").cast(pl.Enum(STATUSES)), "breach_date_p50")
-        known = known.sort("risk")
+        untold = pl.when(pl.col("change_class") == "same").then(pl.duration(days="days_slipped"))
+        told = pl.col("breach_date_p50") - untold.fill_null(pl.duration(days=0))
+        known = rows.select(number.alias("risk"), pl.col("status").cast(pl.Enum(STATUSES)), told).sort("risk")
         status = known.get_column("status").to_physical().to_numpy().astype(np.int64)
         return cls(known.get_column("risk").to_numpy(), status, known.get_column("breach_date_p50"))
 
@@ -68,8 +69,9 @@ def with_changes(rows: pl.DataFrame, before: Before | None) -> pl.DataFrame:
 
     A row is at risk when its status is breached or will_breach. It is new when it was not before, and
     cleared when it no longer is, if anything can be said of it; among rows at risk both times it is
-    worse (or better) when the median date moved by more than three days and a tenth of the days left,
-    or when it breached (or recovered). A row is worse, too, when it went stale: nobody knows any more; it is
+    worse (or better) when the median date moved by more than three days and a tenth of the days left from where
+    it was when the row was last new, worse or better, so that one that creeps is told as well, or when it breached
+    (or recovered). A row is worse, too, when it went stale: nobody knows any more; it is
     better when samples came again and it is not at risk.
     Both columns are NULL without a run before, days_slipped also where the threshold was exceeded both times:
     such a row has no date that could slip.

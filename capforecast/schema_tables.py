@@ -89,7 +89,12 @@ BREACHES = Table(
         Column("history_days", "double", "from the first to the last sample", "days"),
         Column("gap_pct", "double", "share of the history's steps without data", "percent"),
         Column("change_class", "text", "against the previous run: new, worse (also gone stale), better, cleared, same"),
-        Column("days_slipped", "int64", "breach_date_p50 now less that of the previous run", "days"),
+        Column(
+            "days_slipped",
+            "int64",
+            "breach_date_p50 now less that of the run in which the row was last new, worse or better",
+            "days",
+        ),
         Column("reason", "text", "one plain sentence: what, when, why, how sure"),
     ),
 )

@@ -89,7 +89,7 @@ def survey(  # noqa: PLR0913 - what a run consists of, most of it optional
     names : mapping, optional
         As for `expected_at`.
     before : DataFrame, optional
-        risk_id, status and breach_date_p50 of the table ``breaches`` of the run before.
+        Columns `changes.NEEDED` of the table ``breaches`` of the run before.
     progress : callable, optional
         Called with stage, done and total: series for "forecast", rows for "breaches" and "series"; "learn" has no
         total.

@@ -149,7 +149,13 @@ def test_rows_do_not_touch_each_other() -> None:
     assert told.drop("reason").equals(rows, null_equal=True)
 
 
-OLD = {"risk": 7, "status": "will_breach", "breach_date_p50": date(2026, 4, 1)}
+OLD: dict[str, object] = {
+    "risk": 7, "status": "will_breach", "breach_date_p50": date(2026, 4, 1), "change_class": None, "days_slipped": None
+}  # fmt: skip
+PAST = {
+    "risk": pl.UInt64, "status": pl.String, "breach_date_p50": pl.Date,
+    "change_class": pl.String, "days_slipped": pl.Int64,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -174,17 +180,20 @@ OLD = {"risk": 7, "status": "will_breach", "breach_date_p50": date(2026, 4, 1)}
         ("will_breach", date(2026, 4, 8), {}, ("better", 7)),
         ("will_breach", date(2026, 4, 4), {}, ("same", 3)),
         ("will_breach", date(2026, 6, 9), {"breach_date_p50": date(2026, 6, 1)}, ("same", 8)),
+        ("will_breach", date(2026, 3, 29), {"change_class": "same", "days_slipped": -2}, ("worse", -5)),
+        ("will_breach", date(2026, 3, 29), {"change_class": "same", "days_slipped": 2}, ("same", -1)),
+        ("will_breach", date(2026, 3, 29), {"change_class": "worse", "days_slipped": -9}, ("same", -3)),
+        ("will_breach", date(2026, 3, 29), {"change_class": "new"}, ("same", -3)),
     ],
 )
 def test_what_changed(status: str, day: date | None, then: dict[str, object], want: tuple[str, int | None]) -> None:
     """New, cleared, worse, better, same; days of the median date only where both runs have one."""
-    kinds = {"risk": pl.UInt64, "status": pl.String, "breach_date_p50": pl.Date}
-    before = pl.DataFrame([{**OLD, **then}], schema=kinds)
+    before = pl.DataFrame([{**OLD, **then}], schema=PAST)
     before = before.with_columns(hex_texts(before["risk"].to_numpy()).alias("risk_id"))
     now = pl.DataFrame(
         {"risk": [7], "status": [status], "breach_date_p50": [day],
          "days_to_breach_p50": [None if day is None else (day - TODAY).days]},
-        schema={**kinds, "days_to_breach_p50": pl.Int64},
+        schema={"risk": pl.UInt64, "status": pl.String, "breach_date_p50": pl.Date, "days_to_breach_p50": pl.Int64},
     )  # fmt: skip
     told = with_changes(now, Before.of(before))
     assert told.select("change_class", "days_slipped").row(0) == want
@@ -195,7 +204,7 @@ def test_without_a_run_before_nothing_is_said() -> None:
     """NULL without one; an empty one makes all that is at risk new."""
     now = pl.DataFrame({"risk": [2**64 - 1, 3], "status": ["breached", "ok"]}, schema_overrides={"risk": pl.UInt64})
     now = now.with_columns(breach_date_p50=pl.lit(TODAY), days_to_breach_p50=pl.lit(0, pl.Int64))
-    none = pl.DataFrame(schema={"risk_id": pl.String, "status": pl.String, "breach_date_p50": pl.Date})
+    none = pl.DataFrame(schema={**PAST, "risk_id": pl.String})
     assert with_changes(now, None)["change_class"].to_list() == [None, None]
     assert with_changes(now, Before.of(none))["change_class"].to_list() == ["new", "same"]
 
@@ -206,7 +215,7 @@ def test_each_row_finds_its_own_past() -> None:
     risks = rng.integers(0, 2**64, 500, dtype=np.uint64)
     statuses = np.array(["ok", "will_breach", "breached"])[rng.integers(0, 3, 500)]
     before = pl.DataFrame({"risk_id": hex_texts(risks[:400]), "status": statuses[:400]}).with_columns(
-        breach_date_p50=pl.lit(TODAY)
+        breach_date_p50=pl.lit(TODAY), change_class=pl.lit("same"), days_slipped=pl.lit(0)
     )
     found, _ = Before.of(before).columns(risks[100:])
     assert found.to_list() == [*statuses[100:400].tolist(), *[None] * 100]

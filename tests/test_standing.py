@@ -44,7 +44,8 @@ def before(found: Found, status: str | None) -> Before:
     rows = np.arange(0 if status is None else 1)
     ids = hex_texts(risks(found, rows)) if rows.size else pl.Series([], dtype=pl.String)
     frame = pl.DataFrame({"risk_id": ids, "status": pl.Series([status] * rows.size, dtype=pl.String)})
-    return Before.of(frame.with_columns(breach_date_p50=pl.lit(None, pl.Date)))
+    nothing = {"breach_date_p50": pl.Date, "change_class": pl.String, "days_slipped": pl.Int64}
+    return Before.of(frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in nothing.items()))
 
 
 @pytest.mark.parametrize(

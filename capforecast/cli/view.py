@@ -65,7 +65,7 @@ def report_command(
 
     One row per series and threshold, the most urgent first. In the table for the terminal a status in
     brackets stands for no severity, and worse -12 d for a median date that came 12 days nearer since the
-    run before.
+    row was last new, worse or better.
 
     A CONDITION compares columns of the table (capforecast schema names them) with values: = != < <= > >=,
     in (..), like 'db-%', glob db-*, is null, joined by and, or, not and brackets. Rows without a value
