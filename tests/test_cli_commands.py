@@ -39,7 +39,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "capforecast.toml").write_text('[[sources]]\nlocation = "samples.csv"\n', encoding="utf-8")
     result = call("run", "--config", folder / "capforecast.toml", "--as-of", AS_OF)
     assert result.exit_code == 0, result.stderr
-    assert "9 series" in result.stdout
+    sums = result.stdout.splitlines()[:2]
+    assert sums[0].endswith(" UTC: 9 series")
+    assert sums[1].endswith(" errors, 0 stale")
+    assert max(map(len, sums)) < 80
     return folder
 
 

@@ -279,8 +279,8 @@ def _show_run(
 
         click.echo(ranked(common, result.tables, top=20), nl=False)
     click.echo(
-        f"Run {facts['run_id']} as of {facts['as_of']:%Y-%m-%d %H:%M} UTC: {facts['series']} series, "
-        f"{facts['breached']} row{'s' * (facts['breached'] != 1)} breached, {facts['will_breach']} will breach, "
-        f"{facts['errors']} errors, {facts['stale']} stale."
+        f"Run {facts['run_id']} as of {facts['as_of']:%Y-%m-%d %H:%M} UTC: {facts['series']} series\n"
+        f"  {facts['breached']} row{'s' * (facts['breached'] != 1)} breached, {facts['will_breach']} will breach, "
+        f"{facts['errors']} errors, {facts['stale']} stale"
     )
     click.echo(columns(sorted(published.items()), indent=2))
