@@ -16,7 +16,7 @@ from capforecast.bucket import parse_place
 from capforecast.config import Config
 from capforecast.errors import ConfigError, SourceError
 from capforecast.exchange import Limits
-from capforecast.ingest import FAILURES, contents_taken, ingest, read_so
+from capforecast.ingest import FAILURES, LeftOut, contents_taken, ingest, read_so
 from capforecast.settings import SourceSettings
 from capforecast.sources import Batch, ReadOptions, Source
 from capforecast.sources.content import head
@@ -52,8 +52,9 @@ class _Copy:
 
 
 def fetched(
-    store: Store, settings: SourceSettings, options: ReadOptions, config: Config, as_of_us: int, *, anew: bool = False
-) -> Iterator[Ingested | str]:
+    store: Store, settings: SourceSettings, options: ReadOptions, config: Config, as_of_us: int,
+    *, anew: bool = False, tell: LeftOut | None = None,
+) -> Iterator[Ingested | str]:  # fmt: skip
     """Take the objects of a source in; yield what became of each, or why it, or all of them, failed.
 
     Where the storage itself fails, what is left is not tried.
@@ -72,6 +73,8 @@ def fetched(
         The moment of this run.
     anew : bool
         Take also what was taken before and has not changed.
+    tell : callable, optional
+        Called for each object that has columns of which nothing was read.
     """
     try:
         place = parse_place(settings.location)
@@ -93,7 +96,7 @@ def fetched(
                 with _named(str(path), location):
                     name = choose(str(path), head(str(path)), options)
                 copy = _Copy(name, registry.load("source", name)(), str(path))
-                yield ingest(store, location, copy, options, config, as_of_us=as_of_us, sha256=sha256)
+                yield ingest(store, location, copy, options, config, as_of_us=as_of_us, sha256=sha256, tell=tell)
         except FAILURES as error:
             failed += 1
             if failed <= TOLD or isinstance(error, UnreachableError):

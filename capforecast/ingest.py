@@ -30,6 +30,8 @@ PART_ROWS = 500_000
 """Rows of a batch that are checked at a time where some are not acceptable."""
 FAILURES = (SourceError, SchemaError, DataError, DamagedError, ConfigError)
 """What may be wrong with one source, or with what the settings say of it, while others can be taken."""
+LeftOut = Callable[[str, tuple[str, ...]], None]
+"""Is told a location and its columns of which nothing was read."""
 _NAMES = ("host", "metric", "instance", "unit")
 
 
@@ -44,6 +46,7 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     run_id: str = "",
     progress: Callable[[int], None] | None = None,
     sha256: str | None = None,
+    tell: LeftOut | None = None,
 ) -> Ingested:
     """Read a location and bring its samples into the store: all of it, or nothing.
 
@@ -68,6 +71,8 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
         Called with the number of rows read so far.
     sha256 : str, optional
         What stands for the content, where the location is no file; left out: this reading is like no other.
+    tell : callable, optional
+        Called with the location and the names of its columns of which nothing was read, where there are some.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     ingest_id = hashlib.sha256(stamp.encode()).hexdigest()[:20]
     file = _file(location)
     latest_us = min(as_of_us + config.ingest.future_tolerance_us, LATEST_US)
-    batches = _checked(source.read(location, options), location, latest_us, tuple(config.metric_kinds), progress)
+    batches = _checked(source.read(location, options), location, latest_us, tuple(config.metric_kinds), progress, tell)
     # Content that can be read only once has no hash beforehand: it is another source each time.
     if file is not None:
         sha256, batches = _identity(file, options), _unchanged(batches, file)
@@ -157,10 +162,13 @@ def _checked(
     latest_us: int,
     kinds: tuple[Kind, ...],
     progress: Callable[[int], None] | None,
+    tell: LeftOut | None,
 ) -> Iterator[Batch]:
     total = 0
+    left_out: dict[str, None] = {}
     for batch in batches:
         total += batch.rows.height + batch.rejects.height
+        left_out |= dict.fromkeys(batch.left_out)
         yield from _in_parts(batch, latest_us, kinds)
         if progress is not None:
             progress(total)
@@ -171,6 +179,8 @@ def _checked(
             where=location,
             do="Check that it is the right one and not empty; name its format with --format",
         )
+    if left_out and tell is not None:
+        tell(location, tuple(left_out))
 
 
 def _in_parts(batch: Batch, latest_us: int, kinds: tuple[Kind, ...]) -> Iterator[Batch]:

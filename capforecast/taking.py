@@ -14,7 +14,7 @@ from capforecast.bucket import names_storage
 from capforecast.config import Config
 from capforecast.errors import SourceError
 from capforecast.fetching import fetched
-from capforecast.ingest import FAILURES, content_of, contents_taken, ingest
+from capforecast.ingest import FAILURES, LeftOut, content_of, contents_taken, ingest
 from capforecast.pulling import pulled
 from capforecast.rejected import Rejected
 from capforecast.settings import SourceSettings
@@ -80,7 +80,7 @@ class Taken:
         self.rejected.add(one.source, one.reasons, one.lines)
 
 
-def ingest_sources(
+def ingest_sources(  # noqa: PLR0913 - each is another person's decision
     store_path: str | Path,
     locations: Sequence[str],
     options: ReadOptions,
@@ -90,8 +90,28 @@ def ingest_sources(
     as_of_us: int | None = None,
     wait_seconds: float = 0.0,
     progress: Progress | None = None,
+    tell: LeftOut | None = None,
 ) -> list[tuple[str, Ingested]]:
     """Bring files into a store, which is created when it is missing.
+
+    Parameters
+    ----------
+    store_path : str or Path
+        Where the store is.
+    locations : sequence of str
+        Files, directories, objects and servers.
+    options : ReadOptions
+        How files and objects are read.
+    config : Config
+        Settings.
+    now_us, as_of_us : int
+        Now, and the moment that is taken for it.
+    wait_seconds : float
+        How long to wait for another run.
+    progress : callable, optional
+        Called with "ingest", locations done and their number.
+    tell : callable, optional
+        Called for each file or object that has columns of which nothing was read.
 
     Returns
     -------
@@ -120,9 +140,9 @@ def ingest_sources(
             if names_server(name):
                 out += _ingest_server(store, name, config, moment)
             elif names_storage(name):
-                out += _ingest_objects(store, name, options, config, moment)
+                out += _ingest_objects(store, name, options, config, moment, tell)
             else:
-                out.append((name, _ingest_file(store, name, options, config, moment)))
+                out.append((name, _ingest_file(store, name, options, config, moment, tell)))
         if progress is not None:
             progress("ingest", len(files), len(files))
     return out
@@ -196,9 +216,11 @@ def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int
             yield error.about(name)
 
 
-def _ingest_file(store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int) -> Ingested:
+def _ingest_file(
+    store: Store, name: str, options: ReadOptions, config: Config, as_of_us: int, tell: LeftOut | None = None
+) -> Ingested:
     source = registry.load("source", choose(name, head(name), options))()
-    return ingest(store, name, source, options, config, as_of_us=as_of_us)
+    return ingest(store, name, source, options, config, as_of_us=as_of_us, tell=tell)
 
 
 def _ingest_server(store: Store, location: str, config: Config, as_of_us: int) -> list[tuple[str, Ingested]]:
@@ -215,11 +237,13 @@ def _ingest_server(store: Store, location: str, config: Config, as_of_us: int) -
 
 
 def _ingest_objects(
-    store: Store, location: str, options: ReadOptions, config: Config, as_of_us: int
+    store: Store, location: str, options: ReadOptions, config: Config, as_of_us: int, tell: LeftOut | None
 ) -> list[tuple[str, Ingested]]:
     """Take objects in, whether they were before or not; the settings say how they are reached, or the environment."""
     sources = _sources_of(location, config) or [SourceSettings(location=location)]
-    found = chain.from_iterable(fetched(store, settings, options, config, as_of_us, anew=True) for settings in sources)
+    found = chain.from_iterable(
+        fetched(store, settings, options, config, as_of_us, anew=True, tell=tell) for settings in sources
+    )
     return _all(found, "every object must be readable")
 
 

@@ -218,14 +218,37 @@ def test_ingest_counts_every_row_and_is_exit_4_with_quarantine(tmp_path: Path) -
     result = call("ingest", "-", "--map", "host=vm", "--store", store, "--json", stdin=text)
     assert result.exit_code == 4
     assert json.loads(result.stdout)["sources"] == [
-        {"source": "-", "rows_in": 2, "accepted": 1, "duplicate": 0, "quarantined": 1,
-         "reasons": {"time is not an ISO 8601 time": 1}, "warnings": []}
+        {"source": "-", "rows_in": 2, "accepted": 1, "duplicate": 0, "conflict": 0,
+         "quarantined": 1, "reasons": {"time is not an ISO 8601 time": 1}, "warnings": []}
     ]  # fmt: skip
     good = tmp_path / "good.csv"
     good.write_text("host,metric,ts,value\na,cpu_pct,2026-05-01T00:00:00Z,1\n", encoding="utf-8")
     result = call("ingest", good, "--store", store)
     assert result.exit_code == 0
     assert result.stdout == f"{good}: 1 row in: 0 accepted, 1 duplicate, 0 quarantined\n"
+
+
+def test_columns_left_out_and_values_that_gave_way_are_told_by_what_takes_files(tmp_path: Path) -> None:
+    """Files alike are told in one line; --quiet tells neither."""
+    lines = [f"a,x,2026-05-{day:02d},{day},12 GiB" for day in range(1, 21)]
+    for name, more in (("one.csv", []), ("two.csv", []), ("three.csv", ["a,x,2026-05-01,7,1 GiB"])):
+        text = "\n".join(["host,team,ts,load,used", *lines, *more])
+        (tmp_path / name).write_text(text + "\n", encoding="utf-8")
+    one, two, three = (tmp_path / name for name in ("one.csv", "two.csv", "three.csv"))
+    role = "are left out; --map gives one a role, such as instance=team"
+    told = f"Note: {one}: the columns 'team', 'used' {role}\n"
+    result = call("ingest", one, two, "--store", tmp_path / "store")
+    assert result.exit_code == 0
+    assert result.stderr == told.replace(f"{one}:", f"{one} and 1 more file:")
+    result = call("ingest", three, "--store", tmp_path / "store")
+    gave_way = "1 duplicate has another value than the sample of that series and time; the larger value stays"
+    assert result.stderr == told.replace("one.csv", "three.csv") + f"Note: {three}: {gave_way}\n"
+    assert call("ingest", one, "--store", tmp_path / "other", "--quiet").stderr == ""
+    facts = json.loads(call("ingest", three, "--store", tmp_path / "third", "--json").stdout)
+    assert facts["columns_left_out"] == {str(three): ["team", "used"]}
+    assert facts["sources"][0]["conflict"] == 1
+    assert told in call("lint", one).stderr
+    assert told in call("forecast", one, "--step", "1d", "--horizon", "2d").stderr
 
 
 def test_a_store_that_another_holds_is_exit_75(tmp_path: Path, project: Path) -> None:

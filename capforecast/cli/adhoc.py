@@ -116,6 +116,7 @@ def _forecast_file(
     **how: Any,
 ) -> None:
     from capforecast.cli.files import check_ending, read_samples
+    from capforecast.cli.lost import tell_left_out
     from capforecast.run import forecast_frame
     from capforecast.settings import check_steps
 
@@ -124,7 +125,10 @@ def _forecast_file(
     config = common.settings(forecast__model=model)
     horizon, step = horizon or config.run.horizon, step or "1h"
     check_steps(horizon, step)
-    samples, unread = read_samples(path, read_options(config, **how), config)
+    left_out: dict[str, tuple[str, ...]] = {}
+    samples, unread = read_samples(path, read_options(config, **how), config, left_out.__setitem__)
+    if not common.quiet:
+        tell_left_out(left_out)
     if instance is not None:
         samples = samples.filter(instance=instance)
     found = forecast_frame(

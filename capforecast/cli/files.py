@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from capforecast.config import Config
+    from capforecast.ingest import LeftOut
     from capforecast.rejected import Rejected
     from capforecast.sources import ReadOptions
 
@@ -119,7 +120,9 @@ def csv_text(frame: pl.DataFrame) -> str:
     return frame.with_columns(guarded()).with_columns(rounded).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
 
 
-def read_samples(location: str, options: ReadOptions, config: Config) -> tuple[pl.DataFrame, Rejected]:
+def read_samples(
+    location: str, options: ReadOptions, config: Config, tell: LeftOut | None = None
+) -> tuple[pl.DataFrame, Rejected]:
     """Return the samples of a file or directory, counters as their rates, and which rows could not be read.
 
     Parameters
@@ -130,6 +133,8 @@ def read_samples(location: str, options: ReadOptions, config: Config) -> tuple[p
         How it is read.
     config : Config
         Its metric kinds say what is a counter where they have a nature, else the source does.
+    tell : callable, optional
+        Called for each file that has columns of which nothing was read.
 
     Raises
     ------
@@ -149,9 +154,13 @@ def read_samples(location: str, options: ReadOptions, config: Config) -> tuple[p
 
     natured, rejected = [], Rejected()
     for name in files_of(location, config):
+        left_out: dict[str, None] = {}
         for batch in read(name, options):
+            left_out |= dict.fromkeys(batch.left_out)
             natured.append(batch.rows.select(*ROWS, batch.nature.cast(pl.String)))
             rejected.add(name, *by_reason(batch.rejects))
+        if left_out and tell is not None:
+            tell(name, tuple(left_out))
     rows = pl.concat([pl.DataFrame(schema={**ROWS, "nature": pl.String()}), *natured])
     if rows.is_empty() and rejected.rows:
         raise DataError("some row must be readable", got=f"none of {rejected.rows} ({rejected})", where=location)

@@ -13,7 +13,7 @@ from capforecast.run import PartlyTakenError, files_of, ingest_sources
 from capforecast.sources import ReadOptions
 from capforecast.store import Ingested
 
-_COUNTED = ("rows_in", "accepted", "duplicate", "quarantined", "reasons", "warnings")
+_COUNTED = ("rows_in", "accepted", "duplicate", "conflict", "quarantined", "reasons", "warnings")
 
 
 @dataclass(slots=True)
@@ -23,7 +23,9 @@ class Tally:
     Attributes
     ----------
     counts : list of dict
-        source, rows_in, accepted, duplicate, quarantined, reasons and warnings of each file that was taken.
+        source, rows_in, accepted, duplicate, conflict, quarantined, reasons and warnings of each file that was taken.
+    left_out : dict
+        Of each file that has some: its columns of which nothing was read.
     rejected : Rejected
         Why rows are in quarantine.
     failed : list of str
@@ -33,6 +35,7 @@ class Tally:
     """
 
     counts: list[dict[str, Any]] = field(default_factory=list)
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rejected: Rejected = field(default_factory=Rejected)
     failed: list[str] = field(default_factory=list)
     stopped: CapforecastError | None = None
@@ -66,8 +69,9 @@ def take(
         progress("ingest", done, len(files))
         try:
             found = ingest_sources(
-                config.store.path, [name], options, config, as_of_us=as_of_us, now_us=now_us, wait_seconds=wait_seconds
-            )
+                config.store.path, [name], options, config,
+                as_of_us=as_of_us, now_us=now_us, wait_seconds=wait_seconds, tell=taken.left_out.__setitem__,
+            )  # fmt: skip
         except PartlyTakenError as error:
             taken.failed += error.failed
             taken.add(error.taken)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from capforecast.cli.lost import tell_left_out
 from capforecast.cli.options import Common, common
 from capforecast.cli.output import leave, print_json
 from capforecast.cli.source_options import read_options, reading
@@ -47,7 +48,10 @@ def lint_command(common: Common, sources: tuple[str, ...], **how: Any) -> None:
     now_us = time.time_ns() // 1000
     as_of_us = now_us if common.as_of_us is None else common.as_of_us
     if sources:
-        found = _of_files(config, sources, read_options(config, **how), as_of_us)
+        left_out: dict[str, tuple[str, ...]] = {}
+        found = _of_files(config, sources, read_options(config, **how), as_of_us, left_out)
+        if not common.quiet:
+            tell_left_out(left_out)
     else:
         # What stands in the file is what the next run takes; the last one may have taken another.
         limits = read(config.limits.file) if os.path.exists(config.limits.file) else None
@@ -60,8 +64,10 @@ def lint_command(common: Common, sources: tuple[str, ...], **how: Any) -> None:
     leave(SUSPECT if found else FINE)
 
 
-def _of_files(config: Config, sources: tuple[str, ...], options: Any, as_of_us: int) -> list[Finding]:
-    """Take files into a store of their own for as long as they are looked at."""
+def _of_files(
+    config: Config, sources: tuple[str, ...], options: Any, as_of_us: int, left_out: dict[str, tuple[str, ...]]
+) -> list[Finding]:
+    """Take files into a store of their own for as long as they are looked at; note what columns are left out."""
     from pathlib import Path
 
     from capforecast.limits import read
@@ -71,7 +77,7 @@ def _of_files(config: Config, sources: tuple[str, ...], options: Any, as_of_us: 
 
     with tempfile.TemporaryDirectory(prefix="capforecast-lint-") as folder:
         path = Path(folder) / "store"
-        ingest_sources(path, sources, options, config, now_us=as_of_us)
+        ingest_sources(path, sources, options, config, now_us=as_of_us, tell=left_out.__setitem__)
         with Store.open(path) as store:
             limits = read(config.limits.file, missing_ok=True)
             return lint(store, config, as_of_us, limits=limits, whole=False)

@@ -1,10 +1,10 @@
-"""What was not taken, told on stderr: sources that could not be read, rows that are in quarantine."""
+"""What was not taken, told on stderr: sources that could not be read, rows in quarantine, columns left out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from capforecast.rejected import Rejected
 
 TOLD = 10
-"""Failures that are told; the others are counted."""
+"""Failures, and columns of a file, that are told; the others are counted."""
 
 
 def tell_lost(store: str, rejected: Rejected, failed: Sequence[str], word: str = "Warning") -> None:
@@ -32,6 +32,31 @@ def tell_lost(store: str, rejected: Rejected, failed: Sequence[str], word: str =
     if len(failed) > 1:
         more = [f"{len(failed) - TOLD} more"] if len(failed) > TOLD else []
         click.echo("\n".join(f"  {_line(one)}" for one in [*_shortened(failed[:TOLD]), *more]), err=True)
+
+
+def tell_left_out(left_out: Mapping[str, Sequence[str]]) -> None:
+    """Say on stderr which columns of files (their names by location) were not read, each set of columns once."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for location, names in left_out.items():
+        alike.setdefault(tuple(names), []).append(location)
+    for names, (first, *others) in alike.items():
+        shown = ", ".join(map(repr, names[:TOLD])) + (f" and {len(names) - TOLD} more" if len(names) > TOLD else "")
+        files = f" and {len(others)} more file{'s' * (len(others) > 1)}" if others else ""
+        what = f"the columns {shown} are left out" if len(names) > 1 else f"the column {shown} is left out"
+        click.echo(
+            _line(f"Note: {first}{files}: {what}; --map gives one a role, such as instance={names[0]}"), err=True
+        )
+
+
+def tell_conflicts(counts: Sequence[Mapping[str, Any]]) -> None:
+    """Say on stderr of which files (source and conflict) rows gave way to others of their series and time."""
+    for count in counts:
+        if rows := count["conflict"]:
+            several = f"{rows} duplicate{'s' * (rows > 1)} ha{'ve' if rows > 1 else 's'} another value than the sample"
+            click.echo(
+                f"Note: {_line(str(count['source']))}: {several} of that series and time; the larger value stays",
+                err=True,
+            )
 
 
 def _shortened(failed: Sequence[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capforecast.cli.lost import tell_lost
+from capforecast.cli.lost import tell_conflicts, tell_left_out, tell_lost
 from capforecast.cli.options import MODEL, RUN_HORIZON, Common, Names, common, common_but_as_of, given
 from capforecast.cli.output import columns, leave, print_json, progress
 from capforecast.cli.source_options import read_options, reading
@@ -168,7 +168,8 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
     if taken.stopped is not None and not taken.counts:
         raise taken.stopped
     if common.json:
-        print_json({"store": config.store.path, "sources": taken.counts, "failed_sources": taken.failed})
+        left_out = {"columns_left_out": taken.left_out}
+        print_json({"store": config.store.path, "sources": taken.counts, "failed_sources": taken.failed, **left_out})
     elif not common.quiet:
         for count in taken.counts:
             words = ", ".join(f"{count[key]} {key}" for key in ("accepted", "duplicate", "quarantined"))
@@ -177,6 +178,8 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
     if not common.quiet:
         for warning in dict.fromkeys(warning for count in taken.counts for warning in count["warnings"]):
             click.echo(f"Note: {printable(warning)}", err=True)
+        tell_left_out(taken.left_out)
+        tell_conflicts(taken.counts)
     word = "Warning" if taken.counts else "Error"
     tell_lost(config.store.path, taken.rejected, taken.failed, word)
     if taken.stopped is not None:

@@ -85,11 +85,13 @@ class ReadOptions:
 class Batch:
     """Samples of a source (`ROWS`) and what could not be read (`REJECTS`), in the order of the source.
 
-    All batches of one reading have the column `nature`, or none of them has it.
+    All batches of one reading have the column `nature`, or none of them has it. `left_out` names the columns of
+    which nothing is read, though something stands in them.
     """
 
     rows: pl.DataFrame
     rejects: pl.DataFrame
+    left_out: tuple[str, ...] = ()
 
     @property
     def nature(self) -> pl.Series:

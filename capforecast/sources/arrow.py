@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from capforecast.errors import SchemaError
 from capforecast.sources import Batch, ReadOptions
 from capforecast.sources.columns import Column, Layout, recognise
 from capforecast.sources.content import shown
+from capforecast.sources.merged import CHECKED_ROWS, refuse_merged
 from capforecast.sources.moments import Clock, Moments, check_zone, clock_for, kind_of, localised, read
 from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import assemble
@@ -46,21 +48,37 @@ class Table:
     def __init__(self, schema: Any, sample: Mapping[int, pl.Series], location: str, options: ReadOptions):
         self._location, self._options, self.seen = location, options, 0
         columns = [Column(name, _kind(schema.field(i).type, sample.get(i))) for i, name in enumerate(schema.names)]
-        self.layout = recognise(columns, options, location)
+        layout = recognise(columns, options, location)
+        held = {i: name for i, name in layout.left_out.items() if not pa.types.is_null(schema.field(i).type)}
+        self.layout = replace(layout, left_out=held)
         _check_types(self.layout, schema, location)
         self.wanted = [schema.names[i] for i in self.layout.wanted]
-        self._places = {i: k for k, i in enumerate(self.layout.wanted)}
+        self._names = [i for i in self.layout.left_out if _can_name(schema.field(i).type)]
+        self.looked_at = [schema.names[i] for i in (*self.layout.wanted, *self._names)]
+        """Columns of the first rows by which `check` sees whether these become the series that they are of."""
+        self._places = {i: k for k, i in enumerate((*self.layout.wanted, *self._names))}
         self._clock: Clock | None = None
 
     def taken(self, batch: Any) -> Batch:
         """Return the samples of the next record batch, which has the columns `wanted`."""
+        cells = self._cells(batch)
+        self.seen += batch.num_rows
+        return assemble(cells, self.layout, self._options)
+
+    def check(self, head: Any) -> None:
+        """Raise SchemaError where the first rows, with the columns `looked_at`, are of series that would be merged."""
+        if self._names and head.num_rows:
+            cells = self._cells(head)
+            batch = assemble(cells, self.layout, self._options)
+            refuse_merged(batch, cells, self.layout, self._location, self._names)
+
+    def _cells(self, batch: Any) -> _ArrowCells:
         batch.validate(full=True)
         cells = _ArrowCells(batch, self._places, self.seen, self._options)
         if "ts" in self.layout.roles and self._clock is None:
             self._clock = cells.set_clock(self.layout.roles["ts"], self._location)
         cells.clock = self._clock
-        self.seen += batch.num_rows
-        return assemble(cells, self.layout, self._options)
+        return cells
 
 
 def is_text(kind: Any) -> bool:
@@ -68,6 +86,10 @@ def is_text(kind: Any) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _can_name(kind: Any) -> bool:
+    return is_text(kind) or bool(pa.types.is_integer(kind))
 
 
 def _is_number(kind: Any) -> bool:
@@ -90,7 +112,7 @@ def _check_types(layout: Layout, schema: Any, location: str) -> None:
         kind = schema.field(i).type
         if role == "ts" and _kind(kind, None) == "other":
             wrong.append((i, "times"))
-        if role != "ts" and not (is_text(kind) or pa.types.is_integer(kind)):
+        if role != "ts" and not _can_name(kind):
             wrong.append((i, "text or whole numbers"))
     for metric in layout.metrics:
         kind = schema.field(metric.index).type
@@ -205,5 +227,6 @@ def tabulated(schema: Any, batches: Iterator[Any], location: str, options: ReadO
             head = batch.slice(0, _SAMPLE)
             texts = {i: as_text(head.column(i)) for i, field in enumerate(schema) if is_text(field.type)}
             table = Table(schema, texts, location, options)
+            table.check(batch.slice(0, CHECKED_ROWS).select(table.looked_at))
         if batch.num_rows:
             yield table.taken(batch.select(table.wanted))

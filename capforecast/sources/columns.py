@@ -6,7 +6,7 @@ Rules
   column whose name is one of its `ALIASES`. Names are compared without case, units in brackets and
   punctuation. A time column may also be the only one whose cells are times.
 * With a value column the layout is *long*; without one it is *wide* and every column of numbers that
-  has no role is a metric. Columns of text without a role, and those in `NOT_METRICS`, are ignored.
+  has no role is a metric. What else there is, is left out and told, but for numbers in `NOT_METRICS`.
 * A metric of a wide table is the header as `naming.metric_name` cleans it; of sysstat's, see `canonical`.
 * A missing host is ``--host`` or the file's name without its endings; a missing metric is ``--metric``,
   or the name of the value column when that says more than "value", or the file's name as `metric_name`.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from capforecast.errors import ConfigError, SchemaError, UnknownNameError
 from capforecast.sources import ReadOptions
@@ -65,6 +65,8 @@ class Layout:
         Used where there is no such column.
     sysstat : bool
         Instance -1 means all.
+    left_out : dict
+        Number to name of the columns that hold something and are not read, text before numbers.
     """
 
     kind: str
@@ -73,6 +75,7 @@ class Layout:
     host: str
     unit: str
     sysstat: bool = False
+    left_out: dict[int, str] = field(default_factory=dict)
 
     @property
     def wanted(self) -> list[int]:
@@ -118,7 +121,14 @@ def recognise(columns: Sequence[Column], options: ReadOptions, location: str, *,
         metrics = _wide(roles, columns, options, location, sysstat=sysstat)
     roles.pop("value", None)
     unit = options.unit or (metrics[0].unit if kind == "long" else "")
-    return Layout(kind, roles, metrics, options.host or stem(location), unit, sysstat)
+    left_out = _left_out(columns, {*roles.values(), *(metric.index for metric in metrics)})
+    return Layout(kind, roles, metrics, options.host or stem(location), unit, sysstat, left_out)
+
+
+def _left_out(columns: Sequence[Column], read: set[int]) -> dict[int, str]:
+    rest = [i for i, column in enumerate(columns) if i not in read and column.kind != "empty"]
+    told = [i for i in rest if columns[i].kind not in _NUMBERS or plain(columns[i].name) not in NOT_METRICS]
+    return {i: columns[i].name for i in sorted(told, key=lambda i: columns[i].kind in _NUMBERS)}
 
 
 def _listed(columns: Sequence[Column]) -> str:

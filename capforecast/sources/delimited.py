@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from capforecast.sources.dialect import (
     recognised_delimiter,
     table_lines,
 )
+from capforecast.sources.merged import refuse_merged
 from capforecast.sources.moments import Clock, Moments, clock_for, kind_of, read
 from capforecast.sources.records import Records, split
 from capforecast.sources.sadf import begins_sadf, columns_of, samples_of
@@ -136,6 +138,7 @@ class _Reading:
         bad = rejected(records.bad)
         if not records.cells.height:
             return Batch(pl.DataFrame(schema=ROWS), bad)
+        first = self._layout is None
         try:
             layout = self._recognised(records)
         except SchemaError as error:
@@ -146,7 +149,9 @@ class _Reading:
             return Batch(pl.DataFrame(schema=ROWS), rejected(sorted(records.bad + lost)))
         cells = TextCells(records.cells, (records.lines, records.ordinals), self._moments, records.raw)
         batch = assemble(cells, layout, self._options)
-        return batch if bad.is_empty() else Batch(batch.rows, pl.concat([bad, batch.rejects]).sort("line"))
+        if first:
+            refuse_merged(batch, cells, layout, self._location, layout.left_out)
+        return batch if bad.is_empty() else replace(batch, rejects=pl.concat([bad, batch.rejects]).sort("line"))
 
     def _recognised(self, records: Records) -> Layout:
         if self._layout is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from capforecast.sources.columns import Column, Layout, recognise
 from capforecast.sources.content import shown
 from capforecast.sources.dialect import not_recognised
 from capforecast.sources.documents import DECODER
+from capforecast.sources.merged import refuse_merged
 from capforecast.sources.moments import Clock, Moments, clock_for, kind_of, read
 from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import Bad, TextCells, assemble, joined, rejected
@@ -91,10 +93,12 @@ class _Reading:
             raise not_recognised(self._location, "no line that is a JSON object")
         if not good:
             return Batch(pl.DataFrame(schema=ROWS), rejected(bad))
+        first = self._layout is None
         layout = self._recognised(good)
+        wanted = [*layout.wanted, *layout.left_out] if first else layout.wanted
         frame = pl.DataFrame(
-            {str(i): self._column(good, self._names[i]) for i in layout.wanted},
-            schema={str(i): pl.String for i in layout.wanted},
+            {str(i): self._column(good, self._names[i]) for i in wanted},
+            schema=dict.fromkeys(map(str, wanted), pl.String),
         )
         lines = np.array([numbered[k][0] for k in places], dtype=np.int64)
         cells = TextCells(
@@ -104,12 +108,19 @@ class _Reading:
             lambda row: numbered[places[row]][1][:MAX_RAW],
         )
         batch = assemble(cells, layout, self._options)
-        return batch if not bad else Batch(batch.rows, pl.concat([rejected(bad), batch.rejects]).sort("line"))
+        if first:
+            refuse_merged(batch, cells, layout, self._location, layout.left_out)
+        unknown = tuple(sorted({name for row in good for name in row}.difference(self._names)))
+        rejects = pl.concat([rejected(bad), batch.rejects]).sort("line") if bad else batch.rejects
+        return replace(batch, rejects=rejects, left_out=batch.left_out + unknown)
 
     def _recognised(self, rows: list[dict[str, Any]]) -> Layout:
         if self._layout is None:
             self._names = list(dict.fromkeys(name for row in rows for name in row))
-            columns = [Column(name, kind_of(self._column(rows, name))) for name in self._names]
+            holders = {name for row in rows for name, cell in row.items() if isinstance(cell, dict | list)}
+            columns = [
+                Column(name, "other" if name in holders else kind_of(self._column(rows, name))) for name in self._names
+            ]
             self._layout = recognise(columns, self._options, self._location)
             if "ts" in self._layout.roles:
                 name = self._names[self._layout.roles["ts"]]

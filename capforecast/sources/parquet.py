@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -19,6 +20,7 @@ from capforecast.errors import SchemaError, SourceError
 from capforecast.sources import Batch, ReadOptions
 from capforecast.sources.arrow import Table, as_text, is_text
 from capforecast.sources.content import FREE_BYTES, MAX_RATIO, STDIN, raw_head, shown
+from capforecast.sources.merged import CHECKED_ROWS
 from capforecast.sources.samples import joined
 
 BATCH_ROWS = 1_000_000
@@ -66,6 +68,9 @@ def _batches(location: str, options: ReadOptions) -> Iterator[Batch]:
             schema = file.schema_arrow
             sample = _first_rows(file, schema)
             table = Table(schema, sample, location, options)
+            if table.looked_at != table.wanted:
+                for first in islice(file.iter_batches(batch_size=CHECKED_ROWS, columns=table.looked_at), 1):
+                    table.check(first)
             size_of_batch = max(1, BATCH_ROWS // len(table.layout.metrics))
             for batch in file.iter_batches(batch_size=size_of_batch, columns=table.wanted):
                 yield table.taken(batch)

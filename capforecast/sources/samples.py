@@ -7,6 +7,7 @@ each filled cell; empty cells are absent, unreadable ones rejects, and a row wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -92,9 +93,8 @@ class TextCells:
 
 def assemble(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
     """Turn rows into samples and rejects."""
-    if layout.kind == "long":
-        return _long(cells, layout, options)
-    return _wide(cells, layout, options)
+    batch = _long(cells, layout, options) if layout.kind == "long" else _wide(cells, layout, options)
+    return replace(batch, left_out=tuple(layout.left_out.values()))
 
 
 def rejected(bad: Bad) -> pl.DataFrame:
@@ -114,8 +114,8 @@ def joined(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
             yield _together(waiting)
             waiting, count = [], 0
         while batch.rows.height > most:
-            yield Batch(batch.rows.head(most), rejected([]))
-            batch = Batch(batch.rows.slice(most), batch.rejects)
+            yield Batch(batch.rows.head(most), rejected([]), batch.left_out)
+            batch = replace(batch, rows=batch.rows.slice(most))
         if size:
             waiting.append(batch)
             count += batch.rows.height + REJECT_ROWS * batch.rejects.height
@@ -126,7 +126,8 @@ def joined(batches: Iterator[Batch], most: int) -> Iterator[Batch]:
 def _together(batches: list[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
-    return Batch(pl.concat([b.rows for b in batches]), pl.concat([b.rejects for b in batches]))
+    left_out = tuple(dict.fromkeys(name for b in batches for name in b.left_out))
+    return Batch(pl.concat([b.rows for b in batches]), pl.concat([b.rejects for b in batches]), left_out)
 
 
 def _names(cells: Cells, layout: Layout, role: str, default: str | None) -> pl.Series:
