@@ -22,6 +22,7 @@ PARTS: dict[str, dict[str, str]] = {
         "jsonl": "capforecast.sources.jsonl:JsonLines",
         "parquet": "capforecast.sources.parquet:Parquet",
         "influx": "capforecast.sources.influx:Influx",
+        "influx-csv": "capforecast.sources.influx_csv:InfluxCsv",
         "openmetrics": "capforecast.sources.openmetrics:OpenMetrics",
         "prometheus-json": "capforecast.sources.prometheus_json:PrometheusJson",
         "otlp": "capforecast.sources.otlp:Otlp",

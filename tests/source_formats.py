@@ -64,6 +64,20 @@ def influx(samples: list[Sample]) -> bytes:
     return "".join(lines).encode()
 
 
+def influx_csv(samples: list[Sample]) -> bytes:
+    lines = [
+        "#group,false,false,false,false,true,true,true,true",
+        "#datatype,string,long,dateTime:RFC3339,double,string,string,string,string",
+        "#default,_result,,,,,,,",
+        ",result,table,_time,_value,_field,_measurement,host,mountpoint",
+    ]
+    for host, metric, instance, _, ts, value in samples:
+        cells = ("value", metric, host, instance)
+        quoted = ",".join('"' + cell.replace('"', '""') + '"' for cell in cells)
+        lines.append(f",,0,{datetime.fromtimestamp(ts, UTC):%Y-%m-%dT%H:%M:%SZ},{value!r},{quoted}")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def openmetrics(samples: list[Sample]) -> bytes:
     lines = ["# TYPE disk_used_pct gauge\n", "# UNIT disk_used_pct percent\n"]
     for host, metric, instance, _, ts, value in samples:
@@ -198,6 +212,7 @@ FORMATS: dict[str, Format] = {
     "jsonl": Format(jsonl, "data.jsonl"),
     "parquet": Format(parquet, "data.parquet"),
     "influx": Format(influx, "data.influx", unit=False, label="mountpoint"),
+    "influx-csv": Format(influx_csv, "data.csv", lambda k: k + 5, unit=False, label="mountpoint"),
     "openmetrics": Format(openmetrics, "data.prom", line=lambda k: k + 3, label="mountpoint"),
     "prometheus-json": Format(prometheus_json, "data.json", unit=False, label="mountpoint"),
     "otlp": Format(otlp, "data.json", label="mountpoint"),

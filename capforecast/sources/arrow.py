@@ -15,12 +15,11 @@ from capforecast.sources import Batch, ReadOptions
 from capforecast.sources.columns import Column, Layout, recognise
 from capforecast.sources.content import shown
 from capforecast.sources.merged import CHECKED_ROWS, refuse_merged
-from capforecast.sources.moments import Clock, Moments, check_zone, clock_for, kind_of, localised, read
+from capforecast.sources.moments import PER_SECOND, Clock, Moments, check_zone, clock_for, kind_of, localised, read
 from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import assemble
 from capforecast.times import DAY_US
 
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SAMPLE = 1000
 _LAST_US = 9_200_000_000_000_000_000
 
@@ -181,7 +180,7 @@ class _ArrowCells:
             us, naive = pl.Series(pl.from_arrow(days)).cast(pl.Int64) * DAY_US, True
         else:
             count = pl.Series(pl.from_arrow(array.cast(pa.int64())))
-            per_second = _PER_SECOND[array.type.unit]
+            per_second = PER_SECOND[array.type.unit]
             times, parts = max(1, 1_000_000 // per_second), max(1, per_second // 1_000_000)
             near = count.abs() <= _LAST_US // times
             us = pl.select(pl.when(near).then(count * times // parts)).to_series()

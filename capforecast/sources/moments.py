@@ -31,7 +31,7 @@ UNITS: dict[str, tuple[float, float]] = {
     "ns": (3.1e17, 1e19),
 }
 """Sizes of whole-number times: from 1979 to 2286 in each unit."""
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _FARTHEST = 9.2e18
 _ISO = (
     r"^([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})"
@@ -124,15 +124,20 @@ def clock_for(cells: pl.Series, options: ReadOptions, where: str) -> Clock:
             raise ConfigError("--epoch must be s, ms, us or ns", got=repr(options.epoch))
         return Clock("epoch", options.epoch, exact=True)
     middle = cells.cast(pl.Float64).drop_nulls().drop_nans().median()
-    for unit, (low, high) in UNITS.items():
-        if isinstance(middle, float) and low <= middle < high:
-            return Clock("epoch", unit)
+    unit = epoch_unit(middle) if isinstance(middle, float) else None
+    if unit is not None:
+        return Clock("epoch", unit)
     raise SourceError(
         "numbers must be times since the epoch between 1979 and 2286 in s, ms, us or ns",
         got=f"a median of {middle!r}",
         where=where,
         do="Add --epoch s, ms, us or ns if they are, or --time-format %Y%m%d%H%M%S for dates in digits",
     )
+
+
+def epoch_unit(size: float) -> str | None:
+    """Return the unit in which a number is a time since the epoch, None where it is none."""
+    return next((unit for unit, (low, high) in UNITS.items() if low <= size < high), None)
 
 
 def read(cells: pl.Series, clock: Clock) -> Moments:
@@ -209,7 +214,7 @@ def _epochs(cells: pl.Series, clock: Clock) -> Moments:
         whole = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(cells))
     else:
         whole = cells.cast(pl.Int64, strict=False)
-    times, parts = (1_000_000 // _PER_SECOND[clock.unit], 1) if clock.unit != "ns" else (1, 1_000)
+    times, parts = (1_000_000 // PER_SECOND[clock.unit], 1) if clock.unit != "ns" else (1, 1_000)
     low, high = (-_FARTHEST, _FARTHEST) if clock.exact else UNITS[clock.unit]
     fits = (floats >= low) & (floats < high) & ((floats * times / parts).abs() < _FARTHEST)
     us = pl.select(
