@@ -51,6 +51,29 @@ def test_a_document_may_not_be_longer_than_the_limit(tmp_path: Path, monkeypatch
     assert document(tmp_path, *[series(host="a")] * 50).rows.height == 100
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"warnings": ["no store matched"]}, "no store matched"),
+        ({"warnings": "no store matched"}, "no store matched"),
+        ({"isPartial": True}, "the answer is partial"),
+        ({"warnings": ["PromQL info: m might not be a counter"], "infos": ["x"], "isPartial": False}, None),
+    ],
+)
+def test_an_answer_of_prometheus_that_is_not_whole_is_refused(
+    tmp_path: Path, said: dict[str, Any], told: str | None
+) -> None:
+    answer = {"status": "success", "data": {"resultType": "matrix", "result": [series(host="a")]}, **said}
+    if told is None:
+        assert document(tmp_path, answer).rows.height == 2
+        return
+    with pytest.raises(SourceError, match=f"an answer must be whole; got warnings: {told}"):
+        document(tmp_path, answer)
+    error = {"status": "error", "errorType": "timeout", "error": "too slow"}
+    with pytest.raises(SourceError, match="the answer must be a success; got too slow"):
+        document(tmp_path, error)
+
+
 @pytest.mark.parametrize("text", ['{"resourceMetrics": ' + "[" * 100_000, '{"resourceMetrics": ' + "9" * 9_000 + "}"])
 def test_what_python_cannot_hold_is_no_json(tmp_path: Path, text: str) -> None:
     with pytest.raises(SourceError, match="must be whole and valid"):

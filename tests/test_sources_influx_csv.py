@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from source_files import START_S, START_US, load, write
 
 from capforecast.errors import SchemaError, SourceError
 from capforecast.sources import Batch, ReadOptions
 from capforecast.sources.content import head
 from capforecast.sources.recognise import choose
-from tests.source_files import START_S, START_US, load, write
 
 NAMED = ",result,table,_start,_stop,_time,_value,_field,_measurement"
 GROUP = "#group,false,false,true,true,false,false,true,true,true,true"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from source_files import START_S, load, write
 
 from capforecast.errors import SchemaError
 from capforecast.sources import ReadOptions
 from capforecast.sources.merged import CHECKED_ROWS
 from capforecast.sources.recognise import read
-from tests.source_files import START_S, load, write
 
 Rows = list[dict[str, object]]
 

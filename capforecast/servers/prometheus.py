@@ -23,6 +23,7 @@ from capforecast.errors import SchemaError, SourceError
 from capforecast.exchange import Exchange, RefusedError, TooLargeError, UnfinishedError
 from capforecast.servers import Pull
 from capforecast.sources import ROWS, Batch
+from capforecast.sources.prometheus_json import incomplete
 from capforecast.sources.samples import joined, rejected
 from capforecast.times import SECOND_US, format_duration
 
@@ -117,12 +118,8 @@ def answered(body: bytes, kind: str = "matrix") -> list[dict[str, Any]]:
     if not isinstance(answer, dict) or answer.get("status") != "success":
         told = answer.get("error", "no status") if isinstance(answer, dict) else "no object"
         raise SourceError("the status of an answer must be success", got=str(told)[:500])
-    warnings = answer.get("warnings") or (["the answer is partial"] if answer.get("isPartial") else [])
-    if warnings:
-        raise SourceError(
-            "an answer must be whole", got=f"warnings: {'; '.join(map(str, warnings))}"[:500],
-            do="Nothing was taken; see why the server warns",
-        )  # fmt: skip
+    if (lacking := incomplete(answer)) is not None:
+        raise SourceError("an answer must be whole", got=lacking, do="Nothing was taken; see why the server warns")
     data = answer.get("data")
     if not isinstance(data, dict) or data.get("resultType") != kind or not isinstance(data.get("result"), list):
         raise SourceError("a query must give series", got=str(data)[:80])

@@ -7,7 +7,7 @@ is the metric of ``--metric``. Nothing says what is a counter. Native histograms
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from capforecast.errors import SchemaError, SourceError
@@ -18,7 +18,8 @@ from capforecast.sources.documents import Points, begins, read_documents, words
 from capforecast.sources.labels import Series
 from capforecast.sources.samples import joined
 
-_ANSWER = re.compile(r'\{\s*"status"\s*:\s*"\w+"\s*,.*?"resultType"\s*:|\{\s*"resultType"\s*:', re.DOTALL)
+_ANSWER = re.compile(r'\{\s*"status"\s*:\s*"\w+"\s*,.*?"(?:resultType|errorType)"\s*:|\{\s*"resultType"\s*:', re.DOTALL)
+_TOLD_CHARS = 500
 _SERIES = re.compile(r'\[?\s*\{\s*"metric"\s*:\s*\{.*?\}\s*,\s*"values?"\s*:', re.DOTALL)
 
 
@@ -39,12 +40,29 @@ class PrometheusJson:
         Raises
         ------
         SourceError
-            The text is unreadable, no JSON, or the answer is that the query failed.
+            The text is unreadable, no JSON, or the answer is that the query failed, or that it is not whole.
         SchemaError
             A series has no name, and there is no ``--metric``.
         """
         parsing = _Parsing(location)
         yield from joined(read_documents(location, options, parsing.parse), options.chunk_rows)
+
+
+def incomplete(answer: Mapping[str, Any]) -> str | None:
+    """Return what an answer says of parts that it lacks; None where it is whole.
+
+    Thanos warns of stores that did not answer, VictoriaMetrics says that it is partial. What Prometheus has to say of
+    the query itself ("PromQL info") takes nothing from the answer.
+    """
+    found = answer.get("warnings") or []
+    told = [str(one) for one in (found if isinstance(found, list) else [found]) if not _is_info(one)]
+    if told:
+        return f"warnings: {'; '.join(told)}"[:_TOLD_CHARS]
+    return "warnings: the answer is partial" if answer.get("isPartial") else None
+
+
+def _is_info(warning: object) -> bool:
+    return isinstance(warning, str) and warning.startswith("PromQL info")
 
 
 class _Parsing:
@@ -75,6 +93,11 @@ class _Parsing:
             return
         if document.get("status", "success") != "success":
             raise SourceError("the answer must be a success", got=str(document.get("error")), where=self._where)
+        if (lacking := incomplete(document)) is not None:
+            raise SourceError(
+                "an answer must be whole", got=lacking, where=self._where,
+                do="Nothing of it was taken; export it again when the server has no warning",
+            )  # fmt: skip
         data = document.get("data", document)
         if not isinstance(data, dict):
             points.reject("data is not an object", data)
