@@ -61,10 +61,30 @@ def test_a_column_that_tells_rows_of_one_series_apart_must_have_a_role(
 
 def test_where_no_column_is_the_host_it_may_be_the_one_that_tells_rows_apart(tmp_path: Path) -> None:
     rows: Rows = [
-        {"Series": name, "Time": START_S + 60 * i, "Value": i + k} for k, name in enumerate("ab") for i in range(3)
+        {"group": name, "Time": START_S + 60 * i, "Value": i + k} for k, name in enumerate("ab") for i in range(3)
     ]
-    with pytest.raises(SchemaError, match="Add --map host=Series"):
+    with pytest.raises(SchemaError, match="Add --map host=group"):
         load(as_csv(tmp_path / "rows.csv", rows))
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "series"),
+    [
+        ("TimeGenerated [UTC],Computer,ObjectName,CounterName,InstanceName,CounterValue",
+         "a,LogicalDisk,% Free Space,C:,", ("a", "% Free Space", "C:")),
+        ('"Timestamp","MetricId","Unit","Entity","Instance","Value"', "cpu.usage.average,%,a,0,",
+         ("a", "cpu.usage.average", "0")),
+        ("Time,Host,Item,Value", "a,CPU utilization,", ("a", "CPU utilization", "")),
+        ("Time,Series,Item,Name,Value", "a,b,m,", ("a", "m", "")),
+        ("time,resource,entity_id,series,load1", "7,8,9,", ("x", "load1", "")),
+    ],
+)  # fmt: skip
+def test_names_that_programs_give_to_columns_of_text_are_known(
+    tmp_path: Path, header: str, cells: str, series: tuple[str, ...]
+) -> None:
+    """A usual name comes before them, and numbers are not names by them."""
+    found = load(write(tmp_path / "x.csv", f"{header}\n2024-01-01T00:00:00Z,{cells}1.5\n")).rows
+    assert found.filter(value=1.5).select("host", "metric", "instance").row(0) == series
 
 
 def test_numbers_that_tell_rows_apart_are_names_where_no_text_does(tmp_path: Path) -> None:

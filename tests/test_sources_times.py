@@ -114,12 +114,29 @@ def test_dates_that_may_mean_two_things_are_refused(tmp_path: Path, cell: str) -
         times(tmp_path, [cell])
 
 
+@pytest.mark.parametrize(
+    ("cell", "formats"),
+    [
+        ("01/02/24 00:00", "%d/%m/%y %H:%M:%S or %m/%d/%y %H:%M:%S"),
+        ("1/2/2024 12:00:00 AM", "%d/%m/%Y %I:%M:%S %p or %m/%d/%Y %I:%M:%S %p"),
+        ("01.02.2024 00:00", "%d.%m.%Y %H:%M:%S or %m.%d.%Y %H:%M:%S"),
+        ("2024-01-02 12:00 am", "%Y-%m-%d %I:%M:%S %p"),
+    ],
+)
+def test_a_time_that_could_be_another_is_refused_with_formats_like_it(tmp_path: Path, cell: str, formats: str) -> None:
+    with pytest.raises(SourceError) as found:
+        times(tmp_path, [cell])
+    assert str(found.value).endswith(f"Add --time-format, such as {formats}")
+
+
 def test_a_time_format_says_what_a_date_means(tmp_path: Path) -> None:
     us = 1_000_000
     assert [START_US + 86_400 * us] == times(tmp_path, ["02/01/24 00:00"], time_format="%d/%m/%y %H:%M")[0]
     assert [START_US + 31 * 86_400 * us] == times(tmp_path, ["02/01/24 00:00"], time_format="%m/%d/%y %H:%M")[0]
     assert times(tmp_path, ["01.01.2024"], time_format="%d.%m.%Y")[0] == [START_US]
     assert times(tmp_path, ["20240101020000 +0200"], time_format="%Y%m%d%H%M%S %z")[0] == [START_US]
+    assert times(tmp_path, ["1/1/2024 12:00:00 AM"], time_format="%m/%d/%Y %I:%M:%S %p")[0] == [START_US]
+    assert times(tmp_path, ["Jan 1, 2024 00:00:00.250"], time_format="%b %d, %Y %H:%M:%S.%f")[0] == [START_US + 250_000]
     good, bad = times(tmp_path, ["01.01.2024", "1/1/24", ""], time_format="%d.%m.%Y")
     assert (good, bad) == ([START_US], [(3, "time is not in the given format"), (4, "time is empty")])
     berlin = times(tmp_path, ["01.01.2024"], time_format="%d.%m.%Y", timezone="Europe/Berlin")[0]

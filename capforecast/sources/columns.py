@@ -3,8 +3,9 @@
 Rules
 -----
 * A role is taken from ``--map``; else from the column whose name is the role itself; else from the only
-  column whose name is one of its `ALIASES`. Names are compared without case, units in brackets and
-  punctuation. A time column may also be the only one whose cells are times.
+  column whose name is one of its `ALIASES`; else from the only one of text whose name is one of
+  `TEXT_ALIASES`. Names are compared without case, units in brackets and punctuation. A time column may also be
+  the only one whose cells are times.
 * With a value column the layout is *long*; without one it is *wide* and every column of numbers that
   has no role is a metric. What else there is, is left out and told, but for numbers in `NOT_METRICS`.
 * A metric of a wide table is the header as `naming.metric_name` cleans it; of sysstat's, see `canonical`.
@@ -22,7 +23,7 @@ from capforecast.errors import ConfigError, SchemaError, UnknownNameError
 from capforecast.sources import ReadOptions
 from capforecast.sources.canonical import sysstat_metric
 from capforecast.sources.content import shown, stem
-from capforecast.sources.naming import ALIASES, NOT_METRICS, ROLES, metric_name, plain
+from capforecast.sources.naming import ALIASES, NOT_METRICS, ROLES, TEXT_ALIASES, metric_name, plain
 
 _SYSSTAT = ("CPU", "DEV", "IFACE", "FILESYSTEM", "TTY", "INTR", "FCHOST", "BAT", "BUS")
 _NUMBERS = ("number", "decimal_comma")
@@ -182,6 +183,7 @@ def _aliased(roles: dict[str, int], columns: Sequence[Column], location: str) ->
             [i for i in free if columns[i].name == role]
             or [i for i in free if names[i] == role]
             or [i for i in free if names[i] in ALIASES[role]]
+            or [i for i in free if names[i] in TEXT_ALIASES.get(role, ()) and columns[i].kind == "text"]
         )
         if len(found) > 1:
             several = " and ".join(repr(columns[i].name) for i in found)

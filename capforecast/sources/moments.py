@@ -14,6 +14,7 @@ reject. Finer parts than a microsecond are cut off.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -116,7 +117,7 @@ def clock_for(cells: pl.Series, options: ReadOptions, where: str) -> Clock:
                 "times must be ISO 8601 or numbers since the epoch",
                 got=repr(filled[0][:60]) if len(filled) else "only empty cells",
                 where=where,
-                do="Add --time-format, such as %d/%m/%y %H:%M:%S or %m/%d/%y %H:%M:%S",
+                do="Add --time-format, such as " + _formats(filled[0] if len(filled) else ""),
             )
         cells = cells.str.strip_chars().cast(pl.Float64, strict=False)
     if options.epoch is not None:
@@ -133,6 +134,16 @@ def clock_for(cells: pl.Series, options: ReadOptions, where: str) -> Clock:
         where=where,
         do="Add --epoch s, ms, us or ns if they are, or --time-format %Y%m%d%H%M%S for dates in digits",
     )
+
+
+def _formats(text: str) -> str:
+    """Return formats that may be that of a time; which one it is, days up to the twelfth do not tell."""
+    year = "%Y" if re.search(r"\d{4}", text) else "%y"
+    clock = "%I:%M:%S %p" if re.search(r"[AaPp][Mm]$", text.strip()) else "%H:%M:%S"
+    if re.match(r"\d{4}-", text.strip()):
+        return f"%Y-%m-%d {clock}"
+    sign = "." if re.match(r"\d+\.", text.strip()) else "/"
+    return " or ".join(f"{sign.join((*order, year))} {clock}" for order in (("%d", "%m"), ("%m", "%d")))
 
 
 def epoch_unit(size: float) -> str | None:
@@ -230,17 +241,19 @@ def _epochs(cells: pl.Series, clock: Clock) -> Moments:
 
 
 def _formatted(cells: pl.Series, clock: Clock) -> Moments:
-    has_time = any(f"%{c}" in clock.format for c in "HIklTRrXcs+")
+    # Parts of a second are counted from the point on, as everybody means who writes the second of these.
+    form = clock.format.replace(".%f", "%.f")
+    has_time = any(f"%{c}" in form for c in "HIklTRrXcs+")
     try:
         if has_time:
-            found = cells.str.to_datetime(clock.format, time_unit="us", strict=False)
+            found = cells.str.to_datetime(form, time_unit="us", strict=False)
         else:
-            found = cells.str.to_date(clock.format, strict=False).cast(pl.Datetime("us"))
+            found = cells.str.to_date(form, strict=False).cast(pl.Datetime("us"))
     except pl.exceptions.PolarsError as error:
         raise ConfigError(
             "--time-format must be a strftime format",
             got=repr(clock.format),
-            do="Write %d/%m/%Y %H:%M:%S",
+            do="Write %d/%m/%Y %H:%M:%S; hours up to twelve are %I, with %p",
         ) from error
     zoned = isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone is not None
     us = found.cast(pl.Int64)

@@ -24,10 +24,17 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "ts": (
         "ts", "timestamp", "time", "ds", "date", "datetime", "date_time", "time_stamp", "epoch",
         "unix_time", "unixtime", "unix_timestamp", "timestamp_s", "timestamp_ms", "timestamp_us",
-        "timestamp_ns", "time_ms", "epoch_s", "epoch_ms", "event_time",
+        "timestamp_ns", "time_ms", "epoch_s", "epoch_ms", "event_time", "timegenerated",
     ),
-    "value": ("value", "y", "val", "reading"),
+    "value": ("value", "y", "val", "reading", "countervalue"),
 }  # fmt: skip
+TEXT_ALIASES: dict[str, tuple[str, ...]] = {
+    "host": ("computer", "computername", "computer_name", "vmname", "entity", "resource", "resourceid", "series"),
+    "metric": ("metricname", "metricid", "metric_id", "countername", "counter_name", "item"),
+    "instance": ("instancename", "instance_name"),
+}
+"""Of columns of text, where no column has one of the `ALIASES`: what Azure Monitor, PowerCLI, Zabbix and Grafana
+call them."""
 NOT_METRICS = (
     "", "index", "interval", "row", "label", "manufact", "product", "bus", "idvendor", "idprod", "maxpower",
 )  # fmt: skip

@@ -36,6 +36,7 @@ _INSTANCES = frozenset(
 _DESCRIBED = "BUS"
 _TEXTS = ("status",)
 _NUMBER = re.compile(r"-?(?:\d+[.,]?\d*|nan|inf)")
+_FOUR_DIGITS = re.compile(r"\d{4}")
 _DAY_S, _BACK_S = 86_400, 43_200
 
 
@@ -152,7 +153,9 @@ class _Reading:
                 "the date of sar must be of one day",
                 got=repr(text),
                 where=f"{shown(self._location)}:{line}",
-                do="Add --time-format %m/%d/%y (sar in the C locale), %d/%m/%y or what it is",
+                do="Add --time-format {} (sar in the locales C and en_US), {} or what it is".format(
+                    *(order + ("%Y" if _FOUR_DIGITS.search(text) else "%y") for order in ("%m/%d/", "%d/%m/"))
+                ),
             )
         return (found.pop() - date(1970, 1, 1)).days * _DAY_S * 1_000_000
 
