@@ -64,6 +64,15 @@ METRICS: dict[str, tuple[str, str]] = {
     "DiskSpaceUtilization": ("disk_used_pct", "percent"),
     "FreeStorageSpace": ("disk_free_bytes", "byte"),
     "FreeableMemory": ("mem_available_bytes", "byte"),
+    # Windows: object and counter.
+    "Processor\\% Processor Time": ("cpu_util_pct", "percent"),
+    "Processor Information\\% Processor Time": ("cpu_util_pct", "percent"),
+    "Memory\\Available Bytes": ("mem_available_bytes", "byte"),
+    "Memory\\Available KBytes": ("mem_available_bytes", "KiB"),
+    "Memory\\Available MBytes": ("mem_available_bytes", "MiB"),
+    "Paging File\\% Usage": ("swap_used_pct", "percent"),
+    "LogicalDisk\\% Free Space": ("disk_free_pct", "percent"),
+    "LogicalDisk\\Free Megabytes": ("disk_free_bytes", "MiB"),
     # collectd: plugin, type and type instance, or the column.
     "df.df_complex-used": ("disk_used_bytes", "byte"),
     "df.df_complex-free": ("disk_free_bytes", "byte"),

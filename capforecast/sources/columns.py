@@ -42,12 +42,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A column of values: its number, its header, and the metric and unit it stands for."""
+    """A column of values: its number, its header, and the metric and unit it stands for.
+
+    A column that is one series by itself has a host, and an instance if there are several.
+    """
 
     index: int
     header: str
     name: str
     unit: str
+    host: str = ""
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from capforecast.sources.dialect import (
 )
 from capforecast.sources.merged import refuse_merged
 from capforecast.sources.moments import Clock, Moments, clock_for, kind_of, read
+from capforecast.sources.perfmon import begins_perfmon, clock, counters
 from capforecast.sources.records import Records, split
 from capforecast.sources.sadf import begins_sadf, columns_of, samples_of
 from capforecast.sources.samples import TextCells, assemble, joined, rejected
@@ -158,7 +159,11 @@ class _Reading:
             assert self._dialect is not None
             names = columns_of(self._names) if self._dialect.sections else self._names
             columns = [Column(name, kind_of(records.cells[str(i)])) for i, name in enumerate(names)]
-            self._layout = recognise(columns, self._options, self._location, header=self._dialect.header)
+            if begins_perfmon(names[0]) and not self._options.mapping:
+                self._layout = counters(columns, self._options, self._location)
+                self._clock = clock(names[0], self._options)
+            else:
+                self._layout = recognise(columns, self._options, self._location, header=self._dialect.header)
             if self._clock is None and "ts" in self._layout.roles:
                 index = self._layout.roles["ts"]
                 where = f"{shown(self._location)}, column {self._names[index]!r}"

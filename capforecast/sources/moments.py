@@ -71,6 +71,8 @@ class Clock:
         Zone of times without one.
     format : str
         Of kind "format".
+    ahead_us : int
+        How far UTC is ahead of times without a zone, of kind "format".
     """
 
     kind: str
@@ -78,6 +80,7 @@ class Clock:
     exact: bool = False
     timezone: str = "UTC"
     format: str = ""
+    ahead_us: int = 0
 
 
 def kind_of(cells: pl.Series) -> str:
@@ -258,7 +261,7 @@ def _formatted(cells: pl.Series, clock: Clock) -> Moments:
     zoned = isinstance(found.dtype, pl.Datetime) and found.dtype.time_zone is not None
     us = found.cast(pl.Int64)
     bad = _reasons(us, cells, "time is not in the given format")
-    return Moments(us, bad) if zoned else localised(us, clock.timezone, bad)
+    return Moments(us, bad) if zoned else localised(us + clock.ahead_us, clock.timezone, bad)
 
 
 def _iso(cells: pl.Series, clock: Clock) -> Moments:

@@ -216,13 +216,19 @@ def _wide(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
     kept = np.flatnonzero(present.ravel())
     row, column = np.divmod(kept, width)
     names = pl.Series([m.name for m in layout.metrics], dtype=pl.String)
+    hosts = pl.Series([m.host or layout.host for m in layout.metrics], dtype=pl.String)
+    instances = pl.Series([m.instance for m in layout.metrics], dtype=pl.String)
     units = pl.Series([m.unit or layout.unit for m in layout.metrics], dtype=pl.String)
     unit = _names(cells, layout, "unit", None).gather(row) if "unit" in layout.roles else units.gather(column)
     rows = pl.DataFrame(
         {
-            "host": host.gather(row),
+            "host": host.gather(row) if "host" in layout.roles else hosts.gather(column),
             "metric": names.gather(column),
-            "instance": _names(cells, layout, "instance", "").gather(row),
+            "instance": (
+                _names(cells, layout, "instance", "").gather(row)
+                if "instance" in layout.roles
+                else instances.gather(column)
+            ),
             "unit": unit.fill_null(""),
             "ts": us[kept],
             "value": values.ravel()[kept],
