@@ -14,8 +14,9 @@ from capforecast.errors import SchemaError
 from capforecast.sources import Batch, ReadOptions
 from capforecast.sources.columns import Column, Layout, recognise
 from capforecast.sources.content import shown
+from capforecast.sources.measured import column_kind
 from capforecast.sources.merged import CHECKED_ROWS, refuse_merged
-from capforecast.sources.moments import PER_SECOND, Clock, Moments, check_zone, clock_for, kind_of, localised, read
+from capforecast.sources.moments import PER_SECOND, Clock, Moments, check_zone, clock_for, localised, read
 from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import assemble
 from capforecast.times import DAY_US
@@ -101,7 +102,7 @@ def _kind(kind: Any, cells: pl.Series | None) -> str:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "time"
     if is_text(kind):
-        return "text" if cells is None else kind_of(cells)
+        return "text" if cells is None else column_kind(cells)
     return "other"
 
 

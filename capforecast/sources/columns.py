@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from capforecast.errors import ConfigError, SchemaError, UnknownNameError
 from capforecast.sources import ReadOptions
@@ -26,15 +26,18 @@ from capforecast.sources.content import shown, stem
 from capforecast.sources.naming import ALIASES, NOT_METRICS, ROLES, TEXT_ALIASES, metric_name, plain
 
 _SYSSTAT = ("CPU", "DEV", "IFACE", "FILESYSTEM", "TTY", "INTR", "FCHOST", "BAT", "BUS")
-_NUMBERS = ("number", "decimal_comma")
-"""Kinds of the cells of values; the rows of the latter are rejects that say so."""
+_NUMBERS = ("number", "measured", "decimal_comma")
+"""Kinds of the cells of values; the rows of the last are rejects that say so."""
 _NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
 _LISTED = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, and what its first cells are: number, decimal_comma, time, text, empty or other."""
+    """One column: its name, and what its first cells are.
+
+    That is number, measured (with units), decimal_comma, time, text, empty or other.
+    """
 
     name: str
     kind: str
@@ -44,7 +47,8 @@ class Column:
 class Metric:
     """A column of values: its number, its header, and the metric and unit it stands for.
 
-    A column that is one series by itself has a host, and an instance if there are several.
+    A column that is one series by itself has a host, and an instance if there are several. One that is measured has
+    units in its cells.
     """
 
     index: int
@@ -53,6 +57,7 @@ class Metric:
     unit: str
     host: str = ""
     instance: str = ""
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +291,7 @@ def _value(
     metric, unit = metric_name(name)
     if not header or plain(name) in ALIASES["value"]:
         metric = metric_name(stem(location))[0]
-    return Metric(index, name, options.metric or metric, unit)
+    return Metric(index, name, options.metric or metric, unit, measured=columns[index].kind == "measured")
 
 
 def _steps(roles: dict[str, int], columns: Sequence[Column], options: ReadOptions, location: str) -> tuple[Metric, ...]:
@@ -317,7 +322,7 @@ def _wide(
                 where=shown(location),
                 do="Rename one of them",
             )
-        found[name] = Metric(i, column.name, name, options.unit or unit)
+        found[name] = Metric(i, column.name, name, options.unit or unit, measured=column.kind == "measured")
     if not found or all(columns[m.index].kind == "empty" for m in found.values()):
         raise _missing("value", columns, location)
     if options.metric is not None:
@@ -329,5 +334,5 @@ def _wide(
                 do="Leave it out, or choose one column with --map value=COLUMN",
             )
         (only,) = found.values()
-        return (Metric(only.index, only.header, options.metric, only.unit),)
+        return (replace(only, name=options.metric),)
     return tuple(found.values())

@@ -20,8 +20,9 @@ from capforecast.sources.dialect import (
     recognised_delimiter,
     table_lines,
 )
+from capforecast.sources.measured import column_kind
 from capforecast.sources.merged import refuse_merged
-from capforecast.sources.moments import Clock, Moments, clock_for, kind_of, read
+from capforecast.sources.moments import Clock, Moments, clock_for, read
 from capforecast.sources.perfmon import begins_perfmon, clock, counters
 from capforecast.sources.records import Records, split
 from capforecast.sources.sadf import begins_sadf, columns_of, samples_of
@@ -158,7 +159,7 @@ class _Reading:
         if self._layout is None:
             assert self._dialect is not None
             names = columns_of(self._names) if self._dialect.sections else self._names
-            columns = [Column(name, kind_of(records.cells[str(i)])) for i, name in enumerate(names)]
+            columns = [Column(name, column_kind(records.cells[str(i)])) for i, name in enumerate(names)]
             if begins_perfmon(names[0]) and not self._options.mapping:
                 self._layout = counters(columns, self._options, self._location)
                 self._clock = clock(names[0], self._options)

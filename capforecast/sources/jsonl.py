@@ -16,8 +16,9 @@ from capforecast.sources.columns import Column, Layout, recognise
 from capforecast.sources.content import shown
 from capforecast.sources.dialect import not_recognised
 from capforecast.sources.documents import DECODER
+from capforecast.sources.measured import column_kind
 from capforecast.sources.merged import refuse_merged
-from capforecast.sources.moments import Clock, Moments, clock_for, kind_of, read
+from capforecast.sources.moments import Clock, Moments, clock_for, read
 from capforecast.sources.records import MAX_RAW
 from capforecast.sources.samples import Bad, TextCells, assemble, joined, rejected
 from capforecast.sources.text import Block, blocks, recognised_encoding
@@ -119,7 +120,8 @@ class _Reading:
             self._names = list(dict.fromkeys(name for row in rows for name in row))
             holders = {name for row in rows for name, cell in row.items() if isinstance(cell, dict | list)}
             columns = [
-                Column(name, "other" if name in holders else kind_of(self._column(rows, name))) for name in self._names
+                Column(name, "other" if name in holders else column_kind(self._column(rows, name)))
+                for name in self._names
             ]
             self._layout = recognise(columns, self._options, self._location)
             if "ts" in self._layout.roles:

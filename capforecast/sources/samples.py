@@ -16,6 +16,7 @@ import polars as pl
 
 from capforecast.sources import REJECTS, ROWS, Batch, ReadOptions
 from capforecast.sources.columns import Layout, Metric
+from capforecast.sources.measured import split
 from capforecast.sources.moments import DECIMAL_COMMA, Moments
 
 Bad = list[tuple[int, str, str]]
@@ -130,6 +131,15 @@ def _together(batches: list[Batch]) -> Batch:
     return Batch(pl.concat([b.rows for b in batches]), pl.concat([b.rejects for b in batches]), left_out)
 
 
+def _values(cells: Cells, metric: Metric) -> tuple[pl.Series, pl.Series, pl.Series | None]:
+    """Return the values of a column, which cells are empty, and the units of those that name one."""
+    if not metric.measured:
+        return *cells.numbers(metric.index), None
+    text = cells.text(metric.index)
+    values, units = split(text)
+    return values, text.is_null(), units
+
+
 def _names(cells: Cells, layout: Layout, role: str, default: str | None) -> pl.Series:
     """Return the names of a role; null where a name that must be there is not."""
     if role in layout.roles:
@@ -155,13 +165,14 @@ def _long(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
     host = _names(cells, layout, "host", None if "host" in layout.roles else layout.host)
     name = _names(cells, layout, "metric", None if "metric" in layout.roles else metric.name)
     times = _times(cells, layout, options)
-    values, empty = cells.numbers(metric.index)
+    values, empty, units = _values(cells, metric)
+    unit = _names(cells, layout, "unit", layout.unit)
     rows = pl.DataFrame(
         {
             "host": host,
             "metric": name,
             "instance": _names(cells, layout, "instance", ""),
-            "unit": _names(cells, layout, "unit", layout.unit),
+            "unit": unit if units is None else pl.select(pl.coalesce(units, unit)).to_series(),
             "ts": times.us,
             "value": values,
             "line": cells.lines,
@@ -207,8 +218,11 @@ def _wide(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
     usable = ~lost.to_numpy()
     values = np.empty((count, width))
     present = np.empty((count, width), dtype=bool)
+    given = {}
     for j, metric in enumerate(layout.metrics):
-        found, empty = cells.numbers(metric.index)
+        found, empty, of_cells = _values(cells, metric)
+        if of_cells is not None:
+            given[j] = of_cells
         values[:, j] = found.fill_null(0.0).to_numpy()
         present[:, j] = found.is_not_null().to_numpy() & usable
         unreadable = found.is_null() & ~empty & pl.Series(usable)
@@ -220,6 +234,9 @@ def _wide(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
     instances = pl.Series([m.instance for m in layout.metrics], dtype=pl.String)
     units = pl.Series([m.unit or layout.unit for m in layout.metrics], dtype=pl.String)
     unit = _names(cells, layout, "unit", None).gather(row) if "unit" in layout.roles else units.gather(column)
+    for j, of_cells in given.items():
+        in_column = pl.Series(column == j)
+        unit = pl.select(pl.coalesce(pl.when(in_column).then(of_cells.gather(row)), unit)).to_series()
     rows = pl.DataFrame(
         {
             "host": host.gather(row) if "host" in layout.roles else hosts.gather(column),
