@@ -272,8 +272,9 @@ class SourceSettings(ServerSettings, Section):
     epoch: Literal["s", "ms", "us", "ns"] | None = Field(default=None, description="unit of whole-number times")
     header: bool | None = Field(default=None, description="does the first line name the columns")
     time_format: str | None = Field(default=None, description="how times are written, as for strftime")
-    layout: Literal["long", "wide", "rows"] | None = Field(
-        default=None, description="long, wide or rows (one series a row); recognised when left out"
+    layout: Literal["long", "wide", "rows", "hosts"] | None = Field(
+        default=None,
+        description="long, wide, rows (one series a row) or hosts (one column a host); recognised when left out",
     )
     start: Moment | None = Field(default=None, description="time of the first row, where rows carry no time")
     step: Duration | None = Field(

@@ -9,13 +9,14 @@ import polars as pl
 import pytest
 from source_files import COMPRESS, START_S, load, write
 
-from capforecast.errors import SourceError, UnknownNameError
+from capforecast.errors import ConfigError, SchemaError, SourceError, UnknownNameError
 from capforecast.sources import ReadOptions
-from capforecast.sources.columns import Column, recognise
+from capforecast.sources.columns import recognise
 from capforecast.sources.content import head, stem
 from capforecast.sources.naming import metric_name, plain
 from capforecast.sources.openmetrics import OpenMetrics
 from capforecast.sources.recognise import choose, resolve
+from capforecast.sources.roles import Column
 
 CSV = f"ts,value\n{START_S},1\n"
 
@@ -146,3 +147,23 @@ def test_the_name_of_a_role_goes_before_its_aliases() -> None:
     layout = recognise(columns, ReadOptions(), "a.csv")
     assert (layout.roles, layout.metrics[0].index) == ({"host": 1, "ts": 3}, 5)
     assert plain(" Timestamp [ms]") == "timestamp"
+
+
+def test_each_column_may_be_a_host(tmp_path: Path) -> None:
+    """A header is a name then, whatever it usually means; the metric is asked for, or the file's name."""
+    text = '"Time","web-01","{instance=""db:9100""}","node","server","note"\n2024-01-01 00:00:00,1.5,2 %,3,4,x\n'
+    path = write(tmp_path / "cpu load.csv", text)
+    found = load(path, layout="hosts", metric="cpu_util_pct", unit="percent")
+    assert found.rows.select("host", "metric", "instance", "unit", "value").rows() == [
+        ("web-01", "cpu_util_pct", "", "percent", 1.5),
+        ('{instance="db:9100"}', "cpu_util_pct", "", "percent", 2.0),
+        ("node", "cpu_util_pct", "", "percent", 3.0),
+        ("server", "cpu_util_pct", "", "percent", 4.0),
+    ]
+    assert load(path, layout="hosts").rows["metric"].unique().to_list() == ["cpu_load"]
+    with pytest.raises(ConfigError, match="add --layout hosts if each is a host"):
+        load(write(tmp_path / "b.csv", "time,a,b\n2024-01-01,1,2\n"), metric="cpu_util_pct")
+    with pytest.raises(ConfigError, match="each column is a host"):
+        load(path, layout="hosts", mapping={"host": "note"})
+    with pytest.raises(SchemaError, match="a value column is needed"):
+        load(write(tmp_path / "a.csv", "time,a\n2024-01-01,x\n"), layout="hosts")

@@ -60,8 +60,8 @@ _OPTIONS: dict[str, Callable[..., Any]] = {
     ),
     "layout": click.option(
         "--layout",
-        type=Names(["long", "wide", "rows"]),
-        help="One sample a row, one column a metric, or one series a row.  [default: recognised]",
+        type=Names(["long", "wide", "rows", "hosts"]),
+        help="One sample a row, one column a metric, one series a row, or one column a host.  [default: recognised]",
     ),
     "start": click.option(
         "--start",

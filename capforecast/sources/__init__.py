@@ -55,7 +55,8 @@ class ReadOptions:
     header : bool, optional
         Does the first line name the columns; recognised otherwise.
     layout : str, optional
-        "long", "wide" or "rows" (one series per row, one column per step); long and wide are recognised.
+        "long", "wide", "rows" (one series per row, one column per step) or "hosts" (one column per host); long and
+        wide are recognised.
     host, metric, unit : str, optional
         Used for every row where the data have no such column.
     start_us, step_us : int, optional

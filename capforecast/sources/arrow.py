@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from capforecast.errors import SchemaError
 from capforecast.sources import Batch, ReadOptions
-from capforecast.sources.columns import Column, Layout, recognise
+from capforecast.sources.columns import Layout, recognise
 from capforecast.sources.content import shown
 from capforecast.sources.measured import column_kind
 from capforecast.sources.merged import CHECKED_ROWS, refuse_merged
 from capforecast.sources.moments import PER_SECOND, Clock, Moments, check_zone, clock_for, localised, read
 from capforecast.sources.records import MAX_RAW
+from capforecast.sources.roles import Column
 from capforecast.sources.samples import assemble
 from capforecast.times import DAY_US
 

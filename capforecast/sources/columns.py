@@ -1,13 +1,10 @@
-"""What the columns of a source are: names recognised, roles given, metrics named.
+"""What the columns of a source are: which of them hold values (see `roles` for the others), and of what.
 
 Rules
 -----
-* A role is taken from ``--map``; else from the column whose name is the role itself; else from the only
-  column whose name is one of its `ALIASES`; else from the only one of text whose name is one of
-  `TEXT_ALIASES`. Names are compared without case, units in brackets and punctuation. A time column may also be
-  the only one whose cells are times.
 * With a value column the layout is *long*; without one it is *wide* and every column of numbers that
   has no role is a metric. What else there is, is left out and told, but for numbers in `NOT_METRICS`.
+* In the layout *hosts* every column of numbers is a host, and all are of one metric.
 * A metric of a wide table is the header as `naming.metric_name` cleans it; of sysstat's, see `canonical`.
 * A missing host is ``--host`` or the file's name without its endings; a missing metric is ``--metric``,
   or the name of the value column when that says more than "value", or the file's name as `metric_name`.
@@ -23,24 +20,14 @@ from capforecast.errors import ConfigError, SchemaError, UnknownNameError
 from capforecast.sources import ReadOptions
 from capforecast.sources.canonical import sysstat_metric
 from capforecast.sources.content import shown, stem
-from capforecast.sources.naming import ALIASES, NOT_METRICS, ROLES, TEXT_ALIASES, metric_name, plain
+from capforecast.sources.naming import ALIASES, NOT_METRICS, metric_name, plain
+from capforecast.sources.roles import Column, listed, roles_of
 
 _SYSSTAT = ("CPU", "DEV", "IFACE", "FILESYSTEM", "TTY", "INTR", "FCHOST", "BAT", "BUS")
 _NUMBERS = ("number", "measured", "decimal_comma")
 """Kinds of the cells of values; the rows of the last are rejects that say so."""
 _NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
-_LISTED = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its name, and what its first cells are.
-
-    That is number, measured (with units), decimal_comma, time, text, empty or other.
-    """
-
-    name: str
-    kind: str
+LAYOUTS = ("long", "wide", "rows", "hosts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +89,10 @@ def recognise(columns: Sequence[Column], options: ReadOptions, location: str, *,
     SchemaError
         A needed column is missing, doubled or could be several; the message lists the columns.
     """
-    if header:
-        _refuse_doubled(columns, location)
     sysstat = tuple(c.name for c in columns[:3]) == ("hostname", "interval", "timestamp")
-    roles = _mapped(columns, options, location)
-    if header:
-        _aliased(roles, columns, location)
-    elif not options.mapping and options.layout is None and not _guessed(roles, columns):
-        raise SchemaError(
-            "columns without a header must be named",
-            got=_listed(columns),
-            where=shown(location),
-            do="Add --map ts=0,value=1 (host, metric and instance likewise), by number from 0",
-        )
+    roles = roles_of(columns, options, location, header=header)
     if sysstat and len(columns) > 3 and columns[3].name in _SYSSTAT:
         roles.setdefault("instance", 3)
-    if "ts" not in roles:
-        times = [i for i, c in enumerate(columns) if c.kind == "time" and i not in roles.values()]
-        if len(times) == 1:
-            roles["ts"] = times[0]
     free = [i for i in range(len(columns)) if i not in roles.values()]
     kind = _kind(roles, columns, free, options, location)
     _require_time(roles, columns, kind, options, location)
@@ -128,6 +100,8 @@ def recognise(columns: Sequence[Column], options: ReadOptions, location: str, *,
         metrics: tuple[Metric, ...] = (_value(roles, columns, options, location, header=header),)
     elif kind == "rows":
         metrics = _steps(roles, columns, options, location)
+    elif kind == "hosts":
+        kind, metrics = "wide", _hosts(roles, columns, options, location)
     else:
         metrics = _wide(roles, columns, options, location, sysstat=sysstat)
     roles.pop("value", None)
@@ -142,87 +116,12 @@ def _left_out(columns: Sequence[Column], read: set[int]) -> dict[int, str]:
     return {i: columns[i].name for i in sorted(told, key=lambda i: columns[i].kind in _NUMBERS)}
 
 
-def _listed(columns: Sequence[Column]) -> str:
-    names = ", ".join(f"{i} {c.name!r}" for i, c in enumerate(columns[:_LISTED]))
-    return f"columns {names}" + (f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else "")
-
-
-def _refuse_doubled(columns: Sequence[Column], location: str) -> None:
-    seen: set[str] = set()
-    for column in columns:
-        if column.name and column.name in seen:
-            raise SchemaError(
-                "column names must differ",
-                got=f"{column.name!r} twice",
-                where=shown(location),
-                do="Rename one of them; which one is meant cannot be told",
-            )
-        seen.add(column.name)
-
-
-def _mapped(columns: Sequence[Column], options: ReadOptions, location: str) -> dict[str, int]:
-    roles: dict[str, int] = {}
-    names = [column.name for column in columns]
-    for role, wanted in options.mapping.items():
-        if role not in ROLES:
-            raise UnknownNameError("column to map", role, ROLES)
-        alike = [i for i, name in enumerate(names) if name.lower() == wanted.lower()]
-        if wanted in names:
-            roles[role] = names.index(wanted)
-        elif len(alike) == 1:
-            roles[role] = alike[0]
-        elif wanted.isascii() and wanted.isdigit() and int(wanted) < len(columns):
-            roles[role] = int(wanted)
-        else:
-            raise SchemaError(
-                f"--map {role}=... must name a column, or its number from 0",
-                got=f"{wanted!r}; {_listed(columns)}",
-                where=shown(location),
-            )
-    return roles
-
-
-def _aliased(roles: dict[str, int], columns: Sequence[Column], location: str) -> None:
-    names = [plain(column.name) for column in columns]
-    for role in ROLES:
-        free = [i for i in range(len(names)) if i not in roles.values()]
-        if role in roles:
-            continue
-        # The very name comes first: one damaged row of JSON, whose key is `;host`, must not make it a question.
-        found = (
-            [i for i in free if columns[i].name == role]
-            or [i for i in free if names[i] == role]
-            or [i for i in free if names[i] in ALIASES[role]]
-            or [i for i in free if names[i] in TEXT_ALIASES.get(role, ()) and columns[i].kind == "text"]
-        )
-        if len(found) > 1:
-            several = " and ".join(repr(columns[i].name) for i in found)
-            raise SchemaError(
-                f"one column must hold the {role}",
-                got=several,
-                where=shown(location),
-                do=f"Add --map {role}={columns[found[0]].name}",
-            )
-        if found:
-            roles[role] = found[0]
-
-
-def _guessed(roles: dict[str, int], columns: Sequence[Column]) -> bool:
-    """Give roles to the columns of a table without a header, if they can only mean one thing."""
-    kinds = [column.kind for column in columns]
-    if kinds == ["number"]:
-        roles["value"] = 0
-    elif len(kinds) == 2 and kinds[0] in ("time", "number") and kinds[1] == "number":
-        roles["ts"], roles["value"] = 0, 1
-    return bool(roles)
-
-
 def _kind(
     roles: dict[str, int], columns: Sequence[Column], free: list[int], options: ReadOptions, location: str
 ) -> str:
     if options.layout is not None:
-        if options.layout not in ("long", "wide", "rows"):
-            raise UnknownNameError("layout", options.layout, ("long", "wide", "rows"))
+        if options.layout not in LAYOUTS:
+            raise UnknownNameError("layout", options.layout, LAYOUTS)
         if options.layout == "long" and "value" not in roles:
             raise _missing("value", columns, location)
         if options.layout != "long":
@@ -238,7 +137,7 @@ def _kind(
     if "ts" not in roles and _numbered([columns[i].name for i in numbers]):
         raise SchemaError(
             "a table must have a time or a value column",
-            got=f"{_listed(columns)}; each row looks like one series",
+            got=f"{listed(columns)}; each row looks like one series",
             where=shown(location),
             do="Add --layout rows --start TIME --step DURATION to read every row as a series",
         )
@@ -259,7 +158,7 @@ def _numbered(names: list[str]) -> bool:
 def _missing(role: str, columns: Sequence[Column], location: str) -> SchemaError:
     return SchemaError(
         f"a {role} column is needed",
-        got=_listed(columns),
+        got=listed(columns),
         where=shown(location),
         do=f"Add --map {role}=COLUMN (a name, or a number from 0)",
     )
@@ -276,7 +175,7 @@ def _require_time(
     if kind == "rows" or "ts" not in roles:
         raise SchemaError(
             "a time column is needed" if kind != "rows" else "series in rows need a first time and a step",
-            got=_listed(columns),
+            got=listed(columns),
             where=shown(location),
             do="Add --start TIME and --step DURATION for values at a regular step"
             + ("" if kind == "rows" else ", or --map ts=COLUMN,value=COLUMN (names, or numbers from 0)"),
@@ -306,6 +205,20 @@ def _steps(roles: dict[str, int], columns: Sequence[Column], options: ReadOption
     return tuple(Metric(i, columns[i].name, metric, options.unit or "") for i in steps)
 
 
+def _hosts(roles: dict[str, int], columns: Sequence[Column], options: ReadOptions, location: str) -> tuple[Metric, ...]:
+    if "host" in roles:
+        raise ConfigError("with --layout hosts each column is a host", got=f"--map host={options.mapping['host']}")
+    metric = options.metric or metric_name(stem(location))[0]
+    found = tuple(
+        Metric(i, column.name, metric, options.unit or "", host=column.name, measured=column.kind == "measured")
+        for i, column in enumerate(columns)
+        if i not in roles.values() and column.kind in (*_NUMBERS, "empty") and column.name
+    )
+    if all(columns[one.index].kind == "empty" for one in found):
+        raise _missing("value", columns, location)
+    return found
+
+
 def _wide(
     roles: dict[str, int], columns: Sequence[Column], options: ReadOptions, location: str, *, sysstat: bool
 ) -> tuple[Metric, ...]:
@@ -331,7 +244,7 @@ def _wide(
                 "--metric names one metric",
                 got=f"{len(found)} value columns: {', '.join(found)}",
                 where=shown(location),
-                do="Leave it out, or choose one column with --map value=COLUMN",
+                do="Leave it out, choose one column with --map value=COLUMN, or add --layout hosts if each is a host",
             )
         (only,) = found.values()
         return (replace(only, name=options.metric),)

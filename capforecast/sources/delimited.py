@@ -9,7 +9,7 @@ import polars as pl
 
 from capforecast.errors import SchemaError, SourceError
 from capforecast.sources import ROWS, Batch, ReadOptions
-from capforecast.sources.columns import Column, Layout, recognise
+from capforecast.sources.columns import Layout, recognise
 from capforecast.sources.content import shown
 from capforecast.sources.dialect import (
     SAMPLE_LINES,
@@ -25,6 +25,7 @@ from capforecast.sources.merged import refuse_merged
 from capforecast.sources.moments import Clock, Moments, clock_for, read
 from capforecast.sources.perfmon import begins_perfmon, clock, counters
 from capforecast.sources.records import Records, split
+from capforecast.sources.roles import Column
 from capforecast.sources.sadf import begins_sadf, columns_of, samples_of
 from capforecast.sources.samples import TextCells, assemble, joined, rejected
 from capforecast.sources.text import Block, blocks, recognised_encoding

@@ -12,7 +12,7 @@ import polars as pl
 
 from capforecast.errors import SourceError
 from capforecast.sources import ROWS, Batch, ReadOptions
-from capforecast.sources.columns import Column, Layout, recognise
+from capforecast.sources.columns import Layout, recognise
 from capforecast.sources.content import shown
 from capforecast.sources.dialect import not_recognised
 from capforecast.sources.documents import DECODER
@@ -20,6 +20,7 @@ from capforecast.sources.measured import column_kind
 from capforecast.sources.merged import refuse_merged
 from capforecast.sources.moments import Clock, Moments, clock_for, read
 from capforecast.sources.records import MAX_RAW
+from capforecast.sources.roles import Column
 from capforecast.sources.samples import Bad, TextCells, assemble, joined, rejected
 from capforecast.sources.text import Block, blocks, recognised_encoding
 

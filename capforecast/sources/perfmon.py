@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from capforecast.errors import SchemaError
 from capforecast.sources import ReadOptions
 from capforecast.sources.canonical import METRICS
-from capforecast.sources.columns import Column, Layout, Metric
+from capforecast.sources.columns import Layout, Metric
 from capforecast.sources.content import shown, stem
 from capforecast.sources.moments import Clock, check_zone
 from capforecast.sources.naming import metric_name
+from capforecast.sources.roles import Column
 
 _FIRST = re.compile(r"\(PDH-[CT]SV \d\.\d\)(?: \(.*\)\((-?\d{1,4})\))?$")
 _COUNTER = re.compile(r"\\\\([^\\]+)\\([^\\(]+)(?:\((.*)\))?\\([^\\]+)")
