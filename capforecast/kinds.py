@@ -88,6 +88,10 @@ _STORAGE = (
     "*volume_used*",
     "*checkout_bytes*",
 )
+_SIZES = {
+    "kb": "KB", "mb": "MB", "gb": "GB", "tb": "TB", "kib": "KiB", "mib": "MiB", "gib": "GiB", "tib": "TiB",
+}  # fmt: skip
+"""Units that names of metrics end with."""
 _PCT = ("*_pct", "*_pct_*", "*pct", "*percent*", "*_util", "*utilization*", "*utilisation*")
 
 BUILT_IN: tuple[Kind, ...] = (
@@ -117,7 +121,7 @@ BUILT_IN: tuple[Kind, ...] = (
         "bytes", "byte", 0.0, math.inf, "above", "max",
         (
             *_STORAGE, "*_bytes", "*_bytes_total", "*_byte",
-            "*_kb", "*_mb", "*_gb", "*_kib", "*_mib", "*_gib", "*mem_used*",
+            *(f"*_{name}" for name in _SIZES), "*mem_used*",
         ),
         ("byte", "bytes", "B", "KB", "MB", "GB", "KiB", "MiB", "GiB"), (), (1, 1),
     ),
@@ -140,15 +144,17 @@ BUILT_IN: tuple[Kind, ...] = (
 def kind_of(metric: str, unit: str = "", extra: Iterable[Kind] = ()) -> Kind:
     """Return the kind of a metric, in its unit: by pattern on its name, else by its unit, else ``gauge``.
 
-    A unit per second tells more than the name: only patterns of `extra` come before it.
+    A unit per second tells more than the name: only patterns of `extra` come before it. Without a unit, a name that
+    ends with one of bytes, as ``disk_used_gb`` does, tells it, where no pattern of `extra` knows better.
     """
     kinds = (*extra, *BUILT_IN)
     own, lowered = kinds[: -len(BUILT_IN)], metric.lower()
     # What is told per second is a rate, whatever its name says: counters keep theirs, such as bytes_total.
-    for part in (own, () if unit.endswith("/s") else BUILT_IN):
+    told = unit or _SIZES.get(lowered.rpartition("_")[2], "")
+    for part, known in ((own, unit), (() if unit.endswith("/s") else BUILT_IN, told)):
         for kind in part:
             if any(fnmatchcase(lowered, pattern) for pattern in kind.patterns):
-                return kind.within(unit)
+                return kind.within(known)
     for kind in kinds:
         if unit and (unit in kind.units or (kind.name == "rate" and unit.endswith("/s"))):
             return kind.within(unit)

@@ -143,6 +143,19 @@ def test_the_unit_comes_from_the_data_else_from_the_kind(store, file):
     assert store.series()["unit"].to_list() == ["percent", "percent", "", "pieces"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "unit", "value"),
+    [("disk_used_gb", "", 2e9), ("mem_used_MiB", "", 2.0 * 2**20), ("x_tb", "", 2e12), ("disk_used_gb", "MB", 2e6),
+     ("disk_used_bytes", "", 2.0), ("gb", "", 2.0)],
+)  # fmt: skip
+def test_a_name_that_ends_with_a_unit_of_bytes_tells_it(store, file, metric, unit, value):
+    """The unit of the data goes before the name, and the name before its kind."""
+    run(store, file, batch([Row("a", START, 2.0, metric=metric, unit=unit)]))
+    assert store.samples("a", metric)["value"].to_list() == [value]
+    own = kind_of(metric, "", [Kind("own", "byte", patterns=("*_gb",))])
+    assert own.unit == ("byte" if metric.endswith("_gb") else kind_of(metric).unit)
+
+
 def test_a_missing_instance_is_the_empty_one(store, file):
     result = run(store, file, batch([Row("a", START, 1.0), Row("a", START, 1.0, instance="")]))
     assert (result.accepted, result.duplicate) == (1, 1)
