@@ -93,8 +93,12 @@ def test_numbers_that_tell_rows_apart_are_names_where_no_text_does(tmp_path: Pat
         for i in range(3)
         for k in range(4)
     ]
-    with pytest.raises(SchemaError, match="the column 'processor' tells them apart"):
-        load(as_csv(tmp_path / "cpu.csv", rows))
+    for name in ("value", "util"):
+        named = [{name if key == "value" else key: cell for key, cell in row.items()} for row in rows]
+        with pytest.raises(SchemaError, match="the column 'processor' tells them apart"):
+            load(as_csv(tmp_path / "cpu.csv", named))
+    measured = [{"ts": START_S + i // 2, "host": "a", "value": i % 7, "max": i + 0.5, "n": i} for i in range(20)]
+    assert load(as_csv(tmp_path / "max.csv", measured)).rows.height == 20
 
 
 @WRITERS
