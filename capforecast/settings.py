@@ -265,6 +265,9 @@ class SourceSettings(ServerSettings, Section):
     host: str | None = Field(default=None, description="host of every row, where the data have no such column")
     metric: str | None = Field(default=None, description="metric of every row, likewise")
     unit: str | None = Field(default=None, description="unit of every row, likewise")
+    decimal: Literal["point", "comma"] | None = Field(
+        default=None, description="how numbers are written, 1,234.5 or 1.234,5; 1234.5 when left out"
+    )
     delimiter: str | None = Field(
         default=None, min_length=1, description="of text, such as ';' or 'tab'; recognised when left out"
     )

@@ -26,7 +26,7 @@ from capforecast.store import MANIFEST, Ingested, Store
 from capforecast.times import parse_duration, parse_moment
 
 _AS_SET = (
-    "format", "epoch", "time_format", "delimiter", "encoding", "header", "layout", "host", "metric", "unit"
+    "format", "epoch", "time_format", "decimal", "delimiter", "encoding", "header", "layout", "host", "metric", "unit"
 )  # fmt: skip
 """Settings of a source that are options of reading as they stand."""
 

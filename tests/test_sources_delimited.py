@@ -120,9 +120,9 @@ def test_bad_lines_are_rejects_with_line_reason_and_text(tmp_path: Path) -> None
     assert [lines[n - 1] for n in found.rejects["line"]] == found.rejects["raw"].to_list()
 
 
-def test_decimal_commas_are_told_apart_from_other_text_and_never_read(tmp_path: Path) -> None:
+def test_decimal_commas_are_told_apart_from_other_text_and_not_read_unasked(tmp_path: Path) -> None:
     """A column of them is one of values, so that no metric of a wide table is left out without a word."""
-    reason = "has a decimal comma, where a point is needed"
+    reason = "has a decimal comma or grouped thousands (see --decimal)"
     rows = [["a", "cpu", str(START_S + i), cell] for i, cell in enumerate(("3,5", "-1.234,5", "4", "1,2,3", "n/a"))]
     found = load(write(tmp_path / "long.csv", table(delimiter=";", rows=[TABLE[0], *rows])))
     assert found.rows["value"].to_list() == [4.0]

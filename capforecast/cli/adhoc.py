@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from capforecast.rejected import Rejected
 
 PUBLISHED, PARTLY = 0, 4
-FOR_FILES = ("step", "quantiles", "output", "mapping", "source_format", "tz", "delimiter", "encoding")
+FOR_FILES = (
+    "step", "quantiles", "output", "mapping", "source_format", "tz", "epoch", "time_format", "decimal", "delimiter",
+    "encoding", "header", "layout",
+)  # fmt: skip
 FOR_HOSTS = ("html", "png", "svg")
 DATA_ENDINGS = (
     ".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".gz", ".zst"
@@ -59,7 +62,7 @@ DATA_ENDINGS = (
 )
 @click.option("--quantiles", type=QUANTILES, default="0.1,0.5,0.9", show_default=True, help="FILE: which quantiles.")
 @click.option("-o", "--output", metavar="OUT", help="FILE: write .parquet, .csv or .jsonl.  [default: CSV on stdout]")
-@reading("map", "format", "tz", "delimiter", "encoding")
+@reading("map", "format", "tz", "epoch", "time_format", "decimal", "delimiter", "encoding", "header", "layout")
 @common
 def forecast_command(
     common: Common, target: str, metric: str | None, html: str | None, png: str | None, svg: str | None, **how: Any

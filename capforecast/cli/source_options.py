@@ -49,6 +49,11 @@ _OPTIONS: dict[str, Callable[..., Any]] = {
     "time_format": click.option(
         "--time-format", metavar="FORMAT", help="How times are written, such as %d/%m/%Y %H:%M.  [default: recognised]"
     ),
+    "decimal": click.option(
+        "--decimal",
+        type=Names(["point", "comma"]),
+        help="How numbers are written: 1,234.5 or 1.234,5.  [default: 1234.5]",
+    ),
     "delimiter": click.option(
         "--delimiter", metavar="CHAR", help="Delimiter of text, such as ';'.  [default: recognised]"
     ),

@@ -50,6 +50,8 @@ class ReadOptions:
         Unit of whole-number times: s, ms, us or ns; recognised from their size otherwise.
     time_format : str, optional
         strftime format of times in text, such as ``%d/%m/%Y %H:%M``; ISO 8601 is recognised without.
+    decimal : str, optional
+        How numbers in text are written: "point" (1,234.5) or "comma" (1.234,5); without it neither has groups.
     delimiter, encoding : str, optional
         Of text; recognised otherwise.
     header : bool, optional
@@ -70,6 +72,7 @@ class ReadOptions:
     timezone: str = "UTC"
     epoch: str | None = None
     time_format: str | None = None
+    decimal: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
     header: bool | None = None

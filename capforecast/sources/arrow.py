@@ -19,7 +19,7 @@ from capforecast.sources.merged import CHECKED_ROWS, refuse_merged
 from capforecast.sources.moments import PER_SECOND, Clock, Moments, check_zone, clock_for, localised, read
 from capforecast.sources.records import MAX_RAW
 from capforecast.sources.roles import Column
-from capforecast.sources.samples import assemble
+from capforecast.sources.samples import assemble, text_numbers
 from capforecast.times import DAY_US
 
 _SAMPLE = 1000
@@ -48,7 +48,8 @@ class Table:
 
     def __init__(self, schema: Any, sample: Mapping[int, pl.Series], location: str, options: ReadOptions):
         self._location, self._options, self.seen = location, options, 0
-        columns = [Column(name, _kind(schema.field(i).type, sample.get(i))) for i, name in enumerate(schema.names)]
+        kinds = [_kind(field.type, sample.get(i), options.decimal) for i, field in enumerate(schema)]
+        columns = [Column(name, kind) for name, kind in zip(schema.names, kinds, strict=True)]
         layout = recognise(columns, options, location)
         held = {i: name for i, name in layout.left_out.items() if not pa.types.is_null(schema.field(i).type)}
         self.layout = replace(layout, left_out=held)
@@ -97,13 +98,13 @@ def _is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-def _kind(kind: Any, cells: pl.Series | None) -> str:
+def _kind(kind: Any, cells: pl.Series | None, decimal: str | None = None) -> str:
     if _is_number(kind):
         return "number"
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "time"
     if is_text(kind):
-        return "text" if cells is None else column_kind(cells)
+        return "text" if cells is None else column_kind(cells, decimal)
     return "other"
 
 
@@ -158,8 +159,7 @@ class _ArrowCells:
     def numbers(self, index: int) -> tuple[pl.Series, pl.Series]:
         array = self._array(index)
         if is_text(array.type):
-            cells = as_text(array)
-            return cells.cast(pl.Float64, strict=False), cells.is_null()
+            return text_numbers(as_text(array), self._options.decimal)
         values = pl.Series(pl.from_arrow(array.cast(pa.float64(), safe=False)))
         return values, values.is_null()
 

@@ -24,7 +24,7 @@ from capforecast.sources.naming import ALIASES, NOT_METRICS, metric_name, plain
 from capforecast.sources.roles import Column, listed, roles_of
 
 _SYSSTAT = ("CPU", "DEV", "IFACE", "FILESYSTEM", "TTY", "INTR", "FCHOST", "BAT", "BUS")
-_NUMBERS = ("number", "measured", "decimal_comma")
+_NUMBERS = ("number", "measured", "formatted")
 """Kinds of the cells of values; the rows of the last are rejects that say so."""
 _NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)
 LAYOUTS = ("long", "wide", "rows", "hosts")

@@ -150,7 +150,8 @@ class _Reading:
             # One section of several says nothing: its rows are kept as rejects, the others are read.
             lost = [(int(n), error.must, records.raw(k)) for k, n in enumerate(records.lines.tolist())]
             return Batch(pl.DataFrame(schema=ROWS), rejected(sorted(records.bad + lost)))
-        cells = TextCells(records.cells, (records.lines, records.ordinals), self._moments, records.raw)
+        numbered, decimal = (records.lines, records.ordinals), self._options.decimal
+        cells = TextCells(records.cells, numbered, self._moments, records.raw, decimal)
         batch = assemble(cells, layout, self._options)
         if first:
             refuse_merged(batch, cells, layout, self._location, layout.left_out)
@@ -160,7 +161,8 @@ class _Reading:
         if self._layout is None:
             assert self._dialect is not None
             names = columns_of(self._names) if self._dialect.sections else self._names
-            columns = [Column(name, column_kind(records.cells[str(i)])) for i, name in enumerate(names)]
+            kinds = [column_kind(records.cells[str(i)], self._options.decimal) for i in range(len(names))]
+            columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
             if begins_perfmon(names[0]) and not self._options.mapping:
                 self._layout = counters(columns, self._options, self._location)
                 self._clock = clock(names[0], self._options)

@@ -190,7 +190,7 @@ def is_header(cells: tuple[str, ...]) -> bool:
     """Tell whether the cells of a line are names rather than data."""
     if any(plain(cell) in (*ALIASES["ts"], *ALIASES["value"]) for cell in cells):
         return True
-    return not any(kind_of(pl.Series([cell])) in ("number", "decimal_comma", "time") for cell in cells)
+    return not any(kind_of(pl.Series([cell])) in ("number", "formatted", "time") for cell in cells)
 
 
 def _preamble(lines: list[str]) -> tuple[int, str | None]:

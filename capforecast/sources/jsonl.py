@@ -108,6 +108,7 @@ class _Reading:
             (lines, np.array(ordinals, dtype=np.int64)),
             self._moments,
             lambda row: numbered[places[row]][1][:MAX_RAW],
+            self._options.decimal,
         )
         batch = assemble(cells, layout, self._options)
         if first:
@@ -120,10 +121,11 @@ class _Reading:
         if self._layout is None:
             self._names = list(dict.fromkeys(name for row in rows for name in row))
             holders = {name for row in rows for name, cell in row.items() if isinstance(cell, dict | list)}
-            columns = [
-                Column(name, "other" if name in holders else column_kind(self._column(rows, name)))
-                for name in self._names
+            decimal = self._options.decimal
+            kinds = [
+                "other" if name in holders else column_kind(self._column(rows, name), decimal) for name in self._names
             ]
+            columns = [Column(name, kind) for name, kind in zip(self._names, kinds, strict=True)]
             self._layout = recognise(columns, self._options, self._location)
             if "ts" in self._layout.roles:
                 name = self._names[self._layout.roles["ts"]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from capforecast.sources.decimals import pointed
 from capforecast.sources.moments import kind_of
 from capforecast.units import known
 
@@ -42,13 +43,15 @@ def split(cells: pl.Series) -> tuple[pl.Series, pl.Series]:
     return pl.select(pl.when(bare).then(value).otherwise(value * factor)).to_series(), unit
 
 
-def column_kind(cells: pl.Series) -> str:
+def column_kind(cells: pl.Series, decimal: str | None = None) -> str:
     """Return what cells of text are: as `kind_of` says, or measured where most are numbers, and some have units."""
+    cells = cells.head(_SAMPLE).str.strip_chars()
+    if decimal is not None:
+        cells = pl.select(pl.coalesce(pointed(cells, decimal), cells)).to_series()
     kind = kind_of(cells)
     if kind != "text":
         return kind
-    filled = cells.head(_SAMPLE).str.strip_chars()
-    filled = filled.filter((filled != "").fill_null(False))
+    filled = cells.filter((cells != "").fill_null(False))
     values, units = split(filled)
     with_unit = units.null_count() < len(units)
     return "measured" if with_unit and values.is_not_null().sum() * 2 >= len(filled) else kind

@@ -24,6 +24,7 @@ import polars as pl
 
 from capforecast.errors import ConfigError, SourceError
 from capforecast.sources import ReadOptions
+from capforecast.sources.decimals import FORMATTED
 
 UNITS: dict[str, tuple[float, float]] = {
     "s": (3.1e8, 1e10),
@@ -39,8 +40,6 @@ _ISO = (
     r"(?:(?:[Tt]|\s+)([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
     r"\s*([Zz]|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)?$"
 )
-DECIMAL_COMMA = r"^[-+]?(?:\d+|\d{1,3}(?:[. ]\d{3})+),\d+$"
-"""Numbers as they are written where the comma is the decimal sign: they are told apart, and never read."""
 _MONTH_DAYS = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _SAMPLE = 1000
 
@@ -84,7 +83,7 @@ class Clock:
 
 
 def kind_of(cells: pl.Series) -> str:
-    """Return what text cells are: number, time, decimal_comma, text or empty (most of the filled ones decide)."""
+    """Return what text cells are: number, time, formatted, text or empty (most of the filled ones decide)."""
     filled = cells.head(_SAMPLE).str.strip_chars()
     filled = filled.filter((filled != "").fill_null(False))
     if not len(filled):
@@ -94,7 +93,7 @@ def kind_of(cells: pl.Series) -> str:
         return "number"
     if filled.str.contains(_ISO).sum() * 2 >= len(filled):
         return "time"
-    return "decimal_comma" if (numbers | filled.str.contains(DECIMAL_COMMA)).sum() * 2 >= len(filled) else "text"
+    return "formatted" if (numbers | filled.str.contains(FORMATTED)).sum() * 2 >= len(filled) else "text"
 
 
 def clock_for(cells: pl.Series, options: ReadOptions, where: str) -> Clock:

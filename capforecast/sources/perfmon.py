@@ -41,7 +41,7 @@ def counters(columns: Sequence[Column], options: ReadOptions, location: str) -> 
     found: dict[tuple[str, str, str], Metric] = {}
     left_out = {}
     for i, column in enumerate(columns[1:], 1):
-        if column.kind not in ("number", "empty", "decimal_comma"):
+        if column.kind not in ("number", "empty", "formatted"):
             left_out[i] = column.name
             continue
         # Processor and Processor Information say the same of their sums; the second keeps its own name.

@@ -23,7 +23,7 @@ _LISTED = 24
 class Column:
     """One column: its name, and what its first cells are.
 
-    That is number, measured (with units), decimal_comma, time, text, empty or other.
+    That is number, measured (with units), formatted, time, text, empty or other.
     """
 
     name: str

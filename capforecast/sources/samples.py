@@ -16,8 +16,9 @@ import polars as pl
 
 from capforecast.sources import REJECTS, ROWS, Batch, ReadOptions
 from capforecast.sources.columns import Layout, Metric
+from capforecast.sources.decimals import FORMATTED, pointed
 from capforecast.sources.measured import split
-from capforecast.sources.moments import DECIMAL_COMMA, Moments
+from capforecast.sources.moments import Moments
 
 Bad = list[tuple[int, str, str]]
 REJECT_ROWS = 50
@@ -60,6 +61,8 @@ class TextCells:
         Turns a column of text into moments.
     raw : function
         Gives the text of a row.
+    decimal : str, optional
+        How numbers are written, as in `ReadOptions`.
     """
 
     def __init__(
@@ -68,8 +71,9 @@ class TextCells:
         numbered: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
         clock: Callable[[pl.Series], Moments],
         raw: Callable[[int], str],
+        decimal: str | None = None,
     ):
-        self._frame, self._clock, self._raw = frame, clock, raw
+        self._frame, self._clock, self._raw, self._decimal = frame, clock, raw, decimal
         self.lines, self.ordinals = numbered
 
     def text(self, index: int) -> pl.Series:
@@ -80,8 +84,7 @@ class TextCells:
 
     def numbers(self, index: int) -> tuple[pl.Series, pl.Series]:
         """Return a column as float64 (null where empty or unreadable), and which cells are empty."""
-        cells = self.text(index)
-        return cells.cast(pl.Float64, strict=False), cells.is_null()
+        return text_numbers(self.text(index), self._decimal)
 
     def moments(self, index: int) -> Moments:
         """Return a column as times."""
@@ -90,6 +93,12 @@ class TextCells:
     def raw(self, row: int) -> str:
         """Return a row as it stood."""
         return self._raw(row)
+
+
+def text_numbers(cells: pl.Series, decimal: str | None) -> tuple[pl.Series, pl.Series]:
+    """Return text as float64 (null where empty or unreadable), and which cells are empty."""
+    written = cells if decimal is None else pointed(cells, decimal)
+    return written.cast(pl.Float64, strict=False), cells.is_null()
 
 
 def assemble(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
@@ -131,12 +140,12 @@ def _together(batches: list[Batch]) -> Batch:
     return Batch(pl.concat([b.rows for b in batches]), pl.concat([b.rejects for b in batches]), left_out)
 
 
-def _values(cells: Cells, metric: Metric) -> tuple[pl.Series, pl.Series, pl.Series | None]:
+def _values(cells: Cells, metric: Metric, options: ReadOptions) -> tuple[pl.Series, pl.Series, pl.Series | None]:
     """Return the values of a column, which cells are empty, and the units of those that name one."""
     if not metric.measured:
         return *cells.numbers(metric.index), None
     text = cells.text(metric.index)
-    values, units = split(text)
+    values, units = split(text if options.decimal is None else pointed(text, options.decimal))
     return values, text.is_null(), units
 
 
@@ -165,7 +174,7 @@ def _long(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
     host = _names(cells, layout, "host", None if "host" in layout.roles else layout.host)
     name = _names(cells, layout, "metric", None if "metric" in layout.roles else metric.name)
     times = _times(cells, layout, options)
-    values, empty, units = _values(cells, metric)
+    values, empty, units = _values(cells, metric, options)
     unit = _names(cells, layout, "unit", layout.unit)
     rows = pl.DataFrame(
         {
@@ -220,7 +229,7 @@ def _wide(cells: Cells, layout: Layout, options: ReadOptions) -> Batch:
     present = np.empty((count, width), dtype=bool)
     given = {}
     for j, metric in enumerate(layout.metrics):
-        found, empty, of_cells = _values(cells, metric)
+        found, empty, of_cells = _values(cells, metric, options)
         if of_cells is not None:
             given[j] = of_cells
         values[:, j] = found.fill_null(0.0).to_numpy()
@@ -271,6 +280,6 @@ def _unreadable(cells: Cells, metric: Metric, wrong: pl.Series) -> Bad:
 
 def _no_number(cells: Cells, metric: Metric) -> pl.Series:
     """Return of each row what is wrong with its value if it is no number."""
-    comma = cells.text(metric.index).str.contains(DECIMAL_COMMA).fill_null(False)
-    reasons = {True: "has a decimal comma, where a point is needed", False: "is not a number"}
-    return comma.replace_strict(reasons, return_dtype=pl.String)
+    formatted = cells.text(metric.index).str.contains(FORMATTED).fill_null(False)
+    reasons = {True: "has a decimal comma or grouped thousands (see --decimal)", False: "is not a number"}
+    return formatted.replace_strict(reasons, return_dtype=pl.String)
