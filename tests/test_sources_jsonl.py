@@ -9,6 +9,8 @@ import pytest
 from source_files import COMPRESS, START_S, START_US, load, write
 
 from capforecast.errors import SchemaError, SourceError
+from capforecast.sources import ReadOptions
+from capforecast.sources.recognise import read
 
 
 def lines(*objects: object) -> str:
@@ -108,3 +110,30 @@ def test_rows_without_time_get_start_and_step_also_over_bad_lines(tmp_path: Path
     text = lines({"cpu": 1}) + "broken\n" + lines({"cpu": 3})
     found = load(write(tmp_path / "a.jsonl", text), start_us=START_US, step_us=60_000_000)
     assert found.rows["ts"].to_list() == [START_US, START_US + 120_000_000]
+
+
+def test_what_stands_in_objects_inside_has_dotted_names(tmp_path: Path) -> None:
+    """As Metricbeat writes it, whose percents are shares of one."""
+    system = {"cpu": {"total": {"pct": 0.25}, "cores": 4}, "load": {"1": 1.5}}
+    events = [
+        {"@timestamp": "2024-01-01T00:00:00.000Z", "host": {"name": "a"}, "metricset": {"name": "x"}, "system": system},
+        {
+            "@timestamp": "2024-01-01T00:01:00.000Z",
+            "host": {"id": "x", "name": "a", "": {}},
+            "system": {"cpu": {"cores": 8}},
+        },
+        {"@timestamp": "2024-01-01T00:02:00.000Z", "host": {"name": "a"}, "a.b": 1, "a": {"b": 2}},
+        {"@timestamp": "2024-01-01T00:03:00.000Z", "host": {"name": "a"}, "system": {"load": {"1": "\ud800"}}},
+    ]
+    text = "".join(json.dumps(event) + "\n" for event in events)
+    (batch,) = read(str(write(tmp_path / "m.jsonl", text)), ReadOptions())
+    assert batch.rows.select("host", "metric", "unit", "value", "line").rows() == [
+        ("a", "system_cpu_total_pct", "fraction", 0.25, 1),
+        ("a", "system_cpu_cores", "", 4.0, 1),
+        ("a", "system_load_1", "", 1.5, 1),
+        ("a", "system_cpu_cores", "", 8.0, 2),
+    ]
+    assert batch.left_out == ("metricset.name", "host.id")
+    assert batch.rejects.select("line", "reason").rows() == [
+        (3, "a key stands twice"), (4, "it holds half of a surrogate pair, which is no text")
+    ]  # fmt: skip

@@ -134,13 +134,13 @@ def test_columns_that_hold_something_and_are_not_read_are_named(
     assert {batch.left_out for batch in read(str(wide), ReadOptions())} == {("team", "kind")}
 
 
-def test_what_json_holds_in_objects_is_named_and_so_are_keys_that_come_later(
+def test_what_json_holds_in_lists_is_named_and_so_are_keys_that_come_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("capforecast.sources.jsonl._LINES", 2)
-    rows: Rows = [{"ts": START_S + i, "load": 1.5, "system": {"cpu": 0.5}, "tags": []} for i in range(3)]
+    rows: Rows = [{"ts": START_S + i, "load": 1.5, "hosts": [{"cpu": 0.5}], "tags": []} for i in range(3)]
     found = list(read(str(as_jsonl(tmp_path / "a.jsonl", [*rows, {**rows[0], "disk": 1}])), ReadOptions()))
-    assert [name for batch in found for name in batch.left_out] == ["system", "tags", "disk"]
+    assert [name for batch in found for name in batch.left_out] == ["hosts", "tags", "disk"]
     assert pl.concat([batch.rows for batch in found])["metric"].unique().to_list() == ["load"]
 
 

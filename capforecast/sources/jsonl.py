@@ -1,4 +1,8 @@
-"""JSON lines: one object on each line, long or wide, with the same column names as delimited text."""
+"""JSON lines: one object on each line, long or wide, with the same column names as delimited text.
+
+What stands in an object inside, as Metricbeat and Elasticsearch write it, is a column with a dotted name, such as
+``system.cpu.total.pct``. Lists are not read.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 class JsonLines:
-    """One JSON object a line. Values may be numbers or text; objects and lists inside are not read."""
+    """One JSON object a line, or objects inside of it. Values may be numbers or text."""
 
     name = "jsonl"
     general = True
@@ -120,7 +124,7 @@ class _Reading:
     def _recognised(self, rows: list[dict[str, Any]]) -> Layout:
         if self._layout is None:
             self._names = list(dict.fromkeys(name for row in rows for name in row))
-            holders = {name for row in rows for name, cell in row.items() if isinstance(cell, dict | list)}
+            holders = {name for row in rows for name, cell in row.items() if isinstance(cell, list)}
             decimal = self._options.decimal
             kinds = [
                 "other" if name in holders else column_kind(self._column(rows, name), decimal) for name in self._names
@@ -165,13 +169,32 @@ def _object(text: str) -> dict[str, Any] | str:
         return "a key stands twice" if "stands twice" in str(error) else "the line is not valid JSON"
     if not isinstance(found, dict):
         return "the line is not a JSON object"
+    if text.count("{") > 1:
+        flat = list(_flat(found))
+        found = dict(flat)
+        if len(found) < len(flat):
+            return "a key stands twice"
     if "\\u" in text and any(_HALF.search(one) for one in (*found, *found.values()) if isinstance(one, str)):
         return "it holds half of a surrogate pair, which is no text"
     return found
 
 
+def _flat(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the cells of an object and of those inside of it, under names that are joined by points."""
+    waiting = [("", iter(found.items()))]
+    while waiting:
+        prefix, items = waiting[-1]
+        name, value = next(items, (None, None))
+        if name is None:
+            waiting.pop()
+        elif isinstance(value, dict):
+            waiting.append((f"{prefix}{name}.", iter(value.items())))
+        else:
+            yield prefix + name, value
+
+
 def _cell(value: object) -> str | None:
-    """Return a scalar as text; objects and lists hold nothing that could be a name, a time or a value."""
+    """Return a scalar as text; lists hold nothing that could be a name, a time or a value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

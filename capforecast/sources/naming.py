@@ -2,7 +2,8 @@
 
 `metric_name` makes a metric of a header: lower case, everything but letters and digits becomes ``_``, ``%``
 becomes ``pct`` (a leading one goes to the end), ``/s`` at the end becomes ``per_s``. A unit in brackets
-stays in the name and is the unit too: ``CPU usage [%]`` is ``cpu_usage_pct`` in percent.
+stays in the name and is the unit too: ``CPU usage [%]`` is ``cpu_usage_pct`` in percent. What Metricbeat calls
+percents, ``system.cpu.total.pct``, are shares.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "value": ("value", "y", "val", "reading", "countervalue"),
 }  # fmt: skip
+ELASTIC = {"host": "host.name", "ts": "@timestamp"}
+"""Fields of Elastic's common schema, beside which others stand whose names are usual, too: ``host.id``."""
 TEXT_ALIASES: dict[str, tuple[str, ...]] = {
     "host": ("computer", "computername", "computer_name", "vmname", "entity", "resource", "resourceid", "series"),
     "metric": ("metricname", "metricid", "metric_id", "countername", "counter_name", "item"),
@@ -39,6 +42,8 @@ NOT_METRICS = (
     "", "index", "interval", "row", "label", "manufact", "product", "bus", "idvendor", "idprod", "maxpower",
 )  # fmt: skip
 """Numbers that measure nothing: row numbers, class labels, the identifiers in sysstat's list of USB devices."""
+_SHARE = re.compile(r"(?:system|host|docker|kubernetes|process)\.(?:\w+\.)*pct$")
+"""Fields of Metricbeat that are called percents and are shares of one."""
 _BRACKETS = re.compile(r"^(.*?)\s*[\[(]([^\[\]()]*)[\])]\s*$", re.DOTALL)
 
 
@@ -50,6 +55,8 @@ def plain(header: str) -> str:
 
 def metric_name(header: str) -> tuple[str, str]:
     """Return the metric and the unit a header stands for."""
+    if _SHARE.match(header):
+        return _snake(header), "fraction"
     found = _BRACKETS.match(header)
     if found and found[1].strip() and found[2].strip():
         unit = found[2].strip()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from capforecast.errors import SchemaError, UnknownNameError
 from capforecast.sources import ReadOptions
 from capforecast.sources.content import shown
-from capforecast.sources.naming import ALIASES, ROLES, TEXT_ALIASES, plain
+from capforecast.sources.naming import ALIASES, ELASTIC, ROLES, TEXT_ALIASES, plain
 
 _LISTED = 24
 
@@ -120,6 +120,7 @@ def _aliased(roles: dict[str, int], columns: Sequence[Column], location: str, wa
         found = (
             [i for i in free if columns[i].name == role]
             or [i for i in free if names[i] == role]
+            or [i for i in free if columns[i].name == ELASTIC.get(role)]
             or [i for i in free if names[i] in ALIASES[role]]
             or [i for i in free if names[i] in TEXT_ALIASES.get(role, ()) and columns[i].kind == "text"]
         )
