@@ -14,6 +14,8 @@ from capforecast.times import parse_duration
 
 SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token")
 
+_LAST = 255
+
 
 def _duration(text: str) -> str:
     parse_duration(text)
@@ -30,6 +32,8 @@ def _public(headers: dict[str, str]) -> dict[str, str]:
             )
         if not name.isascii() or not name.replace("-", "").isalnum() or not value.isprintable():
             raise ConfigError("a header must be a name and printable text", got=repr(name))
+        if any(ord(letter) > _LAST for letter in value):
+            raise ConfigError("the text of a header must be of the characters of Latin-1", got=repr(name))
     return headers
 
 
