@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from capforecast.address import names_server, parse_address
 from capforecast.bucket import names_storage, parse_place
 from capforecast.errors import ConfigError
+from capforecast.location import check_location
 from capforecast.times import parse_duration
 
 SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token")
@@ -98,6 +99,7 @@ class ServerSettings(BaseModel):
         location = str(getattr(self, "location", ""))
         if self.secret_env is not None and self.secret_file is not None:
             raise ValueError("only one of secret_env and secret_file may be given")
+        check_location(location)
         if names_server(location):
             parse_address(location)
             if not self.queries:
