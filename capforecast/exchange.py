@@ -210,6 +210,10 @@ class Exchange:
         headers |= {"User-Agent": f"capforecast/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
         authorization = self._access.authorization()
         if authorization is not None:
+            if not authorization.isascii():
+                raise SourceError(
+                    "a token must be ASCII text", where=self._where, do="Write it again, or set user for a password"
+                )
             headers["Authorization"] = authorization
         if not get:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -234,9 +238,12 @@ class Exchange:
         raise self._refused(310, f"more than {_REDIRECTS} redirects")
 
     def _same_origin(self, url: str, to: str) -> str:
-        there = urljoin(url, to)
-        if urlsplit(there)[:2] != urlsplit(self._base)[:2]:
+        try:
+            there = urljoin(url, to)
             goal = urlsplit(there)
+        except ValueError:
+            raise self._refused(300, "a redirect to what is no address") from None
+        if goal[:2] != urlsplit(self._base)[:2]:
             raise self._refused(
                 300,
                 f"a redirect to {goal.scheme}://{goal.hostname}",
@@ -322,7 +329,7 @@ def _retry_after(text: str | None) -> float:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return max(0.0, (aware - datetime.now(UTC)).total_seconds())

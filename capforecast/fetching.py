@@ -91,7 +91,7 @@ def fetched(
         if sha256 in known:
             continue
         try:
-            with TemporaryDirectory(prefix="capforecast-object-") as folder:
+            with _folder() as folder:
                 path = _copied(storage, one, Path(folder) / place.storage / place.bucket, location)
                 with _named(str(path), location):
                     name = choose(str(path), head(str(path)), options)
@@ -135,9 +135,26 @@ def _copied(storage: Storage, stored: Stored, folder: Path, location: str) -> Pa
             do="Copy the object under another key",
         )  # fmt: skip
     path = folder.joinpath(*parts)
-    path.parent.mkdir(parents=True)
+    with _roomy():
+        path.parent.mkdir(parents=True)
     storage.copy(stored, path)
     return path
+
+
+def _folder() -> TemporaryDirectory[str]:
+    with _roomy():
+        return TemporaryDirectory(prefix="capforecast-object-")
+
+
+@contextmanager
+def _roomy() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            "there must be room for a copy of an object", got=error.strerror or str(error),
+            do="Set TMPDIR to a directory that can be written to",
+        ) from error  # fmt: skip
 
 
 @contextmanager

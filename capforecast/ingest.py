@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -86,14 +87,16 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     ingest_id = hashlib.sha256(stamp.encode()).hexdigest()[:20]
     file = _file(location)
     latest_us = min(as_of_us + config.ingest.future_tolerance_us, LATEST_US)
-    batches = _checked(source.read(location, options), location, latest_us, tuple(config.metric_kinds), progress, tell)
+    read = _readable(source.read(location, options), location)
     # Content that can be read only once has no hash beforehand: it is another source each time.
     if file is not None:
-        sha256, batches = _identity(file, options), _unchanged(batches, file)
+        # Looked at before it is hashed: what has this hash must be what is read.
+        before = _state(file)
+        sha256, read = _identity(file, options), _unchanged(read, file, before)
     elif sha256 is None:
         sha256 = hashlib.sha256(f"{location}\0{ingest_id}".encode()).hexdigest()
     return store.append(
-        location, sha256, batches,
+        location, sha256, _checked(read, location, latest_us, tuple(config.metric_kinds), progress, tell),
         ingest_id=ingest_id, run_id=run_id, as_of_us=as_of_us, max_new_series=config.ingest.max_new_series,
     )  # fmt: skip
 
@@ -135,20 +138,43 @@ def _file(location: str) -> Path | None:
 
 
 def _digest(path: Path) -> hashlib._Hash:
+    with _looking(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256")
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """Return what changes where a file is written to or another one takes its name."""
+    with _looking(path):
+        now = os.stat(path)
+    return now.st_ino, now.st_size, now.st_mtime_ns
+
+
+@contextmanager
+def _looking(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256")
+        yield
     except OSError as error:
         raise SourceError(
             "a source must be readable", got=error.strerror, where=str(path), do="Check its permissions"
         ) from error
 
 
-def _unchanged(batches: Iterator[Batch], path: Path) -> Iterator[Batch]:
-    before = os.stat(path)
+def _readable(batches: Iterator[Batch], location: str) -> Iterator[Batch]:
+    """Tell what the operating system refuses in the middle of a source as an error of that source."""
+    try:
+        yield from batches
+    except OSError as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(
+            "a source must be readable to its end", got=error.strerror or str(error), where=location,
+            do="Nothing was taken from it",
+        ) from error  # fmt: skip
+
+
+def _unchanged(batches: Iterator[Batch], path: Path, before: tuple[int, int, int]) -> Iterator[Batch]:
     yield from batches
-    after = os.stat(path)
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+    if _state(path) != before:
         raise SourceError(
             "a source must not change while it is read",
             where=str(path),

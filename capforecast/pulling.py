@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -63,13 +63,16 @@ def pulled(store: Store, settings: SourceSettings, config: Config, as_of_us: int
     """
     for query in settings.queries:
         name = query_name(settings, query, config)
+        hidden: Callable[[str], str] = str
         try:
             pull = pull_of(settings, query, config, range_us(store, name, settings, as_of_us))
+            hidden = pull.access.hidden
             asked = _Asked(pull.address.server, registry.load("server", pull.address.server)(), pull)
             yield ingest(store, name, asked, ReadOptions(), config, as_of_us=as_of_us)
         except FAILURES as error:
             place = f"{settings.location}#{query.metric}"
-            yield error.about(place)
+            # What is quoted of an answer may hold what the server was shown.
+            yield hidden(error.about(place))
 
 
 def query_name(settings: SourceSettings, query: QuerySettings, config: Config) -> str:

@@ -124,6 +124,13 @@ def _instant(exchange: Exchange, query: str, pull: Pull) -> Iterator[tuple[str, 
     """Yield host, instance and value of each series at the end of the range."""
     fields = {"query": query, "time": str(pull.to_us // SECOND_US), "partial_response": "false"}
     for one in exchange.ask("/api/v1/query", fields, partial(answered, kind="vector")):
-        host, instance = identity(one["metric"], pull)
+        try:
+            labels, value = {str(name): str(text) for name, text in one["metric"].items()}, float(one["value"][1])
+        except (TypeError, KeyError, ValueError, AttributeError, IndexError, OverflowError) as error:
+            raise SourceError(
+                "a series must have labels and a value", got=pull.access.hidden(str(one))[:80],
+                where=pull.address.location,
+            ) from error  # fmt: skip
+        host, instance = identity(labels, pull)
         if host:
-            yield escape(host), escape(instance), float(one["value"][1])
+            yield escape(host), escape(instance), value

@@ -156,11 +156,11 @@ def nightly(
             _begin(progress, "publish")
             with timings.stage("publish"):
                 published = publication.publish({"report.html": page})
-        if config.ingest.samples_days is not None:
-            store.prune_samples(config.ingest.samples_days)
         # A moment that has not come yet makes nothing old.
-        today = Stamp(stamp.run_id, min(moment, now_us)).date
-        store.prune_history(today - timedelta(days=config.store.history_days))
+        come_us = min(moment, now_us)
+        if config.ingest.samples_days is not None:
+            store.prune_samples(config.ingest.samples_days, until_us=come_us)
+        store.prune_history(Stamp(stamp.run_id, come_us).date - timedelta(days=config.store.history_days))
         tables = published_tables(store.path / published.path, published.files, {"run": row})
     silent = aged or _silent(found.counts, moment)
     notes = [note for note in (silent, _placed(moment, now_us, latest=published.latest)) if note]

@@ -10,9 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from capforecast.address import names_server, parse_address
 from capforecast.bucket import names_storage, parse_place
 from capforecast.errors import ConfigError
+from capforecast.location import check_location
 from capforecast.times import parse_duration
 
 SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization", "x-api-key", "x-auth-token")
+
+_LAST = 255
 
 
 def _duration(text: str) -> str:
@@ -30,6 +33,8 @@ def _public(headers: dict[str, str]) -> dict[str, str]:
             )
         if not name.isascii() or not name.replace("-", "").isalnum() or not value.isprintable():
             raise ConfigError("a header must be a name and printable text", got=repr(name))
+        if any(ord(letter) > _LAST for letter in value):
+            raise ConfigError("the text of a header must be of the characters of Latin-1", got=repr(name))
     return headers
 
 
@@ -94,6 +99,7 @@ class ServerSettings(BaseModel):
         location = str(getattr(self, "location", ""))
         if self.secret_env is not None and self.secret_file is not None:
             raise ValueError("only one of secret_env and secret_file may be given")
+        check_location(location)
         if names_server(location):
             parse_address(location)
             if not self.queries:

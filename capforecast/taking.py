@@ -10,7 +10,7 @@ from pathlib import Path
 
 from capforecast import registry
 from capforecast.address import names_server, parse_address
-from capforecast.bucket import names_storage
+from capforecast.bucket import names_storage, parse_place
 from capforecast.config import Config
 from capforecast.errors import SourceError
 from capforecast.fetching import fetched
@@ -240,6 +240,7 @@ def _ingest_objects(
     store: Store, location: str, options: ReadOptions, config: Config, as_of_us: int, tell: LeftOut | None
 ) -> list[tuple[str, Ingested]]:
     """Take objects in, whether they were before or not; the settings say how they are reached, or the environment."""
+    parse_place(location)
     sources = _sources_of(location, config) or [SourceSettings(location=location)]
     found = chain.from_iterable(
         fetched(store, settings, options, config, as_of_us, anew=True, tell=tell) for settings in sources

@@ -168,3 +168,18 @@ def test_a_moment_no_run_can_have_is_a_usage_error(tmp_path: Path, text: str) ->
         moment_us(text)
     with pytest.raises(ConfigError, match="as_of must lie between"):
         moment_us(2**63)
+
+
+def test_a_mistyped_moment_and_a_clock_that_is_ahead_cost_nobody_their_samples(tmp_path: Path) -> None:
+    """A run as of a moment that has not come takes a sample of that time; what was there stays, and may grow."""
+    end = datetime(2025, 6, 1)
+    good, ahead = table(tmp_path / "good.csv", halves(end)), table(tmp_path / "ahead.csv", ["2095-01-01T00:00:00"], "z")
+    settings = tmp_path / "capforecast.toml"
+    sources = "".join(f"[[sources]]\nlocation = {json.dumps(name)}\n" for name in (good, ahead))
+    settings.write_text(f'[run]\nhorizon = "7d"\n[ingest]\nsamples_days = 400\n{sources}')
+    said(tmp_path, "run", "--config", str(settings), "--as-of", "2095-02-01T00:00:00", code=0)
+    with Store.open(tmp_path / "store") as store:
+        assert sorted(store.series().select("host", "samples").rows()) == [("h", 48 * DAYS), ("z", 1)]
+        assert store.samples("h", "cpu_util_pct").height == 48 * DAYS
+    late = table(tmp_path / "late.csv", [end.isoformat()])
+    said(tmp_path, "ingest", late, "--as-of", (end + timedelta(hours=1)).isoformat())

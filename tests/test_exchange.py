@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,49 @@ def test_a_certificate_must_be_trusted(tmp_path: Path) -> None:
         assert ask(server.port, scheme="https", access=trusting)
         with pytest.raises(SourceError, match="ca_file must be a readable file"):
             ask(server.port, scheme="https", access=Access(ca_file=str(tmp_path / "key.pem")))
+
+
+@pytest.mark.parametrize("to", ["http://[bad", "//[", "http://]/"])
+def test_a_redirect_to_what_is_no_address_is_refused(to: str) -> None:
+    with bad_server(says(302, b"", Location=to)) as server, pytest.raises(RefusedError, match="no address"):
+        ask(server.port)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, 0.0),
+        ("7", 7.0),
+        ("-7", 0.0),
+        ("9" * 400, float("inf")),
+        ("soon", 0.0),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0),
+        ("Wed, 21 Oct 2015 07:28:00 +999999999999999999999", 0.0),
+        ("Wed, 99 Oct 99999 07:28:00 GMT", 0.0),
+    ],
+)
+def test_every_text_is_some_time_to_wait(text: str | None, seconds: float) -> None:
+    assert exchange._retry_after(text) == seconds
+
+
+def test_a_token_that_no_request_can_carry_is_refused_without_being_shown() -> None:
+    with bad_server(right) as server, pytest.raises(SourceError, match="token must be ASCII") as caught:
+        ask(server.port, access=Access(secret="t\u20acken"))
+    assert "\u20ac" not in str(caught.value)
+    with bad_server(right) as server:
+        assert ask(server.port, access=Access(user="u", secret="t\u20acken"))
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_a_bomb_of_several_layers_is_cut_at_the_same_size(layers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MAX_BODY", 1 << 20)
+    body = b" " * (64 << 20)
+    for _ in range(layers):
+        body = gzip.compress(body)
+    told = ", ".join(["gzip"] * layers)
+    tracemalloc.start()
+    with bad_server(says(200, body, Content_Encoding=told)) as server, pytest.raises(TooLargeError):
+        ask(server.port)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20

@@ -1,7 +1,10 @@
 """Ingest: what is acceptable, the reasons why not, units, and sources that fail."""
 
 import dataclasses
+import errno
+import hashlib
 import math
+import os
 import sys
 
 import polars as pl
@@ -213,6 +216,39 @@ def test_a_file_that_changes_while_it_is_read_is_refused(store, file, tmp_path):
 
     with pytest.raises(SourceError, match="must not change"):
         ingest(store, file, Changing(), ReadOptions(), load(None), as_of_us=AS_OF, run_id="r")
+    assert store.series().is_empty()
+
+
+@pytest.mark.parametrize("change", ["hashed", "replaced", "removed"])
+def test_a_file_is_what_was_hashed_to_its_end(store, file, tmp_path, monkeypatch, change):
+    """One that grows before it is read, one that another takes the name of, one that somebody removes."""
+    path = tmp_path / "source.csv"
+
+    class Changing(Given):
+        def read(self, location, options):
+            yield batch([Row("a", START, 1.0)])
+            if change == "replaced":
+                about = path.stat()
+                (tmp_path / "new").write_bytes(path.read_bytes())
+                os.utime(tmp_path / "new", ns=(about.st_atime_ns, about.st_mtime_ns))
+                (tmp_path / "new").replace(path)
+            elif change == "removed":
+                path.unlink()
+
+    if change == "hashed":
+        hashed = hashlib.file_digest
+        monkeypatch.setattr(
+            hashlib, "file_digest", lambda *what: (hashed(*what), path.write_text("it grew in the meantime"))[0]
+        )
+    with pytest.raises(SourceError, match="must not change|No such file"):
+        ingest(store, file, Changing(), ReadOptions(), load(None), as_of_us=AS_OF, run_id="r")
+    assert store.series().is_empty()
+
+
+def test_what_the_system_refuses_in_the_middle_is_an_error_of_the_source(store, file):
+    """Such as room for what a program writes for it: other sources can still be taken."""
+    with pytest.raises(SourceError, match=r"readable to its end; got No space.*source\.csv"):
+        run(store, file, batch([Row("a", START, 1.0)]), error=OSError(errno.ENOSPC, "No space left on device"))
     assert store.series().is_empty()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,6 +198,18 @@ def test_at_most_20_failures_are_told_and_the_others_counted(server: S3Server, t
     assert len(taken.failed) == 21
     assert taken.failed[-1] == f"s3://{BUCKET}/: 3 more objects could not be read"
     assert hosts(tmp_path) == ["z"]
+
+
+def test_without_room_for_copies_objects_fail_and_other_sources_are_taken(
+    server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put(**{"a.csv": csv_of("a")})
+    (tmp_path / "file.csv").write_bytes(csv_of("file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    taken = night(tmp_path, f"{settings_for(server)}[[sources]]\nlocation = '{tmp_path}/file.csv'\n")
+    assert [failure.partition(":")[0] for failure in taken.failed] == ["s3"]
+    assert "TMPDIR" in taken.failed[0]
+    assert hosts(tmp_path) == ["file"]
 
 
 def test_keys_that_no_file_can_have_are_refused(server: S3Server, tmp_path: Path) -> None:

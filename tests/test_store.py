@@ -1,5 +1,6 @@
 """The store: conservation, idempotence, order-freedom, series, reading, limits, opening, locking."""
 
+import errno
 import json
 import os
 import subprocess
@@ -527,6 +528,37 @@ def test_the_constructor_opens_for_reading(store):
 def test_waiting_for_the_lock_ends_when_it_is_free(store, monkeypatch):
     monkeypatch.setattr(lock.time, "sleep", lambda seconds: store.close())
     Store.open(store.path, writable=True, wait_seconds=60).close()
+
+
+def test_a_file_system_without_locks_is_told_and_nothing_stays_open(store, monkeypatch):
+    """NFS without its lock daemon, for one."""
+    store.close()
+    before = len(os.listdir("/proc/self/fd"))
+
+    def refuses(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lock.fcntl, "flock", refuses)
+    for writable in (False, True):
+        with pytest.raises(StoreError, match="take its lock; got ENOLCK"):
+            Store.open(store.path, writable=writable)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("call", ["pwrite", "ftruncate"])
+def test_a_lock_is_held_and_given_back_where_its_file_has_no_room_for_a_name(store, monkeypatch, call):
+    store.close()
+    real = getattr(os, call)
+
+    def full(fd, *rest):
+        if os.readlink(f"/proc/self/fd/{fd}") == str(store.path / "lock"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, *rest)
+
+    monkeypatch.setattr(os, call, full)
+    with Store.open(store.path, writable=True), pytest.raises(LockedError, match="held by a process"):
+        Store.open(store.path, writable=True)
+    Store.open(store.path, writable=True).close()
 
 
 def test_a_writer_in_another_process_locks_and_its_death_frees(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ def make_folder(path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole: under another name first, then renamed.
+    """Write a file whole: under another name first, then renamed; what is no file, such as /dev/null, stays what it is.
 
     Raises
     ------
@@ -55,6 +56,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         It cannot be written.
     """
     try:
+        if _is_stream(path):
+            with open(path, "wb") as stream:
+                stream.write(content)
+            return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -68,6 +73,16 @@ def write_bytes(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise SourceError("the output must be writable", got=error.strerror, where=str(path)) from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Tell whether a name stands for a device, a pipe or an open file, in whose place no file must come."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    of_the_system = Path(os.path.realpath(path.parent)).parts[1:2] in (("dev",), ("proc",))
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or (path.is_symlink() and of_the_system)
 
 
 def check_ending(path: str) -> None:

@@ -7,14 +7,14 @@ behind functions are looked up in the path. Two series that would become one are
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
+from capforecast.answer import decoded
 from capforecast.errors import SchemaError, SourceError
-from capforecast.exchange import Exchange, UnfinishedError
+from capforecast.exchange import Exchange
 from capforecast.portions import portions
 from capforecast.servers import Pull
 from capforecast.sources import ROWS, Batch
@@ -61,10 +61,7 @@ def answered(body: bytes) -> list[dict[str, Any]]:
     SourceError
         It is no list of series.
     """
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnfinishedError(f"{len(body)} bytes that are no JSON") from error
+    answer = decoded(body)
     if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
         raise SourceError("a target must give a list of series", got=str(answer)[:200])
     return answer

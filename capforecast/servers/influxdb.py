@@ -7,15 +7,15 @@ A single field is the query's metric; of several each has its own name behind th
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
+from capforecast.answer import decoded
 from capforecast.errors import SourceError
-from capforecast.exchange import Exchange, UnfinishedError
+from capforecast.exchange import Exchange
 from capforecast.portions import portions
 from capforecast.servers import Pull
 from capforecast.sources import ROWS, Batch
@@ -88,15 +88,14 @@ def answered(body: bytes) -> list[dict[str, Any]]:
     SourceError
         It is an error, partial, or no table of series.
     """
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnfinishedError(f"{len(body)} bytes that are no JSON") from error
+    answer = decoded(body)
     results = answer.get("results") if isinstance(answer, dict) else None
     if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
         raise SourceError("a query must be one statement that gives series", got=str(answer)[:200])
     result = results[0]
     series: list[dict[str, Any]] = result.get("series", [])
+    if not isinstance(series, list) or not all(isinstance(one, dict) for one in series):
+        raise SourceError("a query must give a list of series", got=str(series)[:200])
     if "error" in result:
         raise SourceError("the server must answer the query", got=str(result["error"])[:500])
     if result.get("partial") or any(one.get("partial") for one in series):
@@ -111,8 +110,8 @@ def _rows(one: dict[str, Any], pull: Pull) -> pl.DataFrame:
         cells: dict[str, list[Any]] = dict(zip(columns, map(list, zip(*one["values"], strict=True)), strict=True))
         times = pl.Series(cells.pop("time"), dtype=pl.Int64, strict=True)
         names = {**tags, **{c: values for c, values in cells.items() if any(isinstance(v, str) for v in values)}}
-        fields = {c: pl.Series(v, dtype=pl.Float64, strict=False) for c, v in cells.items() if c not in names}
-    except (TypeError, KeyError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
+        fields = {c: pl.Series(v, dtype=pl.Float64, strict=True) for c, v in cells.items() if c not in names}
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError, pl.exceptions.PolarsError) as error:
         raise SourceError("a series must have columns, time among them, and rows", got=str(one)[:80]) from error
     label = pull.mapping.get("host") or next((name for name in HOST_TAGS if name in names), "")
     place = pull.mapping.get("instance")
@@ -132,7 +131,8 @@ def _rows(one: dict[str, Any], pull: Pull) -> pl.DataFrame:
 
 
 def _column(value: Any, height: int) -> pl.Series:
-    return pl.Series(value if isinstance(value, list) else [value] * height, dtype=pl.String)
+    cells = value if isinstance(value, list) else [value] * height
+    return pl.Series([None if cell is None else str(cell) for cell in cells], dtype=pl.String)
 
 
 def _joined(names: dict[str, Any], height: int) -> Any:

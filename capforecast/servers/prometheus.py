@@ -11,7 +11,6 @@ and the job are left out. Two series that would become one are an error.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -19,8 +18,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from capforecast.answer import decoded
 from capforecast.errors import SchemaError, SourceError
-from capforecast.exchange import Exchange, RefusedError, TooLargeError, UnfinishedError
+from capforecast.exchange import Exchange, RefusedError, TooLargeError
 from capforecast.servers import Pull
 from capforecast.sources import ROWS, Batch
 from capforecast.sources.prometheus_json import incomplete
@@ -39,6 +39,7 @@ HOST_LABELS = ("host", "hostname", "nodename", "instance", "node")
 _LEFT_OUT = ("__name__", "job")
 _PORT = re.compile(r":\d{1,5}$")
 _UNPROCESSABLE = 422
+_FAR_S = 1e12
 Labels = dict[str, str]
 
 
@@ -111,10 +112,7 @@ def answered(body: bytes, kind: str = "matrix") -> list[dict[str, Any]]:
     SourceError
         It is an error, partial, or not a table of series.
     """
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnfinishedError(f"{len(body)} bytes that are no JSON") from error
+    answer = decoded(body)
     if not isinstance(answer, dict) or answer.get("status") != "success":
         told = answer.get("error", "no status") if isinstance(answer, dict) else "no object"
         raise SourceError("the status of an answer must be success", got=str(told)[:500])
@@ -137,7 +135,7 @@ def _rows(found: list[dict[str, Any]], pull: Pull, window: tuple[int, int], line
             values += [float(pair[1]) for pair in pairs]
             if one.get("histograms"):
                 raise SourceError("a query must give numbers", got="histograms", do="Use histogram_quantile")
-        except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise SourceError("a series must have labels, and pairs of time and value", got=str(one)[:80]) from error
         keys.append(identity(labels, pull))
         counts.append(len(pairs))
@@ -161,9 +159,12 @@ def _rows(found: list[dict[str, Any]], pull: Pull, window: tuple[int, int], line
 
 def _stamps(seconds: list[float], window: tuple[int, int], step_us: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     try:
-        stamps = np.rint(np.array(seconds, dtype=np.float64) * 1000).astype(np.int64) * 1000
-    except (TypeError, ValueError) as error:
+        exact: np.ndarray[Any, np.dtype[np.float64]] = np.array(seconds, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise SourceError("times must be numbers of seconds", got=str(seconds[:1])[:80]) from error
+    # No whole number stands for what is none, or is too far away for one; no window has the one that does here.
+    near = np.where(np.abs(exact) < _FAR_S, exact, -1.0)
+    stamps: np.ndarray[Any, np.dtype[np.int64]] = np.rint(near * 1000).astype(np.int64) * 1000
     wrong = (stamps < window[0]) | (stamps > window[1]) | ((stamps - window[0]) % step_us != 0)
     if wrong.any():
         raise SourceError(

@@ -12,6 +12,7 @@ from capforecast import registry
 from capforecast.address import names_server
 from capforecast.bucket import names_storage
 from capforecast.errors import SourceError
+from capforecast.location import check_location
 from capforecast.sources import Batch, ReadOptions, Source
 from capforecast.sources.content import STDIN, head, shown
 from capforecast.sources.dialect import foreign, not_recognised
@@ -36,9 +37,12 @@ def resolve(location: str, own: Callable[[str], bool] = lambda path: False) -> l
     ------
     SourceError
         There is no such file, the directory has none, or it is the program's own.
+    UnknownNameError
+        It is neither a path nor the name of a server or a storage.
     """
     if location == STDIN or names_server(location) or names_storage(location):
         return [location]
+    check_location(location)
     if os.path.isdir(location) and own(location):
         raise SourceError(
             "a source must hold samples as they come", got="a store of capforecast", where=location,

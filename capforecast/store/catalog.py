@@ -188,6 +188,12 @@ class Catalog:
             pl.from_epoch(name, "us").dt.replace_time_zone("UTC").alias(name) for name in ("as_of_us", "run_us")
         ).rename({"as_of_us": "as_of", "run_us": "run_at"})
 
+    def generations(self) -> list[dict[str, Any]]:
+        """Return run_id, run_date, as_of_us, run_us and path of every generation of every run, oldest first."""
+        return self._frame(
+            "SELECT run_id, run_date, as_of_us, run_us, path FROM runs ORDER BY commit_number"
+        ).to_dicts()
+
     def history(self) -> dict[str, str]:
         """Return path and manifest of every generation of every run."""
         return dict(self._rows("SELECT path, manifest FROM runs ORDER BY commit_number"))

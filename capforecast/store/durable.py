@@ -219,6 +219,12 @@ def settle(file: BinaryIO) -> None:
     file.close()
 
 
+def abandon(file: BinaryIO) -> None:
+    """Close a file that nobody wants any more; what is still to be written may find no room."""
+    with suppress(OSError):
+        file.close()
+
+
 def scratch_file(folder: Path) -> BinaryIO:
     """Return a file for this process alone, to write and read; it has no name and is lost when it is closed."""
     path = folder / f".scratch.{secrets.token_hex(8)}.tmp"

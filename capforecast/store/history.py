@@ -7,7 +7,6 @@ reads the pointer once and then the directory that it names sees one run, whatev
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,13 +19,11 @@ from capforecast.errors import StoreError, UnknownNameError
 from capforecast.schema import TABLES
 from capforecast.schema_polars import types_of
 from capforecast.store.edition import file_name
-from capforecast.store.layout import HISTORY, LATEST, read_manifest
+from capforecast.store.layout import HISTORY, POINTER, read_manifest
 from capforecast.store.parquet import damaged, read
-from capforecast.store.refusals import telling
+from capforecast.store.pointer import RUN_MANIFEST, read_json, read_latest, seen_latest
 
-RUN_MANIFEST = "manifest.json"
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
-_POINTER = {"run_id": str, "as_of": str, "path": str, "files": dict, "pages": dict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +106,19 @@ def _files_of(store: Path, run_id: str | None) -> tuple[Path, dict[str, str]]:
     if run_id is None:
         if pointer is None:
             raise StoreError("a run must have been published", got="none", where=str(store), do="Run `capforecast run`")
-        folder, files = store / str(pointer["path"]), pointer["files"]
+        told, folder, files = store / POINTER, store / str(pointer["path"]), pointer["files"]
     else:
         found = generations(store)
         mine = [generation for generation in found if generation.run_id == run_id]
         if not mine:
             raise UnknownNameError("run", run_id, {generation.run_id for generation in found})
         folder = store / max(mine, key=lambda generation: generation.number).path
-        files = _read_json(folder / RUN_MANIFEST, {"files": dict})["files"]
-    return folder, {name.removesuffix(".parquet"): str(told["sha256"]) for name, told in files.items()}
+        told = folder / RUN_MANIFEST
+        files = read_json(told, {"files": dict})["files"]
+    strange = [name for name in files if name.removesuffix(".parquet") not in TABLES]
+    if strange:
+        raise damaged(told, f"no table has the file {strange[0]!r}")
+    return folder, {name.removesuffix(".parquet"): str(one["sha256"]) for name, one in files.items()}
 
 
 def history_path(run_id: str, run_date: date, generation: int) -> str:
@@ -143,36 +144,13 @@ def generations(store: Path) -> list[Generation]:
 
 
 def stray_history(store: Path, known: set[str]) -> list[str]:
-    """Return directories in history that neither the catalog nor ``latest.json`` names."""
-    pointer = read_latest(store)
+    """Return directories in history that neither the catalog nor ``latest.json`` names; none where that is damaged."""
+    pointer, damage = seen_latest(store)
+    if damage:
+        return []
     keep = known | ({str(pointer["path"])} if pointer else set())
     found = sorted((store / HISTORY).glob("run_date=*/*run_id=*"))
     return [p.relative_to(store).as_posix() for p in found if p.relative_to(store).as_posix() not in keep]
-
-
-def read_latest(store: Path) -> dict[str, Any] | None:
-    """Return ``latest.json``, None when nothing was published yet.
-
-    Raises
-    ------
-    StoreError
-        The file is damaged.
-    """
-    path = store / LATEST / "latest.json"
-    with telling("look for its reports", path):
-        there = path.exists()
-    return _read_json(path, _POINTER) if there else None
-
-
-def _read_json(path: Path, must_hold: Mapping[str, type]) -> dict[str, Any]:
-    try:
-        content = dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError, OSError) as error:
-        raise damaged(path, error) from error
-    wrong = [name for name, kind in must_hold.items() if not isinstance(content.get(name), kind)]
-    if wrong:
-        raise damaged(path, f"no {', '.join(wrong)}")
-    return content
 
 
 def read_table(folder: Path, name: str, sha256: str, columns: Sequence[str] | None = None) -> pl.DataFrame:

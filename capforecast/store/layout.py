@@ -19,6 +19,7 @@ STAGING = ".staging"
 BACKUP = "backup"
 DAMAGED = "damaged"
 LATEST = "reports/latest"
+POINTER = f"{LATEST}/latest.json"
 HISTORY = "reports/history"
 
 _BEFORE_MANIFEST = (LOCK, CATALOG, CATALOG + ".wal")

@@ -29,7 +29,8 @@ class RunLock:
         if self._fd < 0:
             return
         if self._exclusive:
-            os.ftruncate(self._fd, 0)
+            with suppress(OSError):  # A name that stays is that of a process that holds nothing.
+                os.ftruncate(self._fd, 0)
         os.close(self._fd)
         self._fd = -1
 
@@ -55,34 +56,47 @@ def run_lock(path: Path, *, exclusive: bool, wait_seconds: float = 0.0) -> RunLo
     ------
     LockedError
         Another process holds it; the message names the process.
+    StoreError
+        The file system has no locks, or the file cannot be opened.
     """
     with telling("open its lock", path):
         fd = _open_lock(path, exclusive=exclusive)
     if fd < 0:
         return RunLock(fd, exclusive=False)
+    try:
+        with telling("take its lock", path):
+            _take(fd, path, exclusive, wait_seconds)
+    except BaseException:
+        os.close(fd)
+        raise
+    if exclusive:
+        with suppress(OSError):  # Who holds it is told where there is room for it.
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, json.dumps(_about()).encode() + b"\n", 0)
+    return RunLock(fd, exclusive=exclusive)
+
+
+def _take(fd: int, path: Path, exclusive: bool, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
             fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-            break
+            return
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                holder = _holder(fd, exclusive=exclusive)
-                os.close(fd)
                 raise LockedError(
                     "the lock of the store must be free",
-                    got=f"held by {holder}",
+                    got=f"held by {_holder(fd, exclusive=exclusive)}",
                     where=str(path),
                     do="Try again later, or wait for it with --wait SECONDS",
                 ) from None
             time.sleep(POLL_SECONDS)
-    if exclusive:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        told = {"pid": os.getpid(), "host": socket.gethostname(), "start": now, "command": _command()}
-        text = json.dumps(told)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, text.encode() + b"\n", 0)
-    return RunLock(fd, exclusive=exclusive)
+
+
+def _about() -> dict[str, object]:
+    """Return who we are, for those who wait."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {"pid": os.getpid(), "host": socket.gethostname(), "start": now, "command": _command()}
 
 
 def _command() -> str:

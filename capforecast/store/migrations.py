@@ -10,8 +10,8 @@ from pathlib import Path
 from capforecast.errors import StoreError
 from capforecast.store import durable, layout
 from capforecast.store.catalog import Catalog
-from capforecast.store.history import RUN_MANIFEST
 from capforecast.store.layout import Manifest
+from capforecast.store.pointer import RUN_MANIFEST
 from capforecast.store.spans import BLOCK
 
 Migration = Callable[[Path], None]

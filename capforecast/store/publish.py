@@ -29,8 +29,9 @@ from capforecast.errors import StoreError
 from capforecast.schema import SCHEMA_VERSION
 from capforecast.store import durable
 from capforecast.store.catalog import Catalog
-from capforecast.store.history import RUN_MANIFEST, damaged_files, history_path, read_latest
+from capforecast.store.history import damaged_files, history_path
 from capforecast.store.layout import LATEST
+from capforecast.store.pointer import RUN_MANIFEST, seen_latest
 from capforecast.times import DAY_US, format_moment, parse_moment
 
 AHEAD_US = DAY_US
@@ -146,9 +147,14 @@ def write_history(store: Path, path: str, run: Mapping[str, object], content: Ed
     """Give the immutable files of a run their place: the directory appears whole."""
     # A directory of that name that the catalog does not know was left by a killed run.
     durable.remove(store / path)
-    told = json.dumps({**_about(run, path), "files": content.manifest}, indent=2, sort_keys=True) + "\n"
-    durable.atomic_write(content.folder / RUN_MANIFEST, told.encode(), private=False)
+    write_manifest(content.folder, run, path, content.manifest)
     durable.rename_directory(content.folder, store / path)
+
+
+def write_manifest(folder: Path, run: Mapping[str, object], path: str, files: Manifest) -> None:
+    """Write what tells readers of history alone which files a run has."""
+    told = json.dumps({**_about(run, path), "files": files}, indent=2, sort_keys=True) + "\n"
+    durable.atomic_write(folder / RUN_MANIFEST, told.encode(), private=False)
 
 
 def write_latest(store: Path, run: Mapping[str, object], path: str, content: Edition) -> None:
@@ -184,7 +190,7 @@ def _show(  # noqa: PLR0913 - what `Published` says
     store: Path, run: Mapping[str, object], path: str, generation: int, content: Edition, changed: bool
 ) -> Published:
     """Make a run that is in history the latest one, unless a run with a later as_of is that has come."""
-    pointer = read_latest(store)
+    pointer, _ = seen_latest(store)
     as_of_us, come_us = int(str(run["as_of_us"])), int(str(run["run_us"])) + AHEAD_US
     shown_us = as_of_us if pointer is None else parse_moment(pointer["as_of"])
     latest = shown_us <= as_of_us or as_of_us <= come_us < shown_us
@@ -224,7 +230,7 @@ def _sha256(data: bytes) -> str:
 def _next_generation(store: Path, before: Mapping[str, Any] | None, run_id: str, run_date: date) -> int:
     """Return the generation whose directory neither the catalog nor ``latest.json`` names."""
     generation = int(before["generation"]) + 1 if before else 1
-    pointer = read_latest(store)
+    pointer, _ = seen_latest(store)
     while pointer and pointer["path"] == history_path(run_id, run_date, generation):
         generation += 1
     return generation

@@ -1,7 +1,7 @@
 """Making damaged files again out of what is whole, when a person asks for it.
 
-Rollups are computed anew from the samples of their days, tables of ``reports/latest`` are taken from history.
-Nothing is deleted: a damaged file goes to ``damaged/``. What cannot be made again is told and left.
+Rollups are computed anew from the samples of their days; of what is published `reissue` knows. Nothing is deleted:
+a damaged file goes to ``damaged/``. What cannot be made again is told and left.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from capforecast.errors import DamagedError
 from capforecast.store import durable, rollups, samples
 from capforecast.store.catalog import Catalog
 from capforecast.store.counters import Natures, rolled_again
-from capforecast.store.history import check_file, damaged_files, read_latest
+from capforecast.store.history import check_file
 from capforecast.store.identify import SeriesIndex
-from capforecast.store.layout import DAMAGED, LATEST
+from capforecast.store.layout import DAMAGED
 from capforecast.store.parquet import Part
 from capforecast.store.pieces import Columns
+from capforecast.store.reissue import reissue
 from capforecast.store.spans import Span
 from capforecast.times import DAY_US
 
@@ -61,8 +62,8 @@ def repair(
             continue
         _replace(store, catalog, part, columns, step_us, committed)
         done.append(f"{part.path}: computed anew from samples")
-    done += _latest(store)
-    return done, left
+    again, lost = reissue(store, catalog)
+    return [*done, *again], [*left, *lost]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +109,3 @@ def _replace(
     if (store / part.path).exists():
         durable.make_directory(store / DAMAGED)
         durable.move(store / part.path, store / DAMAGED / Path(part.path).name)
-
-
-def _latest(store: Path) -> list[str]:
-    """Give the fixed names of the latest run's tables their files in history again, where those are whole."""
-    pointer = read_latest(store)
-    if pointer is None:
-        return []
-    files = pointer["files"]
-    whole = set(files) - {name.partition(":")[0] for name in damaged_files(store / pointer["path"], files)}
-    torn = [name.partition(":")[0] for name in damaged_files(store / LATEST, files)]
-    again = [name for name in torn if name in whole]
-    with durable.together() as replaced:
-        replaced.extend(durable.ready_link(store / pointer["path"] / name, store / LATEST / name) for name in again)
-    return [f"{LATEST}/{name}: taken from history" for name in again]

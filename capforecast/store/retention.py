@@ -9,9 +9,9 @@ from pathlib import Path
 from capforecast.store import durable
 from capforecast.store.catalog import Catalog
 from capforecast.store.counters import COUNTER, pruned_anchors
-from capforecast.store.history import read_latest
 from capforecast.store.identify import SeriesIndex
 from capforecast.store.layout import HISTORY
+from capforecast.store.pointer import read_latest
 from capforecast.times import DAY_US
 
 

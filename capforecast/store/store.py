@@ -309,15 +309,17 @@ class Store:
         """Return the published runs, each in its newest generation, oldest first."""
         return self._catalog.runs()
 
-    def prune_samples(self, keep_days: int) -> int:
+    def prune_samples(self, keep_days: int, *, until_us: int = _FAR) -> int:
         """Remove sample files wholly older than `keep_days` before the newest sample; returns their number.
 
         Rollups stay. Later rows of that time are quarantined: their rollups could not be computed any more.
+        Samples after `until_us` make nothing old: one clock that is ahead must not cost all the others theirs.
         """
         self._check_writable()
         if (watermark := self.watermark_us()) is None:
             return 0
-        return prune_samples(self.path, self._catalog, self._committed, watermark // DAY_US - keep_days)
+        last_day = min(watermark, until_us) // DAY_US
+        return prune_samples(self.path, self._catalog, self._committed, last_day - keep_days)
 
     def prune_history(self, before: date) -> int:
         """Remove runs before a date from history, but never the latest one; returns their number."""

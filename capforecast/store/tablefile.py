@@ -176,4 +176,4 @@ class _Hashed:
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        self._file.close()
+        durable.abandon(self._file)

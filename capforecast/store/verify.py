@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from capforecast.store.catalog import Catalog
-from capforecast.store.history import check_file, damaged_files, read_latest, stray_history
-from capforecast.store.layout import LATEST, Manifest
+from capforecast.store.history import check_file, damaged_files, stray_history
+from capforecast.store.layout import LATEST, POINTER, Manifest
 from capforecast.store.parquet import Part
+from capforecast.store.pointer import RUN_MANIFEST, manifest_damage, pointer_damage, seen_latest
 
 FAMILIES = ("samples", "rollups", "quarantine")
 
@@ -93,9 +94,14 @@ def _reports(store: Path, catalog: Catalog) -> list[str]:
     found = []
     history = catalog.history()
     for path, manifest in history.items():
-        found += [f"{path}/{problem}" for problem in damaged_files(store / path, json.loads(manifest))]
+        files = json.loads(manifest)
+        found += [f"{path}/{problem}" for problem in damaged_files(store / path, files)]
+        if damage := manifest_damage(store / path, files):
+            found.append(f"{path}/{RUN_MANIFEST}: {damage}")
     found += [f"{path}: is not named by the catalog" for path in stray_history(store, set(history))]
-    pointer = read_latest(store)
+    if damage := pointer_damage(store, history):
+        found.append(f"{POINTER}: {damage}")
+    pointer, _ = seen_latest(store)
     if pointer is not None:
         named = {**pointer["files"], **pointer["pages"]}
         found += [f"{LATEST}/{problem}" for problem in damaged_files(store / LATEST, named)]
