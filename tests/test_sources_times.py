@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from source_files import START_S, START_US, load, write
 
-from capforecast.errors import ConfigError, SourceError
-from capforecast.sources import ReadOptions
+from capforecast.errors import ConfigError, SchemaError, SourceError
+from capforecast.sources import ReadOptions, content, text
 from capforecast.sources.moments import clock_for, read
 
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -168,3 +168,32 @@ def test_local_times_are_read_in_the_zone_and_doubled_or_skipped_hours_are_rejec
 def test_a_column_without_any_time_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="only empty cells"):
         times(tmp_path, ["", ""])
+
+
+def test_the_day_and_the_time_of_day_may_stand_in_two_columns(tmp_path: Path) -> None:
+    """Without a time of day there is no moment; which column is the time can be said all the same."""
+    lines = [
+        "Date,host,Time,load", "2024-01-01,a,00:00:00,1", "2024-01-01,a, 00:05,2", "2024-01-01,a,,3", "2024-01-02,a,x,4"
+    ]  # fmt: skip
+    path = write(tmp_path / "a.csv", "\n".join(lines) + "\n")
+    found = load(path)
+    assert found.rows.select("ts", "value").rows() == [(START_US, 1.0), (START_US + 300_000_000, 2.0)]
+    assert found.rows["metric"].unique().to_list() == ["load"]
+    assert found.rejects.select("line", "reason", "raw").rows() == [
+        (4, "time is empty", lines[3]), (5, "time is not an ISO 8601 time", lines[4])
+    ]  # fmt: skip
+    american = "time,date,load\n12:05:00 AM,1/1/2024,1\n1:00:00 PM,1/1/2024,2\n"
+    found = load(write(tmp_path / "b.csv", american), time_format="%m/%d/%Y %I:%M:%S %p")
+    assert found.rows["ts"].to_list() == [START_US + 300_000_000, START_US + 13 * 3_600_000_000]
+    days = write(tmp_path / "c.csv", "date,time,load\n2024-01-01,00:05,1\n2024-01-02,00:05,2\n")
+    assert load(days, mapping={"ts": "date"}).rows["ts"].to_list() == [START_US, START_US + 86_400_000_000]
+    with pytest.raises(SchemaError, match="one column must hold the ts"):
+        load(write(tmp_path / "d.csv", "date,time,load\n2024-01-01,2024-01-01 00:05,1\n"))
+
+
+def test_day_and_time_of_day_are_put_together_in_each_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "TEXT_BYTES", 1000)
+    monkeypatch.setattr(content, "BLOCK_BYTES", 1000)
+    rows = [f"2024-01-01,{k // 60:02d}:{k % 60:02d},{k}" for k in range(1000)]
+    found = load(write(tmp_path / "a.csv", "\n".join(["date,time,load", *rows]) + "\n"))
+    assert found.rows.select("ts", "value").rows() == [(START_US + k * 60_000_000, float(k)) for k in range(1000)]

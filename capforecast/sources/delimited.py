@@ -11,6 +11,7 @@ from capforecast.errors import SchemaError, SourceError
 from capforecast.sources import ROWS, Batch, ReadOptions
 from capforecast.sources.columns import Layout, recognise
 from capforecast.sources.content import shown
+from capforecast.sources.daytime import Pair, pair_of, together
 from capforecast.sources.dialect import (
     SAMPLE_LINES,
     Dialect,
@@ -80,6 +81,7 @@ class _Reading:
         self._names: tuple[str, ...] = ()
         self._layout: Layout | None = None
         self._clock: Clock | None = None
+        self._pair: Pair | None = None
         self._seen = 0
 
     def batches(self) -> Iterator[Batch]:
@@ -132,7 +134,7 @@ class _Reading:
         if self._dialect.sections:
             block = Block(samples_of(self._names, block.data), block.line)
         width = len(self._names)
-        wanted = range(width) if self._layout is None else self._layout.wanted
+        wanted = range(width) if self._layout is None else sorted({*self._layout.wanted, *(self._pair or ())})
         records = split(block, self._dialect.delimiter, width, wanted, first=self._seen, final=final)
         self._seen += records.seen
         return records
@@ -142,6 +144,10 @@ class _Reading:
         if not records.cells.height:
             return Batch(pl.DataFrame(schema=ROWS), bad)
         first = self._layout is None
+        if first and "ts" not in self._options.mapping:
+            self._pair = pair_of(self._names, records.cells)
+        if self._pair is not None:
+            records.cells = together(records.cells, self._pair)
         try:
             layout = self._recognised(records)
         except SchemaError as error:
@@ -161,6 +167,8 @@ class _Reading:
         if self._layout is None:
             assert self._dialect is not None
             names = columns_of(self._names) if self._dialect.sections else self._names
+            if self._pair is not None:
+                names = tuple("" if i == self._pair[1] else name for i, name in enumerate(names))
             kinds = [column_kind(records.cells[str(i)], self._options.decimal) for i in range(len(names))]
             columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
             if begins_perfmon(names[0]) and not self._options.mapping:
