@@ -170,6 +170,13 @@ def test_a_column_without_any_time_is_refused(tmp_path: Path) -> None:
         times(tmp_path, ["", ""])
 
 
+def test_times_that_a_spreadsheet_rounded_are_rejects(tmp_path: Path) -> None:
+    """Exponents with all digits, as programs write them, are times."""
+    good, bad = times(tmp_path, ["1.7040672e9", "1.70407E+09", "1.70407E+09", "1.7040672E9", "17040672E+02"])
+    assert good == [START_US] * 3
+    assert bad == [(line, "time has lost its last digits, as in a spreadsheet") for line in (3, 4)]
+
+
 def test_the_day_and_the_time_of_day_may_stand_in_two_columns(tmp_path: Path) -> None:
     """Without a time of day there is no moment; which column is the time can be said all the same."""
     lines = [

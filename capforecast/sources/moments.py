@@ -34,6 +34,8 @@ UNITS: dict[str, tuple[float, float]] = {
 }
 """Sizes of whole-number times: from 1979 to 2286 in each unit."""
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_ROUNDED = r"^[0-9](?:\.[0-9]{1,5})?E\+[0-9]{2}$"
+"""Large numbers as spreadsheets write them: of a time in milliseconds only quarters of an hour are left."""
 _FARTHEST = 9.2e18
 _ISO = (
     r"^([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})"
@@ -237,9 +239,13 @@ def _epochs(cells: pl.Series, clock: Clock) -> Moments:
         .then(whole * times // parts)
         .otherwise((floats * times / parts).round().cast(pl.Int64, strict=False))
     ).to_series()
-    if clock.exact:
-        return Moments(us, _reasons(us, cells, "time is not a number in range"))
-    return Moments(us, _reasons(us, cells, f"time is no number of the column's unit ({clock.unit})"))
+    what = "time is not a number in range" if clock.exact else f"time is no number of the column's unit ({clock.unit})"
+    reasons = _reasons(us, cells, what)
+    if cells.dtype == pl.String and (lost := cells.str.contains(_ROUNDED).fill_null(False)).any():
+        rounded = pl.when(lost).then(pl.lit("time has lost its last digits, as in a spreadsheet"))
+        reasons = pl.select(pl.coalesce(rounded, reasons)).to_series()
+        us = us.set(lost, None)
+    return Moments(us, reasons)
 
 
 def _formatted(cells: pl.Series, clock: Clock) -> Moments:
