@@ -167,3 +167,13 @@ def test_each_column_may_be_a_host(tmp_path: Path) -> None:
         load(path, layout="hosts", mapping={"host": "note"})
     with pytest.raises(SchemaError, match="a value column is needed"):
         load(write(tmp_path / "a.csv", "time,a\n2024-01-01,x\n"), layout="hosts")
+
+
+def test_a_name_beside_several_numbers_may_be_that_of_a_host(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "Name,Timestamp,CPU|Usage (%),Memory|Usage (%)\nvm-1,2024-01-01,12.5,30\n")
+    with pytest.raises(SchemaError, match="--map value=COLUMN .*, or --map host=Name if that one names hosts"):
+        load(path)
+    found = load(path, mapping={"host": "Name"}).rows
+    assert found.select("host", "metric", "unit").rows() == [
+        ("vm-1", "cpu_usage_pct", "percent"), ("vm-1", "memory_usage_pct", "percent")
+    ]  # fmt: skip

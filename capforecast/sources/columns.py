@@ -130,7 +130,8 @@ def _kind(
     numbers = [i for i in free if columns[i].kind in _NUMBERS]
     if "value" not in roles and "metric" in roles:
         if len(numbers) != 1:
-            raise _missing("value", columns, location)
+            other = f", or --map host={columns[roles['metric']].name} if that one names hosts and not metrics"
+            raise _missing("value", columns, location, other if len(numbers) > 1 else "")
         roles["value"] = numbers[0]
     if "value" in roles:
         return "long"
@@ -155,12 +156,12 @@ def _numbered(names: list[str]) -> bool:
     )
 
 
-def _missing(role: str, columns: Sequence[Column], location: str) -> SchemaError:
+def _missing(role: str, columns: Sequence[Column], location: str, other: str = "") -> SchemaError:
     return SchemaError(
         f"a {role} column is needed",
         got=listed(columns),
         where=shown(location),
-        do=f"Add --map {role}=COLUMN (a name, or a number from 0)",
+        do=f"Add --map {role}=COLUMN (a name, or a number from 0){other}",
     )
 
 
