@@ -278,8 +278,11 @@ def ingest(
     options: ReadOptions | None = None,
     as_of: Moment = None,
     wait_seconds: float = 0.0,
+    tell: Callable[[str, tuple[str, ...]], None] | None = None,
 ) -> list[tuple[str, Ingested]]:
     """Take the samples of files into a store, which is made if missing; return what became of each file.
+
+    `tell` is called with each file that has columns of which nothing was read, and with their names.
 
     Raises
     ------
@@ -297,6 +300,7 @@ def ingest(
         as_of_us=moment_us(as_of),
         now_us=now_us(),
         wait_seconds=wait_seconds,
+        tell=tell,
     )
 
 

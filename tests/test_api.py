@@ -52,6 +52,14 @@ def test_the_functions_run_and_ingest_do_what_the_commands_do(tmp_path: Path) ->
         assert store.published(result.run_id)["breaches"].height == result.tables["breaches"].height
 
 
+def test_columns_that_are_left_out_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("host,ts,load,team,rack\na,2026-01-01,1,x,y\n", encoding="utf-8")
+    told: dict[str, tuple[str, ...]] = {}
+    capforecast.ingest(path, tmp_path / "store", as_of=AS_OF, tell=told.__setitem__)
+    assert told == {str(path): ("team", "rack")}
+
+
 def test_durations_are_text_or_timedeltas() -> None:
     """Both mean the same."""
     expected = capforecast.forecast(wave("a"), "48h", "2h")
