@@ -145,10 +145,11 @@ def ingest_command(common: Common, sources: tuple[str, ...], wait: float, **how:
     """Take samples into the store, which is made if missing.
 
     A SOURCE is a file, a directory, objects of a bucket (s3://BUCKET/PATH) or - for standard input: CSV, TSV,
-    JSON lines and Parquet, long or wide, and what Telegraf, Prometheus, OpenTelemetry, Graphite, CloudWatch,
-    sysstat, collectd and Zabbix write, plain or compressed (gzip, zstd); or the location of a server that is in
-    capforecast.toml, as it stands there. Rows that cannot be taken are kept in quarantine with a reason. A
-    source that cannot be read is named and the others are taken. After either the exit code is 4.
+    JSON lines and Parquet, long or wide, and what Telegraf, InfluxDB, Prometheus, OpenTelemetry, Graphite,
+    CloudWatch, sysstat, Windows' performance counters, collectd and Zabbix write, plain or compressed (gzip,
+    zstd); or the location of a server that is in capforecast.toml, as it stands there. Rows that cannot be taken
+    are kept in quarantine with a reason. A source that cannot be read is named and the others are taken. After
+    either the exit code is 4. Columns that are left out are named.
 
     \b
     Examples:

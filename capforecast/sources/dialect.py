@@ -28,8 +28,8 @@ DELIMITERS = (";", "\t", "|", ",")
 SAMPLE_LINES = 200
 READABLE = (
     "Readable are CSV, TSV and other delimited text, JSON lines (one object a line), Parquet, and what Telegraf, "
-    "Prometheus, OpenTelemetry, Graphite, CloudWatch, sysstat, collectd and Zabbix write, plain or .gz or .zst; "
-    "--format says which"
+    "InfluxDB, Prometheus, OpenTelemetry, Graphite, CloudWatch, sysstat, Windows' performance counters, collectd and "
+    "Zabbix write, plain or .gz or .zst; --format says which"
 )
 EXPOSITION = "Prometheus exposition text"
 LINE_PROTOCOL = "InfluxDB line protocol"
