@@ -362,3 +362,16 @@ def test_an_empty_file_is_refused_and_a_header_alone_is_not(tmp_path: Path) -> N
     with pytest.raises(SourceError, match="must hold data"):
         load(write(tmp_path / "a.csv", ""))
     assert load(write(tmp_path / "a.csv", "ts,value\n")).rows.is_empty()
+
+
+def test_titles_before_a_header_are_no_rows(tmp_path: Path) -> None:
+    """Where no header follows them, they are what they were: a header that fits no row."""
+    rows = f"ts,host,load\n{START_S},a,1\n{START_S + 60},a,2\n"
+    titles = "CPU report, all hosts\nGenerated: 2024-01-01\n\n"
+    found = load(write(tmp_path / "a.csv", titles + rows))
+    assert found.rows.select("host", "metric", "value", "line").rows() == [("a", "load", 1.0, 5), ("a", "load", 2.0, 6)]
+    assert found.rejects.is_empty()
+    with pytest.raises(SchemaError, match="the header must have as many columns as the rows"):
+        load(write(tmp_path / "b.csv", titles + rows.partition("\n")[2] * 2))
+    with pytest.raises(SchemaError, match="the header must have as many columns as the rows"):
+        load(write(tmp_path / "c.csv", "x,y\n" * 21 + rows + rows.partition("\n")[2] * 30))

@@ -1,9 +1,9 @@
 """How delimited text is written: delimiter, header and the lines before the data.
 
 The delimiter is the one that gives the most lines the same number of cells. The first line is a header
-when one of its cells is the usual name of a time or value column, or when none is a number or a time. A
-header may be commented out with ``#``; then further such lines begin sections with other columns, as
-``sadf -d`` writes them. A first line ``sep=;`` is obeyed.
+when one of its cells is the usual name of a time or value column, or when none is a number or a time; lines with
+fewer cells before a header are titles. A header may be commented out with ``#``; then further such lines begin
+sections with other columns, as ``sadf -d`` writes them. A first line ``sep=;`` is obeyed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from capforecast.sources.sadf import begins_sadf
 DELIMITERS = (";", "\t", "|", ",")
 """In the order in which they win a tie: ``;`` followed by a tab, and decimal commas between ``;``."""
 SAMPLE_LINES = 200
+MOST_TITLES = 20
+"""Lines before a header, such as the title of a report."""
 READABLE = (
     "Readable are CSV, TSV and other delimited text, JSON lines (one object a line), Parquet, and what Telegraf, "
     "InfluxDB, Prometheus, OpenTelemetry, Graphite, CloudWatch, sysstat, Windows' performance counters, collectd and "
@@ -208,6 +210,15 @@ def _width(line: str, delimiter: str) -> int:
         return 0
 
 
+def _after_titles(lines: list[str], place: int, delimiter: str, usual: int, location: str) -> int:
+    """Return where the header is: behind lines that are narrower than the table, if what follows them is one."""
+    for k in range(place, min(place + MOST_TITLES, len(lines))):
+        width = _width(lines[k], delimiter)
+        if width >= usual:
+            return k if width == usual and is_header(header_names(lines[k], delimiter, location)) else place
+    return place
+
+
 def _headed(lines: list[str], skip: int, delimiter: str, options: ReadOptions, location: str) -> Dialect:
     place = skip
     while place < len(lines) and (lines[place].startswith("#") or not lines[place].strip()):
@@ -217,6 +228,8 @@ def _headed(lines: list[str], skip: int, delimiter: str, options: ReadOptions, l
     usual = Counter(widths).most_common(1)[0][0] if widths else 0
     plain_header = False
     names: tuple[str, ...] = ()
+    if options.header is not False:
+        place = _after_titles(lines, place, delimiter, usual, location)
     if place < len(lines):
         names = header_names(lines[place], delimiter, location)
         plain_header = is_header(names) if options.header is None else options.header
