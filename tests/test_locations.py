@@ -70,3 +70,10 @@ def test_a_directory_that_cannot_be_looked_into_fails_alone(tmp_path: Path, monk
     assert done.stderr.count("lost+found") == 1
     with pytest.raises(SourceError, match="Permission denied"):
         resolve(str(tmp_path / "in" / "lost+found"))
+
+
+def test_two_places_of_a_secret_are_a_usage_error(tmp_path: Path) -> None:
+    words = ["init", str(tmp_path), "--from", "prometheus", "http://h", "--secret-env", "A", "--secret-file", "b"]
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, type(done.exception)) == (2, SystemExit)
+    assert "one place" in done.stderr
