@@ -88,11 +88,12 @@ def access_of(settings: ServerSettings, environ: Mapping[str, str] = os.environ)
 
 def _from_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        # A pipe without a writer would be waited for.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode) or about.st_mode & 0o077 or about.st_uid not in (0, os.geteuid()):
                 raise SourceError(
-                    "the file of a secret must belong to this user or root and be readable by no one else",
+                    "the file of a secret must be a plain file of this user or root that no one else can read",
                     got=f"mode {stat.S_IMODE(about.st_mode):04o}, user {about.st_uid}",
                     where=str(path),
                     do="chmod 600",

@@ -53,7 +53,8 @@ def read(path: str | Path, *, missing_ok: bool = False) -> pl.DataFrame:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        if missing_ok:
+        # A link that leads nowhere stands for limits that are lost.
+        if missing_ok and not path.is_symlink():
             return pl.DataFrame(schema=FRAME)
         raise ConfigError(
             "the limits must be a file", got="nothing", where=str(path), do="Create it, or correct limits.file"

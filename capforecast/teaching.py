@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -50,8 +52,13 @@ class Taught:
     def dumped(self, config: Config) -> bytes:
         """Return the same as JSON, with the terms on which it may be used again."""
         lessons = [{"kind": kind, "days": days, **one.plain()} for (kind, days), one in sorted(self.lessons.items())]
-        told = {"terms": terms_of(config), "learned": format_moment(self.learned_us), "learned_us": self.learned_us}
-        return json.dumps({**told, "lessons": lessons}, sort_keys=True).encode()
+        told: dict[str, Any] = {
+            "terms": terms_of(config),
+            "learned": format_moment(self.learned_us),
+            "learned_us": self.learned_us,
+            "lessons": lessons,
+        }
+        return json.dumps({**told, "checksum": _checksum(told)}, sort_keys=True).encode()
 
     def sentence(self) -> str | None:
         """Tell what corrects the paths: kind, horizon, windows, and log loss before and after on unseen ones."""
@@ -73,12 +80,19 @@ def recalled(store: Store, config: Config, run_path: str | None, as_of_us: int) 
         return None, []
     try:
         told = json.loads((store.path / run_path / FILE).read_bytes())
+        if told.pop("checksum") != _checksum(told):
+            raise ValueError("it differs from its checksum")
         lessons = {(one["kind"], int(one["days"])): from_plain(one) for one in told["lessons"]}
         learned_us, terms = int(told["learned_us"]), told["terms"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return None, [f"what the run before learned is damaged ({run_path}/{FILE}: {error}); it is learned again"]
     holds = 0 <= as_of_us - learned_us < LEARNED_DAYS * DAY_US and terms == terms_of(config)
     return (Taught(learned_us, lessons) if holds else None), []
+
+
+def _checksum(told: dict[str, Any]) -> int:
+    """Return the CRC-32 of what a file says: a changed digit would be as good a lesson as any."""
+    return crc32(json.dumps(told, sort_keys=True).encode())
 
 
 def teach(store: Store, expected: Expected, plan: Plan, engine: Engine, threads: int) -> Taught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -143,6 +144,9 @@ def test_secrets_come_from_private_files_and_the_environment(tmp_path: Path) -> 
         access_of(source)
     file.chmod(0o600)
     assert access_of(source).authorization() == "Bearer hunter2"
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(SourceError, match="plain file"):
+        access_of(source_settings("prometheus://h", f'secret_file = "{tmp_path}/pipe"'))
     named = source_settings("prometheus://h", 'user = "me"\nsecret_env = "PW"')
     assert access_of(named, {"PW": "x"}).authorization() == "Basic bWU6eA=="
     with pytest.raises(SourceError, match="PW"):

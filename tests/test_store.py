@@ -610,6 +610,24 @@ def test_what_a_migration_changes_is_kept_as_it_was(store):
     assert {path.name: path.read_bytes() for path in backup.iterdir()} == changed
 
 
+def test_a_store_that_went_on_with_the_earlier_version_is_backed_up_anew(store):
+    """Put back without it, the catalog would name files that are long gone."""
+    for number in (1, 2):
+        if number == 2:
+            store = Store.open(store.path, writable=True)
+        put(store, f"f{number}", batch(grid(["a"], 4 * number)))
+        store.close()
+        as_format_1(store.path, blocks=False)
+        before = {name: (store.path / name).read_bytes() for name in (layout.MANIFEST, layout.CATALOG)}
+        Store.open(store.path, writable=True).close()
+        backup = store.path / layout.BACKUP / ("format-1" if number == 1 else "format-1~2")
+        assert {path.name: path.read_bytes() for path in backup.iterdir()} == before
+    for name, content in before.items():
+        (store.path / name).write_bytes(content)
+    with Store.open(store.path, writable=True) as opened:
+        assert opened.verify() == []
+
+
 def test_nothing_is_made_that_everybody_can_write_to(tmp_path):
     before = os.umask(0)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from capforecast.explain import explain
 from capforecast.inquiry import adhoc
 from capforecast.run import RunResult, ingest_sources, nightly
 from capforecast.sources import ReadOptions
-from capforecast.teaching import FILE, LEARNED_DAYS
+from capforecast.store import Store
+from capforecast.teaching import FILE, LEARNED_DAYS, recalled
 from capforecast.times import DAY_US, to_us
 
 DAYS, HOSTS = 130, 90
@@ -116,11 +118,22 @@ def test_an_explanation_tells_what_moved_the_probabilities(store: Path) -> None:
 
 
 def test_a_damaged_file_is_learned_again(store: Path) -> None:
-    """What cannot be read costs seconds alone."""
+    """What cannot be read, or says something else than what was learned, costs seconds alone."""
     config = settings()
     first = night(store, config, 2)
     (file,) = store.glob(f"reports/history/*/run_id={first.run_id}*/{FILE}")
-    assert json.loads(file.read_bytes())["lessons"]
+    whole = file.read_bytes()
+    assert json.loads(whole)["lessons"]
+    recalled_of = partial(recalled, config=config, run_path=first.published.path, as_of_us=first.as_of_us + DAY_US)
+    other = json.loads(whole)
+    other["lessons"][0]["windows"] += 1
+    with Store.open(store) as opened:
+        assert recalled_of(opened)[1] == []
+        for torn in (json.dumps(other).encode(), whole.replace(b"1", b"2", 1), b"[]", b"5", b"[" * 5000):
+            file.write_bytes(torn)
+            taught, (said,) = recalled_of(opened)
+            assert taught is None
+            assert "damaged" in said
     file.write_bytes(b"{")
     again = night(store, config, 1)
     assert again.tables["run"].item(0, "learned")[:10] == "2026-05-19"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from capforecast.access import access_of
 from capforecast.address import parse_address
+from capforecast.errors import ConfigError
 from capforecast.limits_csv import COLUMNS
 from capforecast.pulling import STEP
 from capforecast.recipes import Offer, discovered
@@ -38,12 +39,14 @@ def found_at(url: str, shown: dict[str, str | None], now_us: int) -> tuple[str, 
     Raises
     ------
     ConfigError
-        The address is none.
+        The address is none, or the secret has two places.
     SourceError
         The server fails, or has no metrics of node_exporter.
     """
     location = url.replace("http://", "prometheus://", 1).replace("https://", "prometheus+https://", 1).rstrip("/")
     settings = {name: text for name, text in shown.items() if text is not None}
+    if "secret_env" in settings and "secret_file" in settings:
+        raise ConfigError("a secret must come from one place", got="--secret-env and --secret-file", do="Leave one out")
     settings |= {name: str(Path(settings[name]).absolute()) for name in ("secret_file", "ca_file") if name in settings}
     access = access_of(ServerSettings.model_validate(settings))
     pull = Pull(parse_address(location), "", "", now_us, now_us, access=access)

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,7 +39,8 @@ class Common:
         """Return the effective settings; options are keys like ``run__horizon`` with None for not given."""
         from capforecast.config import load
 
-        path = self.config or (DEFAULT_CONFIG if Path(DEFAULT_CONFIG).is_file() else None)
+        # A link that leads nowhere is a file that is missing, not settings that nobody wrote.
+        path = self.config or (DEFAULT_CONFIG if os.path.lexists(DEFAULT_CONFIG) else None)
         given = {key.replace("__", "."): value for key, value in options.items()}
         return load(path, {"store.path": self.store, **given})
 

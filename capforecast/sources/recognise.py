@@ -23,8 +23,8 @@ def resolve(location: str, own: Callable[[str], bool] = lambda path: False) -> l
     """Return the files a location means, sorted by name.
 
     A directory means every file in it and below; names that begin with ``.`` or ``_`` are left out (the
-    sign of temporary and describing files), and links to directories are not followed. A server is itself, and so are
-    objects of a storage.
+    sign of temporary and describing files), and links to directories are not followed. One below that cannot be looked
+    into is among them, so that it fails alone. A server is itself, and so are objects of a storage.
 
     Parameters
     ----------
@@ -133,8 +133,12 @@ def _check_text(location: str) -> None:
 
 
 def _files(folder: str, own: Callable[[str], bool]) -> Iterator[str]:
+    refused: list[str] = []
+
     def fail(error: OSError) -> None:
-        raise error
+        if error.filename == folder:
+            raise error
+        refused.append(error.filename)
 
     for place, folders, names in os.walk(folder, onerror=fail):
         folders[:] = [
@@ -144,3 +148,5 @@ def _files(folder: str, own: Callable[[str], bool]) -> Iterator[str]:
             path = os.path.join(place, name)
             if not name.startswith((".", "_")) and os.path.isfile(path) and not own(path):
                 yield path
+    # Whoever reads it is told why it cannot be, and all others are files that can.
+    yield from refused

@@ -30,6 +30,12 @@ CATALOG_SETTINGS: dict[str, Any] = {
 
 
 def _connect(path: Path, *, writable: bool) -> duckdb.DuckDBPyConnection:
+    if "?" in str(path.absolute()):
+        raise StoreError(
+            "the path of a store must hold no question mark, behind which DuckDB would look for options",
+            got=repr(str(path.parent)),
+            do="Name another one with --store",
+        )
     try:
         con = duckdb.connect(str(path), read_only=not writable, config=CATALOG_SETTINGS)
         if not con.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0]:

@@ -21,16 +21,26 @@ def migrate(store: Path, manifest: Manifest) -> Manifest:
     """Bring an older format up to date, one migration after the other; a killed one can be repeated.
 
     What migrations change, the catalog and the manifest, is kept as it was in ``backup/format-N``: put back, it
-    is the store of before, as long as nothing has been ingested.
+    is the store of before, as long as nothing has been ingested. One that was put back and went on with the earlier
+    version is backed up anew, under ``format-N~2`` and so on.
     """
     changed = [store / name for name in (layout.MANIFEST, layout.CATALOG, f"{layout.CATALOG}.wal")]
-    backup = store / layout.BACKUP / f"format-{manifest.format_version}"
-    durable.back_up([path for path in changed if path.exists()], backup)
+    durable.back_up([path for path in changed if path.exists()], _backup(store, manifest.format_version))
     for version in range(manifest.format_version, layout.FORMAT_VERSION):
         MIGRATIONS[version - 1](store)
         manifest = replace(manifest, format_version=version + 1)
         manifest.write(store)
     return manifest
+
+
+def _backup(store: Path, version: int) -> Path:
+    """Return the directory of a backup: that of a migration which is repeated, or one that is not there yet."""
+    now, number = (store / layout.MANIFEST).read_bytes(), 1
+    folder = store / layout.BACKUP / f"format-{version}"
+    while folder.is_dir() and (folder / layout.MANIFEST).read_bytes() != now:
+        number += 1
+        folder = folder.with_name(f"format-{version}~{number}")
+    return folder
 
 
 def from_1(store: Path) -> None:
