@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from capforecast.ingest import check
+from capforecast.acceptance import check
 from capforecast.sources import REJECTS, Batch
 from capforecast.store import Store
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
+from capforecast.acceptance import natures
 from capforecast.config import Config
 from capforecast.globs import Names
-from capforecast.ingest import natures
 from capforecast.settings import Exclusion
 
 TOLD = 5

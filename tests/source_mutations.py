@@ -10,8 +10,8 @@ from source_files import START_S, START_US, together
 from source_formats import Sample
 
 from capforecast import registry
+from capforecast.acceptance import check
 from capforecast.errors import CapforecastError
-from capforecast.ingest import check
 from capforecast.sources import Batch, ReadOptions
 
 SAMPLES: list[Sample] = [

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_rows import AS_OF, DAY, HOUR, START, Row, batch, state
 
+from capforecast.acceptance import check
 from capforecast.cli import main
 from capforecast.config import load
 from capforecast.errors import DataError, SourceError
-from capforecast.ingest import check, ingest
+from capforecast.ingest import ingest
 from capforecast.kinds import Kind, kind_of
 from capforecast.settings import KindSettings
 from capforecast.sources import NATURE, Batch, ReadOptions

@@ -160,7 +160,7 @@ def read_samples(
     """
     import polars as pl
 
-    from capforecast.ingest import natures
+    from capforecast.acceptance import natures
     from capforecast.rejected import Rejected, by_reason
     from capforecast.run import files_of
     from capforecast.sources import ROWS

@@ -10,8 +10,8 @@ import pytest
 from source_formats import FORMATS, Sample, expressed, with_sadf, written
 
 from capforecast import registry
+from capforecast.acceptance import check
 from capforecast.errors import CapforecastError, ConfigError
-from capforecast.ingest import check
 from capforecast.sources import NATURE, REJECTS, ROWS, Batch, ReadOptions
 from capforecast.sources.content import head
 from capforecast.sources.recognise import choose
