@@ -119,3 +119,9 @@ def test_what_cannot_be_a_series_is_an_error_that_says_what_is_missing(tmp_path:
     with pytest.raises(SchemaError, match=r"_measurement or _field; in .*a\.csv:2\. Add --metric NAME"):
         answer(tmp_path, *nameless)
     assert rows(answer(tmp_path, *nameless, metric="load")) == [("a", "load", "", START_US, 1.5, 2)]
+
+
+@pytest.mark.parametrize("default", ["#default,mean,,,,,,,cpu", "#default,mean,,,,,,,cpu,,,,,"])
+def test_defaults_may_be_fewer_or_more_than_the_columns(tmp_path: Path, default: str) -> None:
+    found = answer(tmp_path, GROUP, TYPES, default, f"{NAMED},cpu,host", f",,0,{RANGE},{AT[0]},1.5,x,,cpu-total,a")
+    assert rows(found) == [("a", "cpu_x", "cpu-total", START_US, 1.5, 5)]

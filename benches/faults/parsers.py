@@ -61,6 +61,14 @@ old = "a"
 new = "b"
 at = 2026-01-01
 """
+PERFMON = (
+    '"(PDH-CSV 4.0) (W. Europe Standard Time)(-60)",'
+    r'"\\A\Memory\Available MBytes","\\A\LogicalDisk(C:)\% Free Space"'
+    "\r\n"
+) + "".join(f'"01/0{day}/2024 01:00:00.250","{day}.5","{90 - day}"\r\n' for day in range(1, 9))
+MEASURED = "host,when,used,share\n" + "".join(
+    f"web-{n % 3},2024-01-0{1 + n // 3} 00:00:00,{n}.5 GiB,{10 + n}%\n" for n in range(24)
+)
 WORDS = (
     "", "x", "*", "-1", "0", "1e308", "1e400", "nan", "inf", "90%", "-5%", "9" * 400, "2026-02-30", "0001-01-01",
     "true", "9999-12-31T23:59:59Z", '"90d"', '"1e9d"', '"P1D"', "[2, 1]", "[]", "{}", "{a = 1}", "above", '"below"',
@@ -243,6 +251,10 @@ def others() -> list[Parser]:
             Parser(name, f"data.csv{ending}", edited(partial(compressed, COMPRESS[ending]), "delimited"), unpacked)
             for name, ending in (("gzip", ".gz"), ("zstd", ".zst"))
         ),
+        *(
+            Parser(name, "data.csv", partial(mutated, text.encode()), unpacked)
+            for name, text in (("perfmon", PERFMON), ("measured", MEASURED))
+        ),
         Parser(
             "config",
             "capforecast.toml",
@@ -254,7 +266,7 @@ def others() -> list[Parser]:
 
 
 def unpacked(path: Path) -> list[Batch] | None:
-    """Read compressed text."""
+    """Read text of a table, compressed or not."""
     return whole(path, "delimited")
 
 

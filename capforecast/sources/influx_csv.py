@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 
 from capforecast.errors import SchemaError, SourceError
 from capforecast.sources import Batch, ReadOptions
@@ -159,7 +160,7 @@ class _Tables:
 
     def _add_row(self, table: _Table, cells: list[str], text: str) -> None:
         if any(table.default[1:]):
-            cells = [cell or default for cell, default in zip(cells, table.default, strict=False)]
+            cells = [cell or default for cell, default in zip_longest(cells, table.default[: len(cells)], fillvalue="")]
         us = self._moment(cells[table.time])
         for i, name in table.values.items():
             # In a pivoted table a row has what was measured at its moment, and nothing of other fields.
