@@ -1,6 +1,7 @@
 """Published files that were lost or changed: named, worked around, and made again where something else holds them."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from store_rows import DAY, START
 
 from capforecast.cli import main
 from capforecast.errors import DamagedError
+from capforecast.schema import TABLES
 from capforecast.store import Store, layout, read_published
 from capforecast.store.pointer import RUN_MANIFEST
 
@@ -116,6 +118,28 @@ def test_tables_of_the_latest_run_come_back_from_its_fixed_names(store):
     assert (done, left) == ([f"{lost.relative_to(store).as_posix()}: taken from {layout.LATEST}"], [])
     with Store.open(store) as opened:
         assert opened.verify() == []
+
+
+def test_a_run_whose_directory_is_gone_comes_back_from_its_fixed_names(store):
+    """With its manifest."""
+    path = folder(store, 2)
+    manifest = (path / RUN_MANIFEST).read_bytes()
+    shutil.rmtree(path.parent)
+    done, left = repaired(store)
+    assert (len(done), left, (path / RUN_MANIFEST).read_bytes()) == (len(TABLES) + 1, [], manifest)
+    with Store.open(store) as opened:
+        assert opened.verify() == []
+
+
+@pytest.mark.parametrize("gone", [layout.LATEST, layout.HISTORY, "reports"])
+def test_directories_of_reports_that_are_gone_stop_nobody(store, gone):
+    """What was published is named or made again, and the next run publishes."""
+    shutil.rmtree(store / gone)
+    done, left = repaired(store)
+    assert bool(left) == (gone != layout.LATEST)
+    with Store.open(store, writable=True) as opened:
+        assert opened.publish(run(3), {}, {"report.html": b"<p>page"}).latest
+    assert read_published(store)["run"].is_empty()
 
 
 def test_what_nothing_else_holds_is_told_with_what_to_do(store):

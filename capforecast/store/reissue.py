@@ -50,6 +50,7 @@ def _history(store: Path, files: Mapping[str, Mapping[str, Any]]) -> Told:
         whole = set(shown) - set(_names(damaged_files(store / LATEST, shown)))
         for name in torn:
             if name in whole:
+                durable.make_directory(store / path, private=False)
                 with durable.together() as replaced:
                     replaced.append(durable.ready_link(store / LATEST / name, store / path / name))
                 done.append(f"{path}/{name}: taken from {LATEST}")
