@@ -127,13 +127,8 @@ def ingest_sources(  # noqa: PLR0913 - each is another person's decision
     path = Path(store_path)
     moment = now_us if as_of_us is None else as_of_us
     files = [name for location in locations for name in files_of(location, config)]
-    opened = (
-        Store.open(path, writable=True, wait_seconds=wait_seconds)
-        if Store.exists(path)
-        else Store.create(path, created_us=now_us)
-    )
     out = []
-    with opened as store:
+    with Store.open_or_create(path, created_us=now_us, wait_seconds=wait_seconds) as store:
         for done, name in enumerate(files):
             if progress is not None:
                 progress("ingest", done, len(files))

@@ -561,6 +561,30 @@ def test_a_lock_is_held_and_given_back_where_its_file_has_no_room_for_a_name(sto
     Store.open(store.path, writable=True).close()
 
 
+def test_who_comes_first_makes_the_store_and_the_others_wait_for_it(tmp_path, monkeypatch):
+    path = tmp_path / "new"
+    first = Store.open_or_create(path, created_us=START)
+    (path / layout.MANIFEST).rename(tmp_path / "kept")
+
+    def finishes(_):
+        # The other one was still making it when this one looked.
+        if (tmp_path / "kept").exists():
+            (tmp_path / "kept").rename(path / layout.MANIFEST)
+            put(first, "f", batch([Row("a", START, 1.0)]))
+            first.close()
+
+    monkeypatch.setattr(lock.time, "sleep", finishes)
+    with Store.open_or_create(path, created_us=START + DAY, wait_seconds=60) as second:
+        assert second.series()["host"].to_list() == ["a"]
+        with pytest.raises(LockedError):
+            Store.open_or_create(path, created_us=START)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thing").touch()
+    for wrong in ("other", "other/thing"):
+        with pytest.raises(StoreError):
+            Store.open_or_create(tmp_path / wrong, created_us=START)
+
+
 def test_a_writer_in_another_process_locks_and_its_death_frees(store):
     store.close()
     code = (

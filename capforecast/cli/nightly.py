@@ -235,7 +235,7 @@ def run_command(
 
     config = common.settings(run__horizon=horizon, run__threads=threads, forecast__model=model)
     if config.sources and not Store.exists(config.store.path):
-        Store.create(config.store.path, created_us=_now_us()).close()
+        Store.open_or_create(config.store.path, created_us=_now_us(), wait_seconds=wait).close()
     with progress(common) as report:
         result = nightly(
             config.store.path, config,

@@ -40,14 +40,44 @@ def create(path: Path, step_us: int, created_us: int) -> Opened:
     lock = run_lock(path / layout.LOCK, exclusive=True)
     try:
         layout.refuse_foreign(path)
-        for leftover in sorted(path.glob(f"*{layout.CATALOG}*")):
-            durable.remove(leftover)
-        database.create_catalog(path / layout.CATALOG, STATEMENTS)
-        Manifest(step_us, created_us, 0).write(path)
-        return _under_lock(path, lock, writable=True)
+        return _made(path, lock, step_us, created_us)
     except BaseException:
         lock.release()
         raise
+
+
+def open_or_create(path: Path, step_us: int, created_us: int, wait_seconds: float) -> Opened:
+    """Open a store for writing, and make it where there is none; another process may be making it meanwhile."""
+    if layout.is_store(path):
+        return open_existing(path, writable=True, wait_seconds=wait_seconds)
+    _refuse_other(path)
+    durable.make_directory(path, private=False)
+    lock = run_lock(path / layout.LOCK, exclusive=True, wait_seconds=wait_seconds)
+    try:
+        _refuse_other(path)
+        if layout.is_store(path):
+            return _under_lock(path, lock, writable=True)
+        return _made(path, lock, step_us, created_us)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _refuse_other(path: Path) -> None:
+    """Refuse what is neither a store nor a place for one."""
+    try:
+        layout.refuse_foreign(path)
+    except StoreError:
+        if not layout.is_store(path):
+            raise
+
+
+def _made(path: Path, lock: RunLock, step_us: int, created_us: int) -> Opened:
+    for leftover in sorted(path.glob(f"*{layout.CATALOG}*")):
+        durable.remove(leftover)
+    database.create_catalog(path / layout.CATALOG, STATEMENTS)
+    Manifest(step_us, created_us, 0).write(path)
+    return _under_lock(path, lock, writable=True)
 
 
 def open_existing(path: Path, *, writable: bool, wait_seconds: float) -> Opened:

@@ -91,6 +91,14 @@ class Store:
         return cls._of(opening.create(Path(path), step_us, created_us))
 
     @classmethod
+    def open_or_create(cls, path: Path | str, *, created_us: int, wait_seconds: float = 0.0) -> Self:
+        """Open a store for writing, and make it, with hourly rollups, where there is none.
+
+        Parameters and errors are those of `open` and `create`.
+        """
+        return cls._of(opening.open_or_create(Path(path), HOUR_US, created_us, wait_seconds))
+
+    @classmethod
     def open(cls, path: Path | str, *, writable: bool = False, wait_seconds: float = 0.0) -> Self:
         """Open a store.
 
