@@ -92,10 +92,7 @@ class Store:
 
     @classmethod
     def open_or_create(cls, path: Path | str, *, created_us: int, wait_seconds: float = 0.0) -> Self:
-        """Open a store for writing, and make it, with hourly rollups, where there is none.
-
-        Parameters and errors are those of `open` and `create`.
-        """
+        """Open a store for writing, or make one with hourly rollups, with what `open` and `create` take and raise."""
         return cls._of(opening.open_or_create(Path(path), HOUR_US, created_us, wait_seconds))
 
     @classmethod
