@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -203,12 +204,22 @@ def _taken(store: Store, settings: SourceSettings, config: Config, as_of_us: int
     known: set[str | None] = set(contents_taken(store))
     for name in files:
         try:
+            _refuse_pipe(name)
             content = content_of(name, options)
             if content not in known:
                 yield _ingest_file(store, name, options, config, as_of_us)
                 known.add(content)
         except FAILURES as error:
             yield error.about(name)
+
+
+def _refuse_pipe(name: str) -> None:
+    """Raise SourceError for a named pipe: nobody may ever write to it, and the night would wait for him."""
+    if os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode):
+        raise SourceError(
+            "a source of the settings must be a file", got="a named pipe", where=name,
+            do="Write to a file, or pipe into `capforecast ingest -`",
+        )  # fmt: skip
 
 
 def _ingest_file(

@@ -116,6 +116,15 @@ def test_settings_that_do_not_fit_one_source_fail_it_alone(setting: str, told: s
     assert found.rows["accepted"] == 1
 
 
+def test_a_night_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "b.csv").write_text(rows_of("b"))
+    sources = "".join(f'[[sources]]\nlocation = "{tmp_path}/{name}"\n' for name in ("pipe", "b.csv"))
+    found = night(tmp_path, sources)
+    assert "got a named pipe" in found.failed[0]
+    assert found.rows["accepted"] == 1
+
+
 def test_a_directory_of_samples_may_hold_the_store_the_limits_and_the_settings(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(rows_of("a"))
     (tmp_path / "limits.csv").write_text("host,metric,capacity,valid_from\na,cpu_util_pct,4,2026-01-01\n")
