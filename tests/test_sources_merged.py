@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from source_files import START_S, load, write
 
@@ -149,3 +151,12 @@ def test_only_the_first_rows_are_looked_at(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("capforecast.sources.merged.CHECKED_ROWS", 5)
     rows = sorted(disks(), key=lambda row: str(row["filesystem"]))
     assert load(as_csv(tmp_path / "used.csv", rows)).rows.height == 10
+
+
+@pytest.mark.parametrize("kind", [pa.decimal256(70, 3), pa.decimal128(9, 2), pa.float16(), pa.float32()])
+def test_values_of_any_type_of_numbers_are_looked_at(tmp_path: Path, kind: pa.DataType) -> None:
+    """No column tells the two values of each moment apart, which every one of them is asked for."""
+    values = pa.array([n % 7 + 0.5 for n in range(24)], pa.float32()).cast(kind)
+    table = pa.table({"rack": ["r"] * 24, "ts": [START_S + n // 2 for n in range(24)], "cpu_util_pct": values})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert load(tmp_path / "a.parquet").rows.height == 24

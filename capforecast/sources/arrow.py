@@ -132,6 +132,9 @@ def _check_types(layout: Layout, schema: Any, location: str) -> None:
 def as_text(array: Any) -> pl.Series:
     """Return text without outer blanks; dictionaries are cleaned by value, not by row."""
     if not pa.types.is_dictionary(array.type):
+        if pa.types.is_float16(array.type) or pa.types.is_decimal(array.type):
+            # polars does not have all of these numbers.
+            array = array.cast(pa.string())
         cells = pl.Series(pl.from_arrow(array)).cast(pl.String).str.strip_chars()
         empty = cells == ""
         return cells.set(empty, None) if empty.any() else cells
