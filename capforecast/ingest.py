@@ -77,7 +77,7 @@ def ingest(  # noqa: PLR0913 - each is another person's decision
     ingest_id = hashlib.sha256(stamp.encode()).hexdigest()[:20]
     file = _file(location)
     latest_us = min(as_of_us + config.ingest.future_tolerance_us, LATEST_US)
-    read = _readable(source.read(location, options), location)
+    read = readable(source.read(location, options), location)
     # Content that can be read only once has no hash beforehand: it is another source each time.
     if file is not None:
         # Looked at before it is hashed: what has this hash must be what is read.
@@ -149,8 +149,14 @@ def _looking(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _readable(batches: Iterator[Batch], location: str) -> Iterator[Batch]:
-    """Tell what the operating system refuses in the middle of a source as an error of that source."""
+def readable(batches: Iterator[Batch], location: str) -> Iterator[Batch]:
+    """Yield batches; what the operating system refuses in the middle of a source is an error of that source.
+
+    Raises
+    ------
+    SourceError
+        The source cannot be read to its end.
+    """
     try:
         yield from batches
     except OSError as error:

@@ -16,6 +16,7 @@ from store_rows import AS_OF, DAY, HOUR, START, Row, batch, state
 
 from capforecast.acceptance import check
 from capforecast.cli import main
+from capforecast.cli.files import read_samples
 from capforecast.config import load
 from capforecast.errors import DataError, SourceError
 from capforecast.ingest import ingest
@@ -325,3 +326,16 @@ def test_the_command_line_names_the_setting_and_takes_the_other_sources(tmp_path
     assert "wide.csv" in done.stderr
     with Store.open(tmp_path / "store") as opened:
         assert opened.series().height == 3
+
+
+def test_a_file_that_forecast_reads_may_go_as_well(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text("host,ts,value\na,1704067200,1\n")
+
+    def going(*_):
+        raise OSError(errno.EIO, "Input/output error")
+        yield
+
+    monkeypatch.setattr("capforecast.sources.recognise.read", going)
+    with pytest.raises(SourceError, match=r"readable to its end; got Input/output error.*a\.csv"):
+        read_samples(str(path), ReadOptions(), load(None))

@@ -161,6 +161,7 @@ def read_samples(
     import polars as pl
 
     from capforecast.acceptance import natures
+    from capforecast.ingest import readable
     from capforecast.rejected import Rejected, by_reason
     from capforecast.run import files_of
     from capforecast.sources import ROWS
@@ -170,7 +171,7 @@ def read_samples(
     natured, rejected = [], Rejected()
     for name in files_of(location, config):
         left_out: dict[str, None] = {}
-        for batch in read(name, options):
+        for batch in readable(read(name, options), name):
             left_out |= dict.fromkeys(batch.left_out)
             natured.append(batch.rows.select(*ROWS, batch.nature.cast(pl.String)))
             rejected.add(name, *by_reason(batch.rejects))
