@@ -59,7 +59,7 @@ def pointer_damage(store: Path, known: Mapping[str, str]) -> str:
     """
     pointer, damage = seen_latest(store)
     if pointer is None:
-        return damage or ("is missing, though runs were published" if known else "")
+        return damage or ("is missing, though history has a run; the next `capforecast run` writes it" if known else "")
     path = str(pointer["path"])
     if path in known:
         return "" if pointer["files"] == json.loads(known[path]) else _OTHERS
