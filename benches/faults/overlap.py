@@ -76,6 +76,8 @@ def killed_and_frozen(site: Path, expected: dict[str, str]) -> tuple[dict[str, f
             wrong.append(f"beside a frozen run: exit {one.code} after {one.seconds:.1f} s: {one.said[-200:]}")
     waiting = nights.Process(nights.command(nights.run(site, "--wait", "120")), site)
     time.sleep(1)
+    if os.waitid(os.P_PID, waiting.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+        wrong.append("who should wait for a frozen run did not")
     process.signal(signal.SIGCONT)
     codes = process.wait().code, waiting.wait().code
     if not set(codes) <= {0, 4}:
